@@ -1,0 +1,123 @@
+"""One frozen object of settings: command-line flag, then environment, then ``plumbline.toml``, then the default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import TerminalError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of the product.
+
+    Attributes
+    ----------
+    home : Path
+        Holds warehouse, checkpoints, broker and Dagster storage.
+    bootstrap_servers : str
+        ``host:port[,host:port]`` of Kafka. Empty: the broker that ``plumbline broker start`` left in ``home``.
+    topic, outcomes_topic, alerts_topic, dead_letter_topic : str
+        Topics read (spans, late outcomes) and written (alerts, unreadable messages).
+    group_id : str
+        Consumer group, named for lag monitoring; positions come from the warehouse.
+    catalog : Path or None
+        ``catalog.yaml``; everything works without one.
+    batch_spans : int
+        About how many spans one warehouse transaction holds.
+    batch_seconds : float
+        The longest a span waits for its transaction, in seconds.
+    allowed_lateness_seconds : float
+        How far behind the newest event time the watermark stays, in seconds.
+    run_timeout_seconds : float
+        A run without a finished root span closes this long (event time) after its last span, in seconds.
+    checkpoint_seconds : float
+        Time between checkpoints of the detectors, in seconds.
+    alarm_budget_per_week : float or None
+        False alarms accepted a week over the whole fleet; None takes the detectors' default.
+    second_opinion : bool
+        Also run River's ADWIN and note its verdict on each signal.
+    max_attribute_bytes : int
+        Longer attribute values are cut and the span flagged, in bytes.
+    """
+
+    home: Path = Path(".plumbline")
+    bootstrap_servers: str = ""
+    topic: str = "otlp_spans"
+    outcomes_topic: str = "agent_outcomes"
+    alerts_topic: str = "drift_alerts"
+    dead_letter_topic: str = "otlp_spans.dead_letter"
+    group_id: str = "plumbline"
+    catalog: Path | None = None
+    batch_spans: int = 30_000
+    batch_seconds: float = 1.0
+    allowed_lateness_seconds: float = 1.0
+    run_timeout_seconds: float = 3600.0
+    checkpoint_seconds: float = 30.0
+    alarm_budget_per_week: float | None = None
+    second_opinion: bool = False
+    max_attribute_bytes: int = 16_384
+
+    @property
+    def warehouse(self) -> Path:
+        """Directory of the lakehouse."""
+        return self.home / "warehouse"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Directory of the detectors' checkpoints."""
+        return self.home / "checkpoints"
+
+
+def _typed(name: str, value: Any, source: str) -> Any:
+    if name in ("home", "catalog"):
+        return Path(value)
+    kind = str(next(field.type for field in fields(Settings) if field.name == name))
+    try:
+        if "bool" in kind:
+            if str(value).lower() not in ("true", "false", "1", "0"):
+                raise ValueError
+            return str(value).lower() in ("true", "1")
+        return int(value) if kind == "int" else float(value) if "float" in kind else str(value)
+    except ValueError:
+        raise TerminalError(f"{name} is not a valid {kind}", source, f"got {str(value)[:80]!r}") from None
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    file: Path = Path("plumbline.toml"),
+) -> Settings:
+    """Return the settings from flags (None is "not given"), ``PLUMBLINE_*`` variables and a TOML file.
+
+    Raises
+    ------
+    TerminalError
+        A file that is no TOML, a name that is no setting, a value of the wrong type.
+    """
+    names = {field.name for field in fields(Settings)}
+    values: dict[str, Any] = {}
+    if file.exists():
+        try:
+            document = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise TerminalError("not valid TOML", str(file), str(error)) from None
+        for name, value in document.items():
+            if name not in names:
+                raise TerminalError(f"unknown setting {name!r}", str(file), f"use one of {', '.join(sorted(names))}")
+            values[name] = _typed(name, value, str(file))
+    for name in names:
+        variable = f"PLUMBLINE_{name.upper()}"
+        given = (environment if environment is not None else os.environ).get(variable)
+        if given:
+            values[name] = _typed(name, given, variable)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name] = _typed(name, value, f"--{name.replace('_', '-')}")
+    return Settings(**values)
