@@ -1,0 +1,140 @@
+"""Warehouse: opening, migrating, transactions and their retries, inserting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from warehouse import Warehouse, WarehouseBusyError, WarehouseError, read_only
+from warehouse.migrate import migrations
+
+
+def offsets(next_offset: int) -> pl.DataFrame:
+    return pl.DataFrame({"topic": ["t"], "partition": [0], "next_offset": [next_offset]})
+
+
+def test_a_new_warehouse_has_every_migration_recorded(empty: Warehouse) -> None:
+    recorded = empty.query("SELECT version, name FROM schema_migrations ORDER BY version").rows()
+    assert recorded == [(migration.version, migration.name) for migration in migrations()]
+
+
+def test_opening_again_changes_nothing(home: Path) -> None:
+    with Warehouse.open(home) as first:
+        before = first.query("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')").item()
+    with Warehouse.open(home) as second:
+        assert second.query("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')").item() == before
+
+
+def test_a_warehouse_of_a_newer_version_is_refused(home: Path) -> None:
+    with Warehouse.open(home) as warehouse:
+        warehouse.transaction(lambda c: c.execute("INSERT INTO schema_migrations VALUES (9999, 'later', now())"))
+    with pytest.raises(WarehouseError, match="migration 9999"):
+        Warehouse.open(home)
+
+
+def test_a_moved_warehouse_still_reads(home: Path, tmp_path: Path) -> None:
+    with Warehouse.open(home) as warehouse:
+        frame = pl.DataFrame({"topic": ["t"] * 500, "partition": range(500), "next_offset": range(500)})
+        warehouse.transaction(lambda c: warehouse.insert(c, "consumed_offsets", frame))
+    moved = home.rename(tmp_path / "it's elsewhere")
+    with read_only(moved) as reader:
+        assert reader.query("SELECT sum(next_offset)::BIGINT FROM consumed_offsets").item() == 499 * 500 // 2
+
+
+def test_a_failing_transaction_leaves_nothing(empty: Warehouse) -> None:
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        empty.insert(connection, "consumed_offsets", offsets(1))
+        raise ValueError("crash")
+
+    with pytest.raises(ValueError, match="crash"):
+        empty.transaction(work)
+    assert empty.query("SELECT count(*) FROM consumed_offsets").item() == 0
+    empty.transaction(lambda c: empty.insert(c, "consumed_offsets", offsets(2)))
+    assert empty.query("SELECT next_offset FROM consumed_offsets").item() == 2
+
+
+def test_contention_runs_the_whole_transaction_again(empty: Warehouse) -> None:
+    calls: list[int] = []
+
+    def work(connection: duckdb.DuckDBPyConnection) -> str:
+        empty.insert(connection, "consumed_offsets", offsets(len(calls)))
+        calls.append(1)
+        if len(calls) < 3:
+            raise duckdb.IOException("database is locked")
+        return "done"
+
+    assert empty.transaction(work) == "done"
+    assert empty.query("SELECT next_offset FROM consumed_offsets").rows() == [(2,)]
+
+
+def test_endless_contention_is_a_busy_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.lake.time.sleep", lambda seconds: None)
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        raise duckdb.IOException("database is locked")
+
+    with Warehouse.open(home) as warehouse, pytest.raises(WarehouseBusyError, match="nothing was written"):
+        warehouse.transaction(work)
+
+
+def test_two_writers_of_the_same_row_do_not_lose_an_update(home: Path) -> None:
+    with Warehouse.open(home) as one, Warehouse.open(home) as two:
+        one.transaction(lambda c: one.insert(c, "consumed_offsets", offsets(0)))
+        tries: list[int] = []
+
+        def bump(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
+            connection.execute("UPDATE consumed_offsets SET next_offset = next_offset + 1")
+
+        def slow(connection: duckdb.DuckDBPyConnection) -> None:
+            tries.append(1)
+            connection.execute("SELECT * FROM consumed_offsets").fetchall()
+            if len(tries) == 1:
+                two.transaction(lambda other: bump(two, other))
+            bump(one, connection)
+
+        one.transaction(slow)
+        assert len(tries) == 2
+        assert one.query("SELECT next_offset FROM consumed_offsets").item() == 2
+
+
+def test_unknown_columns_and_tables_are_named(empty: Warehouse) -> None:
+    with pytest.raises(WarehouseError, match=r"\['nope'\]"):
+        empty.transaction(lambda c: empty.insert(c, "spans", pl.DataFrame({"nope": [1]})))
+    with pytest.raises(WarehouseError, match="no such table"):
+        empty.transaction(lambda c: empty.insert(c, 'x"; DROP TABLE spans; --', pl.DataFrame({"a": [1]})))
+
+
+def test_values_come_back_as_they_went_in(empty: Warehouse) -> None:
+    for copies in (1, 300):  # inlined in the catalog, and as Parquet
+        frame = pl.DataFrame(
+            {
+                "dead_letter_id": [f"{copies}-{n}" for n in range(copies)],
+                "payload": [b"\x00\xff'; DROP TABLE spans"] * copies,
+                "headers": ['{"__proto__": "\u2028 \U0001f600"}'] * copies,
+                "message_at": pl.Series(["1970-01-01T00:00:00.000001"] * copies).str.to_datetime(time_unit="us"),
+            }
+        )
+        empty.transaction(lambda c, frame=frame: empty.insert(c, "dead_letters", frame))
+        back = empty.query(
+            "SELECT dead_letter_id, payload, headers, message_at FROM dead_letters WHERE dead_letter_id LIKE ?",
+            [f"{copies}-%"],
+        )
+        assert back.sort("dead_letter_id").equals(frame.sort("dead_letter_id"))
+
+
+def test_a_read_only_warehouse_refuses_to_write(home: Path) -> None:
+    Warehouse.open(home).close()
+    with read_only(home) as reader:
+        with pytest.raises(WarehouseError, match="read-only"):
+            reader.transaction(lambda c: None)
+        with pytest.raises(duckdb.Error):
+            reader.connection.execute("DELETE FROM spans")
+
+
+def test_reading_where_there_is_nothing_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match="plumbline stream"):
+        read_only(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()

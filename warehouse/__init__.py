@@ -1,0 +1,14 @@
+"""The lakehouse: connection, migrations, SQL models, the read-only door for analysts, and the data dictionary."""
+
+from warehouse.connection import Limits
+from warehouse.errors import StatementRefusedError, WarehouseBusyError, WarehouseError
+from warehouse.lake import Warehouse, read_only
+
+__all__ = [
+    "Limits",
+    "StatementRefusedError",
+    "Warehouse",
+    "WarehouseBusyError",
+    "WarehouseError",
+    "read_only",
+]

@@ -1,0 +1,187 @@
+"""The warehouse: one object per process that reads and writes the lake.
+
+Where it stands: the stream writes span rows and consumed offsets through `Warehouse.transaction`; Dagster builds the marts
+through it; dashboards and checks open it read-only. It knows nothing of Kafka, of detectors or of figures.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import duckdb
+import polars as pl
+
+from warehouse import compaction, migrate
+from warehouse.connection import Limits, connect
+from warehouse.errors import WarehouseBusyError, WarehouseError
+
+T = TypeVar("T")
+
+# What SQLite and DuckLake say when another writer was first. The transaction is then gone whole (nothing partial is
+# committed), so it is safe to run it again from its start.
+_CONTENTION = ("database is locked", "database table is locked", "conflict", "failed to commit ducklake transaction")
+
+# Backoff before retry n: 20 ms doubled each time up to 2 s, with full jitter so that two writers do not meet again.
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.02, 2.0
+
+
+class Warehouse:
+    """A DuckLake warehouse; use `Warehouse.open`.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        In UTC, with the lake attached as ``lake`` and in use. Not for use from several threads at once: `query`,
+        `transaction` and `insert` take turns.
+    """
+
+    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection, *, read_only: bool, limits: Limits) -> None:
+        self.path, self.connection, self.is_read_only, self.limits = path, connection, read_only, limits
+        self._turn = threading.RLock()
+        self._in_transaction = False
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False, limits: Limits | None = None) -> Warehouse:
+        """Warehouse in directory `path`; opening it for writing creates it and runs what migrations are missing.
+
+        Raises
+        ------
+        WarehouseError
+            If it can't be opened, or was written by a newer version.
+        """
+        limits = limits or Limits()
+        path = Path(path)
+        if read_only:
+            return cls(path, connect(path, read_only=True, limits=limits), read_only=True, limits=limits)
+        with migrate.exclusive(path):
+            warehouse = cls(path, connect(path, read_only=False, limits=limits), read_only=False, limits=limits)
+            try:
+                migrate.migrate(warehouse)
+            except BaseException:
+                warehouse.close()
+                raise
+        return warehouse
+
+    def transaction(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """What `work` returns, committed; the whole of it is run again when another writer was in the way.
+
+        Parameters
+        ----------
+        work : callable
+            Gets the connection inside a transaction. It may be called several times, so it must not have effects outside.
+
+        Raises
+        ------
+        WarehouseBusyError
+            If the catalog stayed locked through every retry.
+        WarehouseError
+            If the warehouse is read-only, or a transaction is begun inside another.
+        """
+        if self.is_read_only:
+            raise WarehouseError("a read-only warehouse can't be written", str(self.path), "open it without read_only")
+        with self._turn:
+            if self._in_transaction:
+                raise WarehouseError("transaction inside a transaction", str(self.path), "use the connection given")
+            self._in_transaction = True
+            try:
+                return self._retried(work)
+            finally:
+                self._in_transaction = False
+
+    def _retried(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        wait = _FIRST_WAIT_S
+        for attempt in range(self.limits.retries + 1):
+            try:
+                self.connection.execute("BEGIN TRANSACTION")
+                result = work(self.connection)
+                self.connection.execute("COMMIT")
+                return result
+            except BaseException as error:
+                self._roll_back()
+                if not is_contention(error):
+                    raise
+                if attempt == self.limits.retries:
+                    raise WarehouseBusyError(
+                        "the warehouse stayed locked",
+                        str(self.path),
+                        f"nothing was written; look for a process that holds it and try again ({error})",
+                    ) from error
+            time.sleep(random.uniform(wait / 2, wait))
+            wait = min(2 * wait, _LONGEST_WAIT_S)
+        raise AssertionError("unreachable")
+
+    def _roll_back(self) -> None:
+        try:
+            self.connection.execute("ROLLBACK")
+        except duckdb.Error:
+            pass  # a failed COMMIT has ended the transaction already
+
+    def insert(self, connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> int:
+        """Number of rows inserted into `table`, columns matched by name; those `frame` lacks become null.
+
+        Raises
+        ------
+        WarehouseError
+            If the table is not there, or `frame` has a column that it has not.
+        """
+        columns = self._columns(connection, table)
+        unknown = [name for name in frame.columns if name not in columns]
+        if not columns or unknown:
+            what = f"columns {unknown} are not in the table" if columns else "no such table"
+            raise WarehouseError(what, f"table {table}", "add a migration for it in warehouse/migrations")
+        if frame.is_empty():
+            return 0
+        connection.register("incoming_rows", frame.to_arrow())
+        try:
+            connection.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM incoming_rows')
+        finally:
+            connection.unregister("incoming_rows")
+        return frame.height
+
+    def _columns(self, connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+        rows = connection.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ?", [table]
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Rows of a trusted statement; untrusted ones go through `warehouse.run_select`."""
+        with self._turn:
+            result = self.connection.execute(sql, list(params)) if params else self.connection.execute(sql)
+            return result.pl()
+
+    def compact(self) -> dict[str, int]:
+        """Merge small files, drop old snapshots and their files: see `warehouse.compaction.compact`."""
+        return compaction.compact(self)
+
+    def close(self) -> None:
+        """Close the connection; later calls fail."""
+        with self._turn:
+            self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_only(path: Path, *, limits: Limits | None = None) -> Warehouse:
+    """Warehouse in directory `path`, attached read-only: for dashboards and checks."""
+    return Warehouse.open(path, read_only=True, limits=limits)
+
+
+def is_contention(error: BaseException) -> bool:
+    """Whether `error` says that another writer was first, so that the same transaction may succeed when run again."""
+    if not isinstance(error, duckdb.Error):
+        return False
+    text = str(error).lower()
+    return any(sign in text for sign in _CONTENTION)

@@ -1,0 +1,98 @@
+"""Bring a warehouse up to this version's tables, by numbered SQL files.
+
+Each file of ``warehouse/migrations`` runs once, in one transaction with its record in ``schema_migrations``: a crash leaves
+the warehouse either before or after it. Files are never edited once released; a change is a new file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from warehouse.errors import WarehouseError
+
+if TYPE_CHECKING:
+    from warehouse.lake import Warehouse
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file, ``NNNN_name.sql``."""
+
+    version: int
+    name: str
+    sql: str
+
+
+def migrations(directory: Path = MIGRATIONS) -> list[Migration]:
+    """All migrations, in order; their numbers must be 1, 2, 3 … without a gap."""
+    found = [
+        Migration(int(file.stem[:4]), file.stem[5:], file.read_text(encoding="utf-8"))
+        for file in sorted(directory.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    ]
+    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        raise WarehouseError("migrations are not numbered 1, 2, 3 …", str(directory), "rename the files")
+    return found
+
+
+def migrate(warehouse: Warehouse) -> list[int]:
+    """Versions applied now, in order; empty when the warehouse was up to date.
+
+    Raises
+    ------
+    WarehouseError
+        If the warehouse was written by a newer version of the product.
+    """
+    known = migrations()
+    done = applied(warehouse.connection)
+    newer = sorted(done - {migration.version for migration in known})
+    if newer:
+        raise WarehouseError(
+            f"the warehouse has migration {newer[-1]}, this version knows {len(known)}",
+            str(warehouse.path),
+            "use the newer version that wrote it",
+        )
+    missing = [migration for migration in known if migration.version not in done]
+    for migration in missing:
+        warehouse.transaction(lambda connection, migration=migration: _apply(connection, migration))
+    return [migration.version for migration in missing]
+
+
+def applied(connection: duckdb.DuckDBPyConnection) -> set[int]:
+    """Versions recorded in the warehouse; empty for a new one."""
+    known = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'schema_migrations'"
+    ).fetchone()
+    if not known or not known[0]:
+        return set()
+    return {row[0] for row in connection.execute("SELECT version FROM schema_migrations").fetchall()}
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
+    connection.execute(migration.sql)
+    connection.execute(
+        "INSERT INTO schema_migrations VALUES (?, ?, now()::TIMESTAMP)", [migration.version, migration.name]
+    )
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the warehouse's opening lock: two processes that open a new warehouse at once take turns to create it.
+
+    A file of its own is locked, never the catalog: closing a second handle on a SQLite file drops the process's locks.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / "opening.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
