@@ -1,0 +1,146 @@
+"""Facts that spans state in events or attributes: outcomes, policy decisions, approvals, rollbacks, overrides."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipelines.contracts.dialects import event_aliases
+from pipelines.stages.attributes import pivot
+from pipelines.stages.decode import Decoded
+
+#: A score counts as success from here where no label says so and the catalog sets no threshold (score in [0, 1]).
+SCORE_THRESHOLD = 0.5
+_PASS = ["pass", "passed", "success", "true", "correct", "ok"]
+_FAIL = ["fail", "failed", "failure", "false", "incorrect", "error"]
+_PLACE = ["topic", "partition", "offset"]
+_SPAN = ["trace_id", "span_id", "workflow", *_PLACE]
+
+
+def span_facts(decoded: Decoded, spans: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the fact tables' rows of one batch, by table name.
+
+    Parameters
+    ----------
+    decoded : Decoded
+    spans : pl.DataFrame
+        The batch's spans with canonical names, row for row as decoded.
+    """
+    policy = _stated(decoded, spans, "plumbline.policy.decision", "action")
+    approval = _stated(decoded, spans, "plumbline.approval", "status")
+    rollback = _stated(decoded, spans, "plumbline.rollback", "kind")
+    override = _stated(decoded, spans, "plumbline.override", None)
+    return {
+        "outcomes": _outcomes(decoded, spans),
+        "policy_decisions": policy.select(
+            *_keys(),
+            pl.coalesce("policy", pl.lit("unnamed")).alias("policy"),
+            pl.coalesce("policy_version", "span_policy_version").alias("policy_version"),
+            "rule",
+            pl.col("action").str.to_lowercase(),
+            "enforced",
+            "at",
+            *_PLACE,
+        ),
+        "approvals": approval.select(
+            *_keys(), pl.col("status").str.to_lowercase(), "decided_by", "tool_name", "at", *_PLACE
+        ),
+        "rollbacks": rollback.select(
+            *_keys(),
+            "kind",
+            "trigger_reason",
+            pl.col("drill").fill_null(False),
+            _moment("completed_at"),
+            "status",
+            "at",
+            *_PLACE,
+        ),
+        "overrides": override.select(*_keys(), "decided_by", "at", *_PLACE),
+    }
+
+
+def _keys() -> list[pl.Expr]:
+    return [pl.col("trace_id"), pl.col("span_id"), pl.col("trace_id").alias("run_id"), pl.col("workflow")]
+
+
+def _moment(column: str) -> pl.Expr:
+    text = pl.col(column)
+    nanoseconds = text.cast(pl.Int64, strict=False)
+    written = text.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
+    return pl.coalesce(written, (nanoseconds // 1000).cast(pl.Datetime("us"))).alias(column)
+
+
+def _stated(decoded: Decoded, spans: pl.DataFrame, event: str, needed: str | None) -> pl.DataFrame:
+    """Rows of one event name, and of spans that carry its attributes themselves, with the span's columns."""
+    aliases = event_aliases()[event]
+    own = spans.select(
+        *_SPAN, "parent_span_id", "session_id", "tool_name", span_policy_version="policy_version", at="ended_at"
+    )
+    columns, _ = pivot(decoded.event_attributes, len(decoded.events), aliases)
+    at = (pl.col("at_ns") // 1000).cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
+    events = decoded.events.rename({"name": "event"}).hstack(columns).filter(pl.col("event") == event)
+    parts = [
+        own.select(pl.all().gather(events["span"])).drop("at").hstack(events.select(columns.columns + [at.alias("at")]))
+    ]
+    on_span, _ = pivot(decoded.attributes, len(spans), aliases)
+    parts.append(own.hstack(on_span).filter(pl.any_horizontal(pl.col(name).is_not_null() for name in on_span.columns)))
+    both = pl.concat(parts, how="diagonal")
+    return both if needed is None else both.filter(pl.col(needed).is_not_null())
+
+
+def _outcomes(decoded: Decoded, spans: pl.DataFrame) -> pl.DataFrame:
+    evaluation = _stated(decoded, spans, "gen_ai.evaluation.result", None)
+    label = pl.col("label").str.to_lowercase()
+    judged = (
+        # An evaluation of the whole run sits on its root; those of single calls are no outcome.
+        evaluation.filter(pl.col("parent_span_id").is_null()).select(
+            *_SPAN,
+            "session_id",
+            "name",
+            "score",
+            "at",
+            pl.lit(None, dtype=pl.Float64).alias("value_usd"),
+            pl.lit("evaluation").alias("source"),
+            pl.when(label.is_in(_PASS))
+            .then(pl.lit("success"))
+            .when(label.is_in(_FAIL))
+            .then(pl.lit("failure"))
+            .when(pl.col("score") >= SCORE_THRESHOLD)
+            .then(pl.lit("success"))
+            .when(pl.col("score") < SCORE_THRESHOLD)
+            .then(pl.lit("failure"))
+            .alias("status"),
+        )
+    )
+    event = _stated(decoded, spans, "plumbline.outcome", "status")
+    declared = event.select(
+        *_SPAN,
+        "session_id",
+        "name",
+        pl.lit(None, dtype=pl.Float64).alias("score"),
+        "at",
+        "value_usd",
+        pl.lit("span").alias("source"),
+        pl.col("status").str.to_lowercase(),
+    )
+    both = pl.concat([judged, declared], how="diagonal").filter(
+        pl.col("status").is_in(["success", "failure", "escalated", "abandoned"])
+    )
+    return both.select(
+        outcome_id=pl.concat_str(
+            "trace_id", "span_id", pl.col("source"), pl.col("name").fill_null(""), separator=":"
+        ).str.head(300),
+        run_id="trace_id",
+        trace_id="trace_id",
+        session_id="session_id",
+        workflow="workflow",
+        status="status",
+        name="name",
+        value_usd="value_usd",
+        score="score",
+        at="at",
+        source="source",
+        span_id="span_id",
+        topic="topic",
+        partition="partition",
+        offset="offset",
+    )

@@ -1,0 +1,283 @@
+"""Second stage: any dialect's attributes to the canonical span columns, with a flag for each oddity.
+
+Nothing is refused here: what is out of range becomes null and the span carries a flag in ``quality_flags``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+import polars as pl
+
+from pipelines.contracts.dialects import kinds, span_aliases
+from pipelines.stages.attributes import pivot
+from pipelines.stages.decode import Decoded
+from pipelines.stages.facts import span_facts
+from pipelines.stages.mask import masked
+from pipelines.stages.rest import rest_json
+
+#: Spans before this are clock errors: no agent instrumentation existed.
+EARLIEST = datetime(2015, 1, 1)
+#: How far ahead of the reader's clock a span may be before it is a clock error.
+AHEAD = timedelta(days=1)
+
+_FROM_RESOURCE = (
+    "workflow",
+    "agent",
+    "agent_version",
+    "prompt_version",
+    "policy_version",
+    "release",
+    "environment",
+    "team",
+    "cost_center",
+    "mode",
+    "service_name",
+    "service_version",
+    "session_id",
+)
+_TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+_LATEST_NS = 9_223_372_036_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """Canonical spans, and the facts that their events and attributes state.
+
+    Attributes
+    ----------
+    spans : pl.DataFrame
+        One row per span, the columns of the warehouse table ``spans`` but for cost.
+    facts : dict of str to pl.DataFrame
+        Rows for the tables outcomes, policy_decisions, approvals, rollbacks, overrides.
+    """
+
+    spans: pl.DataFrame
+    facts: dict[str, pl.DataFrame]
+
+
+def normalise(decoded: Decoded, messages: pl.DataFrame, *, now: datetime, max_attribute_bytes: int) -> Normalised:
+    """Return the canonical form of a decoded batch.
+
+    Parameters
+    ----------
+    decoded : Decoded
+    messages : pl.DataFrame
+        The batch that was decoded, for topic, partition, offset and file.
+    now : datetime
+        The reader's clock, UTC without zone: a span more than a day ahead of it has a broken clock.
+    max_attribute_bytes : int
+        Longer attribute values are cut and flagged, in bytes.
+    """
+    rows = len(decoded.spans)
+    columns, used = pivot(decoded.attributes, rows, span_aliases())
+    used &= ~decoded.attributes["key"].is_in(
+        span_aliases().filter(pl.col("column") == "tool_arguments")["key"].to_list()
+    )
+    resources = int(decoded.spans["resource"].max() or 0) + 1  # pyright: ignore[reportArgumentType]
+    resource_columns, resource_used = pivot(
+        decoded.resource_attributes, resources, span_aliases().filter(pl.col("column").is_in(_FROM_RESOURCE))
+    )
+    of_resource = decoded.spans["resource"]
+    frame = decoded.spans.hstack(columns).hstack(
+        resource_columns.select(pl.all().gather(of_resource).name.prefix("resource_"))
+    )
+    message = messages.select("topic", "partition", "offset", "source_file").select(
+        pl.all().gather(decoded.spans["message"])
+    )
+    rest, cut = rest_json(decoded, used, resource_used, max_attribute_bytes)
+    frame = frame.hstack(message).with_columns(attributes=rest, cut=cut)
+    frame = frame.with_columns(
+        pl.coalesce(name, f"resource_{name}").alias(name) for name in _FROM_RESOURCE
+    ).with_columns(kind=_kind())
+    frame = _identified(frame)
+    frame = _timed(frame, now)
+    frame = _counted(frame)
+    frame = _named(frame, decoded)
+    facts = span_facts(decoded, frame)
+    return Normalised(frame.select(_canonical(now)), facts)
+
+
+def _kind() -> pl.Expr:
+    tables = kinds()
+
+    def by(column: str) -> pl.Expr:
+        return pl.col(column).str.to_lowercase().replace_strict(tables[column], default=None, return_dtype=pl.String)
+
+    return pl.coalesce(
+        by("own_kind"),
+        by("operation"),
+        by("span_kind"),
+        by("request_type"),
+        pl.when(pl.col("tool_name").is_not_null()).then(pl.lit("tool")),
+        # An agent span of older packages repeats the model's name and its children's usage: the agent's name decides.
+        pl.when(
+            pl.col("agent").is_not_null() & pl.col("operation").is_null() & pl.col("resource_agent").is_null()
+        ).then(pl.lit("agent")),
+        pl.when(pl.col("request_model").is_not_null()).then(pl.lit("model")),
+        pl.lit("other"),
+    )
+
+
+def _identified(frame: pl.DataFrame) -> pl.DataFrame:
+    """Pad short ids as 64-bit tracers are, and give spans without any id one that follows from their content."""
+    anonymous = (pl.col("trace_id") == "") | (pl.col("span_id") == "")
+    content = pl.concat_str("name", "started_ns", "ended_ns", "trace_id", "span_id", "attributes", separator="\x1f")
+    digest = _digests(frame.select(pl.when(anonymous).then(content)).to_series())
+    return frame.with_columns(
+        bad_trace_id=pl.col("trace_id").str.len_bytes() != 32,
+        bad_span_id=pl.col("span_id").str.len_bytes() != 16,
+        trace_id=pl.when(pl.col("trace_id") == "")
+        .then(pl.lit(digest).str.zfill(32))
+        .otherwise(pl.col("trace_id").str.zfill(32).str.head(64)),
+        span_id=pl.when(pl.col("span_id") == "")
+        .then(pl.lit(digest))
+        .otherwise(pl.col("span_id").str.zfill(16).str.head(64)),
+        parent_span_id=pl.when(pl.col("parent_span_id").str.strip_chars("0") != "").then(
+            pl.col("parent_span_id").str.zfill(16).str.head(64)
+        ),
+    )
+
+
+def _digests(texts: pl.Series) -> pl.Series:
+    """16 hex digits per text, the same on every machine and in every version; hashed once per distinct text."""
+    distinct = texts.drop_nulls().unique()
+    table = {text: blake2b(text.encode(), digest_size=8).hexdigest() for text in distinct}
+    return texts.replace_strict(table, default=None, return_dtype=pl.String).alias("digest")
+
+
+def _timed(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    def at(column: str) -> pl.Expr:
+        bounded = pl.min_horizontal(pl.col(column), pl.lit(_LATEST_NS, dtype=pl.UInt64))
+        return (bounded // 1000).cast(pl.Int64).cast(pl.Datetime("us"))
+
+    frame = frame.with_columns(
+        started_at=at("started_ns"),
+        ended_at=pl.when(pl.col("ended_ns") == 0).then(at("started_ns")).otherwise(at("ended_ns")),
+        time_missing=(pl.col("started_ns") == 0) | (pl.col("ended_ns") == 0),
+    )
+    outside = [~pl.col(name).is_between(EARLIEST, now + AHEAD) for name in ("started_at", "ended_at")]
+    return frame.with_columns(
+        time_out_of_range=pl.any_horizontal(outside),
+        negative_duration=pl.col("ended_at") < pl.col("started_at"),
+        duration_ms=pl.when(~pl.col("time_missing") & (pl.col("ended_at") >= pl.col("started_at"))).then(
+            (pl.col("ended_ns") - pl.col("started_ns")).cast(pl.Float64) / 1e6
+        ),
+    )
+
+
+def _counted(frame: pl.DataFrame) -> pl.DataFrame:
+    """Token counts on model-call spans only: agent spans repeat the sum of their children's."""
+    model = pl.col("kind") == "model"
+
+    def valid(name: str) -> pl.Expr:
+        return pl.col(name).is_finite() & pl.col(name).is_between(0, 1e12)
+
+    frame = frame.with_columns(
+        invalid_tokens=pl.any_horizontal(~valid(name) & pl.col(name).is_not_null() for name in _TOKENS),
+    ).with_columns(
+        pl.when(model & valid(name)).then(pl.col(name).cast(pl.Int64, strict=False)).alias(name) for name in _TOKENS
+    )
+    beyond = pl.col("cached_input_tokens") > pl.col("input_tokens")
+    return frame.with_columns(
+        # Only a dialect that reports cached tokens beside the input can have more of them than input: the total is both.
+        cached_beside_input=beyond,
+        input_tokens=pl.when(beyond)
+        .then(pl.col("input_tokens") + pl.col("cached_input_tokens"))
+        .otherwise(pl.col("input_tokens")),
+    )
+
+
+def _named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
+    exceptions = _exceptions(decoded, len(frame))
+    return frame.with_columns(
+        workflow_rank=pl.when(pl.col("workflow").is_not_null())
+        .then(1)
+        .when(pl.col("agent").is_not_null())
+        .then(2)
+        .when(pl.col("service_name").is_not_null())
+        .then(3)
+        .otherwise(4)
+        .cast(pl.Int8),
+        workflow=pl.coalesce("workflow", "agent", "service_name", pl.lit("unknown")).str.head(200),
+        release=pl.coalesce("release", "service_version"),
+        status=pl.col("status_code").replace_strict({0: "unset", 1: "ok", 2: "error"}, return_dtype=pl.String),
+        error_type=pl.coalesce("error_type", exceptions),
+        mode=pl.col("mode").str.to_lowercase().fill_null("live"),
+        dialect=pl.when(pl.col("seen_openinference").is_not_null())
+        .then(pl.lit("openinference"))
+        .when(pl.col("scope") == "pydantic-ai")
+        .then(pl.lit("pydantic-ai"))
+        .when(pl.col("seen_traceloop").is_not_null())
+        .then(pl.lit("openllmetry"))
+        .when(pl.col("seen_provider_name").is_not_null())
+        .then(pl.lit("otel"))
+        .when(pl.col("seen_system").is_not_null())
+        .then(pl.lit("otel-old"))
+        .when(pl.col("seen_operation").is_not_null())
+        .then(pl.lit("otel"))
+        .otherwise(pl.lit("unknown")),
+        tool_arguments_shape=_digests(
+            frame.select(pl.when(pl.col("kind") == "tool").then(_shape(pl.col("tool_arguments")))).to_series()
+        ),
+        tool_effect=pl.col("tool_effect").str.to_lowercase(),
+        name=masked(pl.col("name")).str.head(500),
+    )
+
+
+def _exceptions(decoded: Decoded, rows: int) -> pl.Series:
+    exception = decoded.events.with_row_index("event").filter(pl.col("name") == "exception")
+    kinds_of = decoded.event_attributes.filter(pl.col("key") == "exception.type").select("owner", "string")
+    first = (
+        exception.join(kinds_of, left_on="event", right_on="owner")
+        .group_by("span", maintain_order=True)
+        .agg(pl.col("string").first())
+    )
+    return (
+        pl.DataFrame({"span": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
+        .join(first, on="span", how="left", maintain_order="left")["string"]
+        .alias("exception_type")
+    )
+
+
+def _shape(arguments: pl.Expr) -> pl.Expr:
+    """A JSON argument object's keys and value types: the same text whatever the values and the order of keys."""
+    shape = (
+        arguments.str.replace_all(r'"((?:[^"\\]|\\.)*)"\s*:', "<$1>")
+        .str.replace_all(r'"(?:[^"\\]|\\.)*"', "s")
+        .str.replace_all(r"-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b", "n")
+        .str.replace_all(r"\b(?:true|false)\b", "b")
+        .str.replace_all(r"\s+", "")
+        .str.replace_all(r"([snb])(?:,[snb])+\]", "$1]")
+    )
+    # Key order is the emitter's whim: sort the parts. Nested objects keep their text order within a part.
+    return shape.str.strip_chars("{}").str.split(",").list.sort().list.join(",")
+
+
+def _canonical(now: datetime) -> list[pl.Expr]:
+    flags = {
+        "invalid_trace_id": "bad_trace_id",
+        "invalid_span_id": "bad_span_id",
+        "time_missing": "time_missing",
+        "time_out_of_range": "time_out_of_range",
+        "negative_duration": "negative_duration",
+        "invalid_tokens": "invalid_tokens",
+        "cached_beside_input": "cached_beside_input",
+        "attribute_cut": "cut",
+    }
+    raised = pl.concat_list(pl.when(pl.col(column)).then(pl.lit(flag)) for flag, column in flags.items())
+    plain = (
+        "trace_id span_id parent_span_id session_id workflow workflow_rank agent agent_version prompt_version "
+        "policy_version release environment team cost_center mode kind name status error_type started_at ended_at "
+        "duration_ms provider request_model response_model input_tokens cached_input_tokens cache_write_tokens "
+        "output_tokens reasoning_tokens finish_reason tool_name tool_call_id tool_arguments_shape tool_effect "
+        "compensates source_ids dialect attributes source_file topic partition offset"
+    ).split()
+    return [
+        *(pl.col(name) for name in plain),
+        pl.col("trace_id").alias("run_id"),
+        raised.list.drop_nulls().alias("quality_flags"),
+        pl.lit(now, dtype=pl.Datetime("us")).alias("ingested_at"),
+    ]
