@@ -1,0 +1,191 @@
+"""Third stage: what each model call cost, at the price in force when it ran. Unknown is null, never zero.
+
+Prices come from ``genai-prices`` (list prices with the dates from which they hold). They are looked up once per distinct
+provider, model and day; the arithmetic is columnar.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import blake2b
+from importlib.metadata import version
+from typing import Any
+
+import genai_prices
+import polars as pl
+from genai_prices.types import TieredPrices, TimeOfDateConstraint
+
+#: OTel's names of providers that the price list knows by another one.
+_PROVIDERS = {
+    "azure.ai.openai": "azure",
+    "azure.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "gcp.gemini": "google",
+    "gcp.vertex_ai": "google",
+    "gcp.gen_ai": "google",
+    "vertex_ai": "google",
+    "aws.bedrock": "aws",
+    "x_ai": "x-ai",
+    "mistral_ai": "mistral",
+}
+_UNITS = ("input", "cached_input", "cache_write", "output")
+_KEYS = {
+    "input": "input_mtok",
+    "cached_input": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "output": "output_mtok",
+}
+
+PRICE_SCHEMA: dict[str, Any] = {
+    "price_id": pl.String,
+    "provider": pl.String,
+    "model": pl.String,
+    "valid_from": pl.Datetime("us"),
+    "valid_to": pl.Datetime("us"),
+    "input_usd_per_mtok": pl.Float64,
+    "cached_input_usd_per_mtok": pl.Float64,
+    "cache_write_usd_per_mtok": pl.Float64,
+    "output_usd_per_mtok": pl.Float64,
+    "source": pl.String,
+}
+
+
+def price(spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the spans with ``cost_usd`` and ``price_id``, and the prices used.
+
+    cost_usd = (plain input x input + cached x cached input + cache write x cache write + output x output) / 1e6, where
+    plain input = input_tokens - cached_input_tokens - cache_write_tokens. Null where the model has no price that we know,
+    where its usage is not reported, and on spans that are no model call.
+
+    Parameters
+    ----------
+    spans : pl.DataFrame
+        Canonical spans; tokens as OTel defines them (input includes cached ones).
+
+    Returns
+    -------
+    pl.DataFrame
+        The spans with cost_usd (USD) and price_id.
+    pl.DataFrame
+        ``PRICE_SCHEMA``, one row per price id used.
+    """
+    calls = spans.with_row_index("row").filter(
+        (pl.col("kind") == "model")
+        & pl.any_horizontal(pl.col(c).is_not_null() for c in ("input_tokens", "output_tokens"))
+    )
+    calls = calls.select(
+        "row",
+        "input_tokens",
+        "cached_input_tokens",
+        "cache_write_tokens",
+        "output_tokens",
+        pl.col("provider").str.to_lowercase().alias("call_provider"),
+        pl.col("request_model"),
+        pl.col("response_model"),
+        pl.col("started_at").dt.truncate("15m").alias("slot"),
+    )
+    keys = calls.select("call_provider", "request_model", "response_model", "slot").unique()
+    found = [
+        (*key, tier, *values)
+        for key in keys.iter_rows()
+        for tier, values in _prices(key[0] or "", key[1] or "", key[2] or "", key[3])
+    ]
+    schema: dict[str, Any] = {**keys.schema, "tier": pl.Int64, **PRICE_SCHEMA}
+    table = pl.DataFrame(found, schema=schema, orient="row")
+    matched = calls.join(table, on=keys.columns, how="inner", nulls_equal=True, suffix="_listed")
+    matched = (
+        matched.filter(pl.col("tier") < pl.col("input_tokens").fill_null(0))
+        .sort("row", "tier")
+        .unique("row", keep="last", maintain_order=True)
+    )
+    total = pl.col("input_tokens").fill_null(0)
+    cached = pl.min_horizontal(pl.col("cached_input_tokens").fill_null(0), total)
+    written = pl.min_horizontal(pl.col("cache_write_tokens").fill_null(0), total - cached)
+    counts = dict(
+        zip(_UNITS, (total - cached - written, cached, written, pl.col("output_tokens").fill_null(0)), strict=True)
+    )
+    parts = [
+        # A unit without a price only matters where it was used.
+        pl.when(count == 0).then(0.0).otherwise(count * pl.col(f"{unit}_usd_per_mtok"))
+        for unit, count in counts.items()
+    ]
+    matched = matched.with_columns(cost_usd=pl.sum_horizontal(parts, ignore_nulls=False) / 1e6).filter(
+        pl.col("cost_usd").is_not_null()
+    )
+    priced = (
+        spans.with_row_index("row")
+        .join(matched.select("row", "cost_usd", "price_id"), on="row", how="left", maintain_order="left")
+        .drop("row")
+    )
+    used = (
+        table.select(list(PRICE_SCHEMA))
+        .unique("price_id", maintain_order=True)
+        .join(matched.select("price_id").unique(), on="price_id", how="semi")
+    )
+    return priced, used.sort("price_id")
+
+
+@lru_cache(maxsize=50_000)
+def _prices(
+    provider: str, request_model: str, response_model: str, at: datetime
+) -> tuple[tuple[int, tuple[Any, ...]], ...]:
+    """Price rows of one call's model at one time: (input tokens above which the tier applies, PRICE_SCHEMA values)."""
+    for model in (response_model, request_model):
+        if not model:
+            continue
+        slot = at if _changes_by_hour(provider, model) else at.replace(hour=0, minute=0)
+        rows = _listed(provider, model, slot)
+        if rows:
+            return rows
+    return ()
+
+
+def _look_up(provider: str, model: str, at: datetime) -> genai_prices.types.PriceCalculation | None:
+    if model.lower().startswith("ft:"):
+        return None  # a fine-tuned model is billed at its own rate, not at its base model's
+    try:
+        return genai_prices.calc_price(
+            genai_prices.Usage(input_tokens=1),
+            model,
+            provider_id=_PROVIDERS.get(provider, provider) or None,
+            genai_request_timestamp=at.replace(tzinfo=UTC),
+        )
+    except (LookupError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=50_000)
+def _changes_by_hour(provider: str, model: str) -> bool:
+    found = _look_up(provider, model, datetime(2026, 1, 1))
+    prices = found.model.prices if found else []
+    return isinstance(prices, list) and any(isinstance(p.constraint, TimeOfDateConstraint) for p in prices)
+
+
+@lru_cache(maxsize=50_000)
+def _listed(provider: str, model: str, at: datetime) -> tuple[tuple[int, tuple[Any, ...]], ...]:
+    found = _look_up(provider, model, at)
+    if found is None:
+        return ()
+    units = {unit: getattr(found.model_price, key) for unit, key in _KEYS.items()}
+    # What has no rate of its own is billed as plain input.
+    units["cached_input"] = units["input"] if units["cached_input"] is None else units["cached_input"]
+    units["cache_write"] = units["input"] if units["cache_write"] is None else units["cache_write"]
+    starts = sorted(
+        {-1} | {t.start for value in units.values() if isinstance(value, TieredPrices) for t in value.tiers}
+    )
+    rows: list[tuple[int, tuple[Any, ...]]] = []
+    for start in starts:
+        values = tuple(_at_tier(value, start) for value in units.values())
+        digest = blake2b(repr(values).encode(), digest_size=4).hexdigest()
+        name = f"{found.provider.id}/{found.model.id}@{digest}"
+        origin = f"genai-prices {version('genai-prices')}"
+        rows.append((start, (name, found.provider.id, found.model.id, None, None, *values, origin)))
+    return tuple(rows)
+
+
+def _at_tier(value: Any, start: int) -> float | None:
+    if isinstance(value, TieredPrices):
+        applicable = [tier.price for tier in sorted(value.tiers, key=lambda tier: tier.start) if tier.start <= start]
+        return float(applicable[-1] if applicable else value.base)
+    return None if value is None else float(value)
