@@ -66,7 +66,9 @@ CREATE TABLE spans (
 -- By day, so that a batch's look for redelivered spans opens that day's files only, and a span with a broken clock (1970,
 -- 2100) gets a file of its own instead of widening the range of everybody else's.
 ALTER TABLE spans SET PARTITIONED BY (year(started_at), month(started_at), day(started_at));
+-- Sorted when files are merged; sorting at insert as well cost 45 ms more per 30,000 rows.
 ALTER TABLE spans SET SORTED BY (started_at ASC);
+CALL lake.set_option('sort_on_insert', false);
 
 -- table: outcomes
 -- One row per statement about how a run ended; the latest one holds.

@@ -1,0 +1,99 @@
+"""Compaction: it merges and cleans up, and neither it nor a writer beside it loses anything."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from warehouse import Warehouse, compaction, read_only
+
+WRITER = """
+import sys
+from pathlib import Path
+import polars as pl
+from warehouse import Warehouse
+with Warehouse.open(Path(sys.argv[1])) as warehouse:
+    for n in range(int(sys.argv[2])):
+        def work(connection):
+            spans = pl.DataFrame({"trace_id": [f"{n:032x}"] * 200, "span_id": [f"{i:016x}" for i in range(200)],
+                                  "run_id": "r", "workflow": "w", "kind": "tool"})
+            warehouse.insert(connection, "spans", spans)
+            connection.execute("DELETE FROM consumed_offsets WHERE topic = 't'")
+            warehouse.insert(connection, "consumed_offsets",
+                             pl.DataFrame({"topic": ["t"], "partition": [0], "next_offset": [n + 1]}))
+        warehouse.transaction(work)
+        print(n, flush=True)
+"""
+
+
+def write(warehouse: Warehouse, number: int, rows: int = 200) -> None:
+    frame = pl.DataFrame(
+        {
+            "trace_id": [f"{number:032x}"] * rows,
+            "span_id": [f"{n:016x}" for n in range(rows)],
+            "run_id": "r",
+            "workflow": "w",
+            "kind": "tool",
+            "started_at": [datetime(2025, 8, 1) + timedelta(minutes=number)] * rows,
+        }
+    )
+    offsets = pl.DataFrame({"topic": ["t"], "partition": [0], "next_offset": [number + 1]})
+
+    def work(connection) -> None:
+        warehouse.insert(connection, "spans", frame)
+        connection.execute("DELETE FROM consumed_offsets WHERE topic = 't'")
+        warehouse.insert(connection, "consumed_offsets", offsets)
+
+    warehouse.transaction(work)
+
+
+def test_small_files_become_one_and_every_row_stays(empty: Warehouse, home: Path) -> None:
+    for number in range(12):
+        write(empty, number)
+    counts = compaction.compact(empty, keep=timedelta(0), grace=timedelta(0))
+    assert counts["files_merged"] == 12
+    assert counts["files_after"] < counts["files_before"]
+    assert counts["snapshots_expired"] > 12
+    assert empty.query("SELECT count(*), count(DISTINCT trace_id) FROM spans").row(0) == (2400, 12)
+    assert empty.query("SELECT next_offset FROM consumed_offsets").rows() == [(12,)]
+    compaction.compact(empty, keep=timedelta(0), grace=timedelta(0))
+    assert len(list((home / "data/main/spans").rglob("*.parquet"))) == 1
+    write(empty, 12)
+    assert empty.query("SELECT next_offset FROM consumed_offsets").rows() == [(13,)]
+
+
+def test_young_snapshots_can_still_be_asked_for(empty: Warehouse) -> None:
+    write(empty, 0)
+    then = empty.query("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')").item()
+    write(empty, 1)
+    counts = empty.compact()
+    assert counts["snapshots_expired"] == 0
+    assert empty.query(f"SELECT count(*) FROM spans AT (VERSION => {then})").item() == 200
+    assert empty.query("SELECT count(*) FROM spans").item() == 400
+
+
+def test_compacting_beside_a_writer_and_a_reader_loses_nothing(empty: Warehouse, home: Path) -> None:
+    commits = 25
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(home), str(commits)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    rounds, seen = 0, [0]
+    try:
+        with read_only(home) as reader:
+            while writer.poll() is None:
+                compaction.compact(empty, keep=timedelta(0))
+                rounds += 1
+                seen.append(reader.query("SELECT count(*) FROM spans").item())
+    finally:
+        writer.kill()
+    output, errors = writer.communicate()
+    assert writer.returncode == 0, errors
+    assert len(output.split()) == commits
+    assert rounds >= 2, "the writer was gone before anything was compacted beside it"
+    assert seen == sorted(seen)
+    assert empty.query("SELECT count(*), count(DISTINCT trace_id) FROM spans").row(0) == (200 * commits, commits)
+    assert empty.query("SELECT next_offset FROM consumed_offsets").rows() == [(commits,)]
