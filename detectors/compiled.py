@@ -1,0 +1,22 @@
+"""The one place where Python meets Numba: how a sequential kernel is compiled.
+
+Numba's on-disk cache notices a change in the file of the kernel, not in the files of what the kernel calls. So a kernel
+and every compiled function that it calls live in the same module (a test enforces it); otherwise an upgrade could run
+yesterday's machine code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function` on its first call, cache the machine code beside its file, release the GIL while it runs."""
+    decorate = cast(Callable[[Callable[..., Any]], Any], numba.njit(cache=True, nogil=True))  # pyright: ignore[reportUnknownMemberType]
+    return cast(Callable[P, R], decorate(function))

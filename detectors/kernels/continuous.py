@@ -1,0 +1,290 @@
+"""Continuous streams: value → cell of the reference → whitened normal score → grid of Shiryaev-Roberts statistics.
+
+The last step of the flow for costs, tokens, steps and durations; `detectors.banks` owns the state and reads the alarms.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.compiled import compiled
+
+CELLS = 16
+CLIP = 2.5
+WARMING, WATCHING, ALARMED = 0, 1, 2
+# Shifts of the grid, in standard deviations of the reference's normal score; each is watched upwards and downwards.
+SHIFTS = np.array([0.25, 0.5, 1.0, 1.75])
+# ln E exp(d * clip(Z)) of a standard normal Z clipped at CLIP: what makes exp(d * z - LOG_MGF) an e-value.
+_CDF = [0.5 * math.erfc(-x / math.sqrt(2.0)) for x in (-CLIP,)]
+LOG_MGF = np.array(
+    [
+        math.log(
+            math.exp(d * d / 2) * 0.5 * (math.erf((CLIP - d) / math.sqrt(2.0)) + math.erf((CLIP + d) / math.sqrt(2.0)))
+            + 2.0 * math.cosh(d * CLIP) * _CDF[0]
+        )
+        for d in SHIFTS
+    ]
+)
+# Quantiles (in 64ths) at which the reference is cut: fine in the tails, where a drift shows first.
+CUTS = np.array([1, 4, 8, 14, 20, 26, 32, 38, 44, 50, 56, 60, 63]) / 64.0
+# The components of the grid that carry an onset tracker (a small and a large shift, up then down).
+TRACKED = np.array([0, 2, 4, 6])
+TAIL = _CDF[0]
+DENSITY_AT_CLIP = math.exp(-CLIP * CLIP / 2) / math.sqrt(2 * math.pi)
+RESCALE_AT = 2.0**20
+
+
+class ContinuousState(NamedTuple):
+    """Struct of arrays, first axis = stream. Times in microseconds since 1970, values in the metric's own unit."""
+
+    phase: NDArray[np.uint8]
+    observations: NDArray[np.int64]
+    buffer_row: NDArray[np.int32]  # row of the warm-up pool, -1 when none is held
+    edges: NDArray[np.float32]  # (streams, CELLS - 1), rising, padded with +inf
+    weights: NDArray[np.float32]  # (streams, CELLS): Dirichlet weight of each cell
+    statistic: NDArray[np.float32]  # (streams, 8): Shiryaev-Roberts, four shifts up, four down
+    cusum: NDArray[np.float32]  # (streams, 4): onset trackers
+    onset_n: NDArray[np.int32]  # (streams, 4): observations since the tracker left zero
+    onset_at: NDArray[np.int64]  # (streams, 4)
+    onset_sum: NDArray[np.float64]  # (streams, 4): sum of the values since then
+    reference_n: NDArray[np.int64]
+    reference_sum: NDArray[np.float64]
+    recent: NDArray[np.float64]  # exponentially weighted mean of the last values
+    score: NDArray[np.float32]  # last normal score, for whitening
+    moments: NDArray[np.float64]  # (streams, 3): sums of score, score squared, squared difference of neighbours
+    log_e: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    alarm_at: NDArray[np.int64]
+
+
+@compiled
+def inverse_normal(p: float) -> float:
+    """Quantile of the standard normal law, relative error below 1e-15 (Wichura 1988, algorithm AS 241, PPND16)."""
+    q = p - 0.5
+    if abs(q) <= 0.425:
+        r = 0.180625 - q * q
+        top = (((((((2509.0809287301226727 * r + 33430.575583588128105) * r + 67265.770927008700853) * r
+              + 45921.953931549871457) * r + 13731.693765509461125) * r + 1971.5909503065514427) * r
+              + 133.14166789178437745) * r + 3.387132872796366608)  # fmt: skip
+        bottom = (((((((5226.495278852545925 * r + 28729.085735721942674) * r + 39307.89580009271061) * r
+                 + 21213.794301586595867) * r + 5394.1960214247511077) * r + 687.1870074920579083) * r
+                 + 42.313330701600911252) * r + 1.0)  # fmt: skip
+        return q * top / bottom
+    r = p if q < 0 else 1.0 - p
+    r = math.sqrt(-math.log(r))
+    if r <= 5.0:
+        r -= 1.6
+        top = (((((((7.7454501427834140764e-4 * r + 0.0227238449892691845833) * r + 0.24178072517745061177) * r
+              + 1.27045825245236838258) * r + 3.64784832476320460504) * r + 5.7694972214606914055) * r
+              + 4.6303378461565452959) * r + 1.42343711074968357734)  # fmt: skip
+        bottom = (((((((1.05075007164441684324e-9 * r + 5.475938084995344946e-4) * r + 0.0151986665636164571966) * r
+                 + 0.14810397642748007459) * r + 0.68976733498510000455) * r + 1.6763848301838038494) * r
+                 + 2.05319162663775882187) * r + 1.0)  # fmt: skip
+    else:
+        r -= 5.0
+        top = (((((((2.01033439929228813265e-7 * r + 2.71155556874348757815e-5) * r + 0.0012426609473880784386) * r
+              + 0.026532189526576123093) * r + 0.29656057182850489123) * r + 1.7848265399172913358) * r
+              + 5.4637849111641143699) * r + 6.6579046435011037772)  # fmt: skip
+        bottom = (((((((2.04426310338993978564e-15 * r + 1.4215117583164458887e-7) * r + 1.8463183175100546818e-5) * r
+                 + 7.868691311456132591e-4) * r + 0.0148753612908506148525) * r + 0.13692988092273580531) * r
+                 + 0.59983220655588793769) * r + 1.0)  # fmt: skip
+    return -top / bottom if q < 0 else top / bottom
+
+
+@compiled
+def clipped_integral(u: float) -> float:
+    """Integral from 0 to `u` of the standard normal quantile clipped at ±CLIP."""
+    if u <= TAIL:
+        return -CLIP * u
+    if u >= 1.0 - TAIL:
+        return -CLIP * (1.0 - u)
+    z = inverse_normal(u)
+    return DENSITY_AT_CLIP - CLIP * TAIL - math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+
+
+@compiled
+def cell_score(low: float, high: float) -> float:
+    """Mean clipped normal score of the ranks between `low` and `high` (in 0..1): ties share it, no random tie-break."""
+    return (clipped_integral(high) - clipped_integral(low)) / (high - low)
+
+
+@compiled
+def learn_cells(sample: NDArray[np.float64], edges: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
+    """Cut a warm-up sample into cells at `CUTS`, never inside a tie, and give each cell its spacings as weight."""
+    ordered = np.sort(sample)
+    n = len(ordered)
+    edges[:] = np.inf
+    weights[:] = 0.0
+    cells = 0
+    start = 0
+    if ordered[0] == ordered[min(n - 1, int(CUTS[1] * n))]:  # the least value is an atom: below it is a cell of its own
+        edges[0] = np.nextafter(np.float32(ordered[0]), np.float32(-np.inf))
+        if edges[0] > ordered[0]:
+            edges[0] = np.nextafter(edges[0], np.float32(-np.inf))
+        cells = 1
+    for cut in CUTS:
+        rank = int(round(cut * n))
+        if rank <= start or rank >= n:
+            continue
+        left = rank
+        while left > start and ordered[left - 1] == ordered[rank]:
+            left -= 1
+        right = rank
+        while right < n and right > 0 and ordered[right] == ordered[rank - 1]:
+            right += 1
+        boundary = left if (left > start and rank - left <= right - rank) or right >= n else right
+        if boundary <= start or boundary >= n:
+            continue
+        low, high = ordered[boundary - 1], ordered[boundary]
+        edge = np.float32(low + 0.5 * (high - low))
+        if not (low < edge <= high) or cells >= CELLS - 2:
+            continue  # not told apart in single precision
+        edges[cells] = edge
+        weights[cells] = boundary - start
+        cells += 1
+        start = boundary
+    weights[cells] = n - start
+    if ordered[n - 1] == ordered[max(0, n - 1 - int(CUTS[1] * n))]:  # the greatest value is an atom
+        edges[cells] = np.nextafter(np.float32(ordered[n - 1]), np.float32(np.inf))
+        if edges[cells] <= ordered[n - 1]:
+            edges[cells] = np.nextafter(edges[cells], np.float32(np.inf))
+        cells += 1
+    weights[0] += 0.5
+    weights[cells] += 0.5
+
+
+@compiled
+def find_cell(edges: NDArray[np.float32], value: float) -> int:
+    """Index of the cell that holds `value`."""
+    low, high = 0, CELLS - 1
+    while low < high:
+        middle = (low + high) // 2
+        if edges[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled
+def score_of(weights: NDArray[np.float32], cell: int) -> float:
+    """Normal score of `cell` under the predictive law that `weights` give."""
+    below = 0.0
+    for k in range(cell):
+        below += weights[k]
+    total = below
+    for k in range(cell, CELLS):
+        total += weights[k]
+    return cell_score(below / total, (below + weights[cell]) / total)
+
+
+@compiled
+def observe_continuous(
+    state: ContinuousState,
+    pool: NDArray[np.float64],
+    ring: NDArray[np.float32],
+    slots: NDArray[np.int64],
+    values: NDArray[np.float64],
+    times: NDArray[np.int64],
+    log_thresholds: NDArray[np.float64],
+    warm_up: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Feed finite `values` in order; return slot and row of each alarm.
+
+    Parameters
+    ----------
+    pool : (rows, warm_up) float64
+        Warm-up samples; ``state.buffer_row`` says which row a stream holds.
+    ring : (streams, length) float32
+        Last whitened scores for the second opinion; length 0 when there is none.
+    slots, values, times, log_thresholds : (n,) arrays
+        Stream, value, event time in microseconds and ln(threshold) of each observation.
+    """
+    alarm_slots = np.empty(len(state.phase), np.int64)
+    alarm_rows = np.empty(len(state.phase), np.int64)
+    alarms = 0
+    for row in range(len(slots)):
+        s = slots[row]
+        x = values[row]
+        state.observations[s] += 1
+        seen = state.observations[s]
+        state.recent[s] += (x - state.recent[s]) / min(seen, 50)
+        if state.phase[s] == ALARMED:
+            continue
+        if state.phase[s] == WARMING:
+            sample = pool[state.buffer_row[s]]
+            sample[state.reference_n[s]] = x
+            state.reference_n[s] += 1
+            state.reference_sum[s] += x
+            if state.reference_n[s] == warm_up:
+                learn_cells(sample, state.edges[s], state.weights[s])
+                state.phase[s] = WATCHING
+                for i in range(warm_up):
+                    z = score_of(state.weights[s], find_cell(state.edges[s], sample[i]))
+                    state.moments[s, 0] += z
+                    state.moments[s, 1] += z * z
+                    if i > 0:
+                        state.moments[s, 2] += (z - state.score[s]) ** 2
+                    state.score[s] = z
+            continue
+
+        weights = state.weights[s]
+        cell = find_cell(state.edges[s], x)
+        z = score_of(weights, cell)
+
+        # Whitening: von Neumann's ratio gives the correlation of neighbours and a shift of the mean leaves it alone.
+        n = state.reference_n[s]
+        mean = state.moments[s, 0] / n
+        variance = state.moments[s, 1] / n - mean * mean
+        correlation = 0.0
+        if variance > 1e-9:
+            correlation = min(max(1.0 - state.moments[s, 2] / (2.0 * (n - 1) * variance), 0.0), 0.9)
+        white = (z - correlation * state.score[s]) / math.sqrt(1.0 - correlation * correlation)
+        state.moments[s, 0] += z
+        state.moments[s, 1] += z * z
+        state.moments[s, 2] += (z - state.score[s]) ** 2
+        state.score[s] = z
+        if ring.shape[1] > 0:
+            ring[s, (seen - 1) % ring.shape[1]] = white
+
+        total = 0.0
+        for i in range(4):
+            up = math.exp(SHIFTS[i] * white)
+            scale = math.exp(-LOG_MGF[i])
+            state.statistic[s, i] = (state.statistic[s, i] + 1.0) * up * scale
+            state.statistic[s, i + 4] = (state.statistic[s, i + 4] + 1.0) / up * scale
+            total += state.statistic[s, i] + state.statistic[s, i + 4]
+        for i in range(4):
+            component = TRACKED[i]
+            step = SHIFTS[component % 4] * (white if component < 4 else -white) - LOG_MGF[component % 4]
+            level = state.cusum[s, i] + step
+            if level <= 0.0:
+                state.cusum[s, i] = 0.0
+                state.onset_n[s, i] = 0
+                continue
+            if state.onset_n[s, i] == 0:
+                state.onset_at[s, i] = times[row]
+                state.onset_sum[s, i] = 0.0
+            state.cusum[s, i] = level
+            state.onset_n[s, i] += 1
+            state.onset_sum[s, i] += x
+
+        weights[cell] += 1.0
+        if weights[cell] > RESCALE_AT:
+            for k in range(CELLS):
+                weights[k] *= 0.5
+        state.reference_n[s] += 1
+        state.reference_sum[s] += x
+        state.log_e[s] = math.log(total / 8.0)
+        state.threshold[s] = log_thresholds[row]
+        if state.log_e[s] >= log_thresholds[row]:
+            state.phase[s] = ALARMED
+            state.alarm_at[s] = times[row]
+            alarm_slots[alarms] = s
+            alarm_rows[alarms] = row
+            alarms += 1
+    return alarm_slots[:alarms], alarm_rows[:alarms]
