@@ -3,12 +3,15 @@
 from warehouse.connection import Limits
 from warehouse.errors import StatementRefusedError, WarehouseBusyError, WarehouseError
 from warehouse.lake import Warehouse, read_only
+from warehouse.reader import Reader, run_select
 
 __all__ = [
     "Limits",
+    "Reader",
     "StatementRefusedError",
     "Warehouse",
     "WarehouseBusyError",
     "WarehouseError",
     "read_only",
+    "run_select",
 ]
