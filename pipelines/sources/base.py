@@ -44,8 +44,8 @@ class Source(Protocol):
         """
         ...
 
-    def idle_partitions(self) -> set[tuple[str, int]]:
-        """Return the partitions of which every message there is has been polled: they hold back no watermark."""
+    def open_partitions(self) -> set[tuple[str, int]]:
+        """Return the partitions of which more is there than was polled: they hold back the watermark."""
         ...
 
     def at_end(self) -> bool:

@@ -1,0 +1,1 @@
+"""From signals to what people read: incidents, their evidence, and where they are published."""

@@ -1,0 +1,67 @@
+"""What a signal says to a person: one headline, with units, from numbers alone. Names from traces stay plain text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: metric -> (what changed, how its numbers are written)
+METRICS: dict[str, tuple[str, str]] = {
+    "input_tokens_per_call": ("input tokens per model call", "number"),
+    "retrieval_source": ("mix of retrieval sources", "mix"),
+    "steps_per_run": ("steps per run", "number"),
+    "path": ("path through the run", "mix"),
+    "duration_ms": ("run duration", "milliseconds"),
+    "success": ("outcome success rate", "share"),
+    "escalated": ("escalation rate", "share"),
+    "tool_error": ("error rate of tool", "share"),
+    "tool_mix": ("mix of tools", "mix"),
+    "argument_shape": ("argument shape of tool", "mix"),
+    "cost_usd_per_run": ("model cost per run", "usd"),
+    "tokens_per_call": ("tokens per model call", "number"),
+    "cached_ratio": ("cached share of input tokens", "share"),
+    "model_served": ("model that served", "mix"),
+    "denied": ("share of runs with a denied action", "share"),
+    "approval_skipped": ("share of approvals bypassed", "share"),
+    "outdated_policy": ("share of runs under an outdated policy", "share"),
+}
+
+
+def headline(signal: dict[str, Any]) -> str:
+    """Return for example ``error rate of tool lookup_order 2.1 % -> 12.4 %``."""
+    title, form = METRICS.get(signal["metric"], (signal["metric"].replace("_", " "), "number"))
+    if signal["dimension"]:
+        title = f"{title} {signal['dimension']}"
+    before, after = signal["before_value"], signal["after_value"]
+    if form == "mix":
+        distance = signal["effect"]
+        return f"{title} changed" + (f" (total variation {distance:.2f})" if distance is not None else "")
+    if before is None or after is None:
+        return f"{title} changed"
+    return f"{title} {written(before, form)} → {written(after, form)}"
+
+
+def written(value: float, form: str) -> str:
+    """Return a number with its unit."""
+    if form == "share":
+        return f"{value:.1%}".replace("%", " %")
+    if form == "usd":
+        return f"${value:,.4f}" if abs(value) < 1 else f"${value:,.2f}"
+    if form == "milliseconds":
+        return f"{value / 1000:,.1f} s" if value >= 1000 else f"{value:,.0f} ms"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
+
+
+def containment(signal: dict[str, Any], cause: dict[str, Any] | None) -> str:
+    """Return the first thing that the catalog lets an operator do about it."""
+    family = signal["family"]
+    if cause and cause["attribute"] in ("release", "agent_version", "prompt_version") and cause["before"]:
+        return f"roll back to {cause['attribute'].replace('_', ' ')} {cause['before']}"
+    if family == "tool" and signal["dimension"]:
+        return f"disable tool {signal['dimension']} until its owner has looked"
+    return {
+        "data": "pin the previous retrieval source, and re-check what changed in it",
+        "behavior": "route new runs to a person while the path is reviewed",
+        "tool": "route runs that need the tool to a person",
+        "cost": "throttle the workflow to its budget",
+        "policy": "require approval for every write until the policy owner has looked",
+    }.get(family, "route new runs to a person")

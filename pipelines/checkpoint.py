@@ -1,0 +1,93 @@
+"""Checkpoints of the detectors: their state, the open runs, and the offsets both have seen, in one file.
+
+A checkpoint is a zip archive of ``meta.json``, Arrow IPC frames and the detectors' own versioned bytes. It is written
+beside and renamed over the old one, so there is always a whole one. It only saves time: without it (or with one of another
+version) the stream re-reads the warehouse and arrives at the same state.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.runs import FACTS, OpenRuns
+from pipelines.sources.base import Positions
+
+VERSION = 1
+_NAME = "detectors.zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the detectors knew when every message before ``positions`` had gone through them."""
+
+    positions: Positions
+    monitor: bytes
+    runs: dict[str, Any]
+
+
+def save(directory: Path, positions: Positions, monitor: bytes, runs: OpenRuns) -> Path:
+    """Write the checkpoint and return its path; a crash leaves the one before."""
+    state = runs.state()
+    meta = {
+        "version": VERSION,
+        "positions": [[topic, partition, offset] for (topic, partition), offset in positions.items()],
+        "seen": [[topic, partition, time.isoformat()] for (topic, partition), time in state["seen"].items()],
+        "watermark": state["watermark"].isoformat() if state["watermark"] else None,
+        "late_spans": state["late_spans"],
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / _NAME
+    beside = directory / f"{_NAME}.new"
+    with zipfile.ZipFile(beside, "w") as archive:
+        archive.writestr("meta.json", json.dumps(meta))
+        archive.writestr("monitor.bin", monitor)
+        for name, frame in {"spans": state["spans"], "released": state["released"], **state["facts"]}.items():
+            if frame is not None:
+                archive.writestr(f"{name}.arrow", _ipc(frame))
+    with beside.open("rb+") as file:
+        os.fsync(file.fileno())
+    beside.replace(path)
+    return path
+
+
+def load(directory: Path) -> Checkpoint | None:
+    """Return the checkpoint, or None where there is none, it is of another version, or it can't be read."""
+    path = directory / _NAME
+    try:
+        with zipfile.ZipFile(path) as archive:
+            meta = json.loads(archive.read("meta.json"))
+            if meta["version"] != VERSION:
+                return None
+            frames = {
+                name.removesuffix(".arrow"): pl.read_ipc(io.BytesIO(archive.read(name)))
+                for name in archive.namelist()
+                if name.endswith(".arrow")
+            }
+            monitor = archive.read("monitor.bin")
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, pl.exceptions.PolarsError):
+        return None
+    runs = {
+        "spans": frames.get("spans"),
+        "released": frames.get("released"),
+        "facts": {name: frames[name] for name in FACTS if name in frames},
+        "seen": {(topic, partition): datetime.fromisoformat(time) for topic, partition, time in meta["seen"]},
+        "watermark": datetime.fromisoformat(meta["watermark"]) if meta["watermark"] else None,
+        "late_spans": meta["late_spans"],
+    }
+    positions = {(topic, partition): offset for topic, partition, offset in meta["positions"]}
+    return Checkpoint(positions, monitor, runs)
+
+
+def _ipc(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_ipc(buffer, compression="zstd")
+    return buffer.getvalue()

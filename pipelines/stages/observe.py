@@ -1,0 +1,177 @@
+"""Fourth stage: closed runs to observations, one row per stream and run, in event order.
+
+One observation per run and stream: calls within a run resemble each other, so counting each would pass one odd run for
+independent evidence. Where a run has several candidates (which tool, which source, which step followed which), the run's
+id picks one: the mix over runs stays the true mix, and the observations are independent.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipelines.stages.observation import OBSERVATION_SCHEMA, continuous, mix, rate
+
+#: What of a span the detectors need; open runs are held in these columns.
+LEAN = (
+    "trace_id span_id parent_span_id run_id workflow workflow_rank kind status started_at ended_at duration_ms mode "
+    "request_model response_model input_tokens cached_input_tokens output_tokens cost_usd tool_name "
+    "tool_arguments_shape source_ids policy_version topic partition offset"
+).split()
+
+
+def observe(
+    spans: pl.DataFrame, facts: dict[str, pl.DataFrame], closed: pl.DataFrame, policies: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the observations of runs that have closed, sorted by (time, trace id, family, metric, dimension).
+
+    Parameters
+    ----------
+    spans : pl.DataFrame
+        All spans of those runs, columns ``LEAN``.
+    facts : dict of str to pl.DataFrame
+        outcomes, policy_decisions, approvals of those runs.
+    closed : pl.DataFrame
+        trace_id, closed_at (event time), late (bool): one row per run.
+    policies : pl.DataFrame
+        catalog_policies: policy, version, effective_at. Empty without a catalog.
+
+    Returns
+    -------
+    pl.DataFrame
+        ``OBSERVATION_SCHEMA``.
+    """
+    # A shadow run acts on nothing: it must not move the picture of what the workflow does.
+    spans = spans.filter(pl.col("mode") != "shadow").join(closed, on="trace_id")
+    if spans.is_empty():
+        return pl.DataFrame(schema=OBSERVATION_SCHEMA)
+    spans = spans.sort("trace_id", "started_at", "span_id")
+    workflow = (
+        spans.sort("trace_id", "workflow_rank", pl.col("parent_span_id").is_not_null(), "started_at", "span_id")
+        .group_by("trace_id", maintain_order=True)
+        .agg(pl.col("workflow").first().alias("run_workflow"))
+    )
+    spans = spans.join(workflow, on="trace_id").drop("workflow").rename({"run_workflow": "workflow"})
+    runs = _runs(spans)
+    facts = {
+        name: frame.drop("workflow").join(runs.select("trace_id", "workflow", "closed_at", "late"), on="trace_id")
+        for name, frame in facts.items()
+    }
+    steps = spans.filter(pl.col("kind").is_in(["model", "tool", "retrieval"])).with_columns(
+        step=pl.when(pl.col("kind") == "tool").then(pl.coalesce("tool_name", pl.lit("tool"))).otherwise(pl.col("kind"))
+    )
+    tools = steps.filter(pl.col("kind") == "tool", pl.col("tool_name").is_not_null())
+    sources = spans.select("trace_id", "workflow", "closed_at", "late", source="source_ids").explode("source")
+    parts = [
+        continuous(runs, "data", "input_tokens_per_call", "input_per_call"),
+        mix(_one_per_run(sources.drop_nulls("source")), "data", "retrieval_source", "source"),
+        continuous(runs, "behavior", "steps_per_run", "steps"),
+        mix(_one_per_run(_transitions(steps)), "behavior", "path", "transition"),
+        continuous(runs, "behavior", "duration_ms", "run_duration_ms"),
+        *_outcome_rates(facts["outcomes"]),
+        rate(
+            tools.unique(["trace_id", "tool_name"], keep="first", maintain_order=True),
+            "tool",
+            "tool_error",
+            pl.col("status") == "error",
+            dimension="tool_name",
+        ),
+        mix(_one_per_run(tools), "tool", "tool_mix", "tool_name"),
+        mix(
+            tools.drop_nulls("tool_arguments_shape").unique(
+                ["trace_id", "tool_name"], keep="first", maintain_order=True
+            ),
+            "tool",
+            "argument_shape",
+            "tool_arguments_shape",
+            dimension="tool_name",
+        ),
+        continuous(runs.filter(pl.col("unpriced") == 0), "cost", "cost_usd_per_run", "cost_usd"),
+        continuous(runs, "cost", "tokens_per_call", "tokens_per_call"),
+        continuous(runs, "cost", "cached_ratio", "cached_ratio"),
+        mix(runs, "cost", "model_served", "model"),
+        *_policy_rates(facts, runs, policies),
+    ]
+    return pl.concat(parts).sort("at", "run_id", "family", "metric", "dimension")
+
+
+def _runs(spans: pl.DataFrame) -> pl.DataFrame:
+    model = pl.col("kind") == "model"
+    used = model & (pl.col("input_tokens").is_not_null() | pl.col("output_tokens").is_not_null())
+    called = used & pl.col("input_tokens").is_not_null()
+    total = pl.col("input_tokens").filter(called).sum()
+    return spans.group_by("trace_id", maintain_order=True).agg(
+        pl.col("workflow").first(),
+        pl.col("closed_at").first(),
+        pl.col("late").first(),
+        pl.col("policy_version").drop_nulls().first(),
+        pl.col("started_at").min().alias("run_started_at"),
+        steps=pl.col("kind").is_in(["model", "tool", "retrieval"]).sum().cast(pl.Float64),
+        run_duration_ms=(pl.col("ended_at").max() - pl.col("started_at").min()).dt.total_microseconds() / 1000,
+        input_per_call=pl.col("input_tokens").filter(called).mean(),
+        tokens_per_call=(pl.col("input_tokens").fill_null(0) + pl.col("output_tokens").fill_null(0))
+        .filter(used)
+        .mean(),
+        cached_ratio=pl.when((total > 0) & (pl.col("cached_input_tokens").filter(called).count() > 0)).then(
+            pl.col("cached_input_tokens").filter(called).sum() / total
+        ),
+        unpriced=(used & pl.col("cost_usd").is_null()).sum(),
+        cost_usd=pl.when(used.any()).then(pl.col("cost_usd").filter(used).sum()),
+        model=pl.coalesce("response_model", "request_model").filter(model).drop_nulls().first(),
+    )
+
+
+def _one_per_run(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row of each run's rows, picked by the run's id: uniform over the rows and the same at every replay."""
+    picked = pl.col("trace_id").str.slice(8, 7).str.to_integer(base=16, strict=False).fill_null(0)
+    return rows.filter(
+        (pl.int_range(pl.len()).over("trace_id") == (picked % pl.len().over("trace_id")).cast(pl.Int64))
+    )
+
+
+def _transitions(steps: pl.DataFrame) -> pl.DataFrame:
+    return steps.with_columns(
+        transition=pl.col("step").shift(1).over("trace_id").fill_null("start") + pl.lit(" > ") + pl.col("step")
+    )
+
+
+def _outcome_rates(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
+    runs = outcomes.sort("trace_id", "at", "outcome_id").unique("trace_id", keep="last", maintain_order=True)
+    return [
+        rate(runs, "behavior", "success", pl.col("status") == "success"),
+        rate(runs, "behavior", "escalated", pl.col("status") == "escalated"),
+    ]
+
+
+def _policy_rates(facts: dict[str, pl.DataFrame], runs: pl.DataFrame, policies: pl.DataFrame) -> list[pl.DataFrame]:
+    def any_in(frame: pl.DataFrame, column: str, value: str) -> pl.DataFrame:
+        return frame.group_by("trace_id", maintain_order=True).agg(
+            pl.col("workflow", "closed_at", "late").first(), hit=(pl.col(column) == value).any()
+        )
+
+    denied = any_in(facts["policy_decisions"], "action", "deny")
+    skipped = any_in(facts["approvals"], "status", "bypassed")
+    parts = [
+        rate(denied, "policy", "denied", pl.col("hit")),
+        rate(skipped, "policy", "approval_skipped", pl.col("hit")),
+    ]
+    in_force = policies.drop_nulls("effective_at")
+    decisions = facts["policy_decisions"].filter(pl.col("policy").is_in(in_force["policy"].to_list()))
+    if not decisions.is_empty():
+        current = (
+            decisions.with_row_index("row")
+            .join(in_force, on="policy")
+            .filter(pl.col("effective_at") <= pl.col("at"))
+            .sort("row", "effective_at")
+            .group_by("trace_id", "row", maintain_order=True)
+            .agg(
+                pl.col("workflow", "closed_at", "late", "policy_version").first(),
+                in_force=pl.col("version").last(),
+            )
+            .group_by("trace_id", maintain_order=True)
+            .agg(
+                pl.col("workflow", "closed_at", "late").first(),
+                hit=(pl.col("policy_version") != pl.col("in_force")).any(),
+            )
+        )
+        parts.append(rate(current, "policy", "outdated_policy", pl.col("hit")))
+    return parts
