@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.broker.distribution import Distribution
+from pipelines.broker.process import HOST
 
-HOST = "127.0.0.1"  # loopback only: this broker has no authentication
 MESSAGE_BYTES = 16 * 1024 * 1024  # the Collector sends batches of up to several MiB, and 5 MB attributes are a test
 LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 

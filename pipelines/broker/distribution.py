@@ -191,9 +191,7 @@ def _maven_class_path(environment: Mapping[str, str], progress: Progress) -> str
         if done.returncode != 0:
             lines = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("[ERROR]")]
             reason = lines[0].removeprefix("[ERROR]").strip()[:300] if lines else f"exit {done.returncode}"
-            raise TransientError(
-                "Maven could not resolve Kafka", str(POM), f"check the network and try again; {reason}"
-            )
+            raise TransientError("Maven could not resolve Kafka", str(POM), f"check the network, try again; {reason}")
         partial.replace(target)
     except subprocess.TimeoutExpired:
         raise TransientError("Maven did not finish", f"{MAVEN_SECONDS} s", "check the network and try again") from None

@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -23,10 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.broker.configuration import HOST, broker_command, format_command, server_properties
+from pipelines.broker.configuration import broker_command, format_command, server_properties
 from pipelines.broker.distribution import Distribution, Progress, resolve
+from pipelines.broker.process import HOST, command_line, free_port, is_free, send, spawn
 from pipelines.broker.topics import answers
-from pipelines.errors import PlumblineError, TerminalError, TransientError
+from pipelines.errors import TerminalError, TransientError
 
 DEFAULT_PORT = 9092
 
@@ -141,7 +141,7 @@ class Broker:
             pid = int(state["pid"])
             for number in (signal.SIGTERM, signal.SIGKILL):
                 deadline = time.monotonic() + timeout_seconds
-                _signal(pid, number)
+                send(pid, number)
                 while time.monotonic() < deadline:
                     if not self._is_ours(pid):
                         self._write_state({**state, "pid": None})
@@ -172,7 +172,7 @@ class Broker:
         return f"{HOST}:{state['port']}" if state is not None else ""
 
     def _start(self, distribution: Distribution, port: int, progress: Progress, timeout_seconds: float) -> str:
-        controller_port = _free_port()
+        controller_port = free_port()
         self._properties.write_text(server_properties(self._data, port, controller_port, self._partitions), "ascii")
         if not (self._data / "meta.properties").exists():
             self._format(distribution, progress)
@@ -180,7 +180,7 @@ class Broker:
         server_log = self._logs / "server.log"
         log_start = server_log.stat().st_size if server_log.exists() else 0
         command = broker_command(distribution, self._properties, self._logs, self._heap_megabytes)
-        pid = _spawn(command, self._logs / "console.log", self._environment)
+        pid = spawn(command, self._logs / "console.log", self._environment)
         self._write_state(
             {
                 "pid": pid,
@@ -194,7 +194,7 @@ class Broker:
         try:
             self._wait(pid, port, timeout_seconds, log_start)
         except BaseException:
-            _signal(pid, signal.SIGKILL)  # a broker that nobody waits for any more holds its port and its data's lock
+            send(pid, signal.SIGKILL)  # a broker that nobody waits for any more holds its port and its data's lock
             while self._is_ours(pid):
                 time.sleep(0.02)
             raise
@@ -257,13 +257,13 @@ class Broker:
         if port is not None:
             if not 0 < port < 65536:
                 raise TerminalError("no such port", str(port), "give one from 1 to 65535")
-            if not _is_free(port):
+            if not is_free(port):
                 raise TerminalError("the port is in use", f"{HOST}:{port}", "stop what listens there, or give another")
             return port
         for wish in (self._read_state().get("port"), DEFAULT_PORT):
-            if isinstance(wish, int) and _is_free(wish):
+            if isinstance(wish, int) and is_free(wish):
                 return wish
-        return _free_port()
+        return free_port()
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -298,61 +298,5 @@ class Broker:
         return state if isinstance(pid, int) and isinstance(port, int) and self._is_ours(pid) else None
 
     def _is_ours(self, pid: int) -> bool:
-        arguments = _command_line(pid)
+        arguments = command_line(pid)
         return "kafka.Kafka" in arguments and str(self._properties) in arguments
-
-
-def _spawn(command: list[str], console: Path, environment: Mapping[str, str]) -> int:
-    """Start a process in a session of its own, with its output in ``console``, and return its id."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    actions = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, str(console), flags, 0o644),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
-    try:
-        pid = os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True)
-    except OSError as error:
-        raise TerminalError("cannot run Java", command[0], str(error.strerror)) from None
-    deadline = time.monotonic() + 1.0
-    while not _command_line(pid) and time.monotonic() < deadline:
-        time.sleep(0.005)  # Linux returns here a moment before the new command line can be read
-    return pid
-
-
-def _command_line(pid: int) -> str:
-    """Return a process's command line, or an empty string for one that is gone or has ended."""
-    try:
-        os.waitpid(pid, os.WNOHANG)  # a child of ours that has ended would stay a zombie
-    except OSError:
-        pass
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-    except OSError:
-        if Path("/proc/self/cmdline").exists():
-            return ""
-    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return shown.stdout.strip()
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
