@@ -1,0 +1,189 @@
+"""The Dash app: one page address in, one page out.
+
+Stands at the end of the flow: queries → frames → figures → pages → app. The address holds every filter, so one callback
+renders any page; nothing is kept per visitor.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from dashboards import security
+from dashboards.data import Reader, View
+from dashboards.data import State as DataState
+from dashboards.errors import DashboardError
+from dashboards.filters import Filters
+from dashboards.pages import cost, drift, empty, scorecard, shell
+from warehouse import WarehouseError
+
+log = logging.getLogger(__name__)
+
+ASSETS = Path(__file__).parent / "assets"
+
+# How often an open page asks whether anything changed, in milliseconds.
+_ASK_MS = 4_000
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+{%metas%}
+<title>{%title%}</title>
+{%favicon%}
+{%css%}
+<script src="THEME"></script>
+</head>
+<body>
+{%app_entry%}
+{%config%}
+{%scripts%}
+{%renderer%}
+</body>
+</html>
+"""
+
+
+def create_app(home: Path) -> Dash:
+    """The dashboard of Plumbline home `home`; it may be empty, or appear later.
+
+    Parameters
+    ----------
+    home : Path
+        Holds ``warehouse/``.
+    """
+    reader = Reader(home)
+    app = Dash(
+        "plumbline",
+        assets_folder=str(ASSETS),
+        # theme.js is loaded in the head, before anything is painted.
+        assets_ignore=r"theme\.js",
+        title="Plumbline",
+        update_title="",
+        serve_locally=True,
+        enable_mcp=False,
+        health_endpoint="health",
+        suppress_callback_exceptions=True,
+        add_log_handler=False,
+        meta_tags=[
+            {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+            {"name": "color-scheme", "content": "light dark"},
+        ],
+        on_error=None,
+    )
+    app.index_string = _PAGE.replace("THEME", app.get_asset_url("theme.js"))
+    app.layout = lambda: _layout(reader)
+    _wire(app, reader)
+    security.harden(app)
+    return app
+
+
+def _layout(reader: Reader) -> html.Div:
+    try:
+        extent = reader.extent() if reader.state() is DataState.READY else None
+    except (WarehouseError, duckdb.Error):
+        extent = None
+    return html.Div(
+        [
+            dcc.Location(id="address", refresh="callback-nav"),
+            dcc.Store(id="revision"),
+            dcc.Interval(id="clock", interval=_ASK_MS),
+            html.A("Skip to content", href="#content", className="skip"),
+            html.Div(shell.bar({path: path for path in shell.TABS}, ""), id="bar"),
+            html.Main(
+                [
+                    html.Div([html.Div(id="heading"), shell.controls(extent, Filters())], className="top"),
+                    html.Div(html.Div(className="waiting"), id="content", tabIndex="-1"),
+                ]
+            ),
+            html.Footer(
+                "Figures are computed from the warehouse. The question mark beside each says how. All times are UTC."
+            ),
+        ],
+        className="page",
+    )
+
+
+def _wire(app: Dash, reader: Reader) -> None:
+    controls = [f"filter-{name}" for name in ("workflow", "environment", "period")]
+    # The address and the controls follow each other: whichever changed wins.
+    app.clientside_callback(
+        ClientsideFunction("plumbline", "follow"),
+        Output("address", "search"),
+        *[Output(name, "value") for name in controls],
+        Input("address", "search"),
+        *[Input(name, "value") for name in controls],
+    )
+
+    @app.callback(
+        Output("bar", "children"),
+        Output("heading", "children"),
+        Output("content", "children"),
+        Input("address", "pathname"),
+        Input("address", "search"),
+        Input("revision", "data"),
+    )
+    def show(pathname: str | None, search: str | None, _revision: str | None) -> tuple[Component, Component, Component]:
+        return render(reader, pathname or "/", Filters.parse(search))
+
+    @app.callback(Output("revision", "data"), Input("clock", "n_intervals"), State("revision", "data"))
+    def ask(_ticks: int | None, known: str | None) -> Any:
+        try:
+            now = reader.revision()
+        except (WarehouseError, duckdb.Error):
+            return no_update
+        return no_update if now == known else now
+
+    @app.callback(
+        *[Output(name, "options") for name in controls[:2]],
+        Input("revision", "data"),
+        Input("address", "search"),
+        prevent_initial_call=True,
+    )
+    def offer(_revision: str | None, search: str | None) -> Any:
+        try:
+            extent = reader.extent() if reader.state() is DataState.READY else None
+        except (WarehouseError, duckdb.Error):
+            return no_update, no_update
+        filled = shell.controls(extent, Filters.parse(search))
+        return tuple(part.children[1].options for part in filled.children[:2])
+
+
+def render(reader: Reader, path: str, filters: Filters) -> tuple[Component, Component, Component]:
+    """Bar, heading and content of the page at `path` under `filters`; an error becomes a page that says what to do."""
+    path = path.rstrip("/") or "/"
+    links = {tab: tab + filters.search(incident=None) for tab in shell.TABS}
+    bar = shell.bar(links, path)
+    if path not in shell.TABS:
+        return bar, shell.heading(path, None), empty.unknown_page()
+    try:
+        state = reader.state()
+        if state is not DataState.READY:
+            return bar, shell.heading(path, None), empty.not_ready(state)
+        view = reader.view(filters)
+        content = content_of(reader, path, view)
+    except (WarehouseError, DashboardError) as error:
+        return bar, shell.heading(path, None), empty.broken(error.what, error.where, error.todo)
+    except duckdb.Error:
+        log.exception("a query of page %s failed", path)
+        return (
+            bar,
+            shell.heading(path, None),
+            empty.broken("a query failed", "the warehouse", "run `plumbline doctor`; the log has the details"),
+        )
+    return bar, shell.heading(path, view), content
+
+
+def content_of(reader: Reader, path: str, view: View) -> html.Div:
+    """The page at `path`, with a word above it when its figures lag behind the stream."""
+    if path == cost.PATH:
+        page = cost.page(view)
+    elif path == drift.PATH:
+        page = drift.page(view, reader)
+    else:
+        page = scorecard.page(view)
+    return html.Div([empty.lag(view), page])

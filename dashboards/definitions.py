@@ -1,0 +1,148 @@
+"""What every figure means: formula, unit, what it leaves out, and the table it is read from.
+
+One entry per figure; pages show it under the question mark beside the figure's title.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """How one figure is computed.
+
+    Parameters
+    ----------
+    name : str
+        As the page calls it.
+    meaning : str
+        One plain sentence.
+    formula : str
+    unit : str
+    excludes : str
+        What is left out, or what makes it unknown.
+    source : str
+        Table in the warehouse; ``plumbline sql`` reads the same.
+    """
+
+    name: str
+    meaning: str
+    formula: str
+    unit: str
+    excludes: str
+    source: str
+
+
+DEFINITIONS: dict[str, Definition] = {
+    "cost_per_success": Definition(
+        "Cost per successful outcome",
+        "What one outcome that the business wanted costs, with the runs that failed on the way paid for.",
+        "cost of all settled, priced runs (model + tools + escalation) ÷ the successes among them; 95 % interval of a ratio "
+        "over runs (Fieller)",
+        "US dollars per successful run",
+        "Runs whose outcome is still pending, and runs with a call that has no known price. Unknown is never counted as zero.",
+        "runs, cost_per_outcome_daily",
+    ),
+    "cost": Definition(
+        "Cost",
+        "What the runs of the period cost: model calls at the price in force when they ran, tools and escalations.",
+        "sum of cost over settled, priced runs",
+        "US dollars",
+        "Runs that are pending or have a call without a known price.",
+        "runs",
+    ),
+    "runs": Definition(
+        "Runs",
+        "How often an agent workflow was started.",
+        "number of runs by start time; pending ones (outcome not known yet, window still open) are counted and named",
+        "runs",
+        "Nothing.",
+        "runs",
+    ),
+    "success_ratio": Definition(
+        "Success ratio",
+        "How many runs ended with the outcome that the business wanted.",
+        "successful runs ÷ settled runs; a run without an outcome counts as not successful once its window has closed",
+        "share of settled runs",
+        "Pending runs.",
+        "runs, scorecard_daily",
+    ),
+    "reuse_ratio": Definition(
+        "Reuse rate",
+        "How much of the work is done by certified components that several workflows share.",
+        "invocations of tools, prompts, agents and policy checks that resolve to a certified component used by two or more "
+        "workflows ÷ all invocations",
+        "share of invocations",
+        "Without certified components in the catalog it is 0 or unknown. Covers all environments.",
+        "reuse_daily",
+    ),
+    "rollback_readiness": Definition(
+        "Rollback readiness",
+        "Whether a bad release can be stopped and undone, judged by the weakest link of the chain.",
+        "least of: versions pinned on runs; a known-good earlier release; writes covered by a compensation; a drill in the "
+        "last 90 days; time to stop and to roll back within the objective",
+        "0 (no) to 1 (proven)",
+        "Not proven where a link has no evidence in the traces. Covers all environments.",
+        "rollback_readiness",
+    ),
+    "policy_adherence": Definition(
+        "Policy adherence",
+        "How many of the agents' actions their policies allowed.",
+        "decisions with action allow ÷ all policy decisions",
+        "share of decisions",
+        "Runs without policy decisions.",
+        "policy_decisions",
+    ),
+    "open_incidents": Definition(
+        "Open incidents",
+        "Drift that was detected and not resolved.",
+        "incidents whose state is open or acknowledged",
+        "incidents",
+        "Silenced and resolved incidents. Covers all environments.",
+        "incidents",
+    ),
+    "verdict": Definition(
+        "Verdict",
+        "What the figures of a workflow say together.",
+        "Drifting: an open incident. Cost rising: cost per success above the earlier period by more than sampling explains. "
+        "Success falling: the same for the success ratio. No rollback: readiness below 0.5. Not proven: readiness unknown. "
+        "Steady: none of these",
+        "–",
+        "Nothing; the first that holds is shown.",
+        "runs, incidents, rollback_readiness",
+    ),
+    "unsuccessful_spend": Definition(
+        "Spend without success",
+        "Money that went into runs which did not end in success.",
+        "cost of settled, priced runs whose outcome is not success; share = that ÷ cost of all settled, priced runs",
+        "US dollars per bucket",
+        "Runs that are pending or have a call without a known price.",
+        "runs",
+    ),
+    "price_coverage": Definition(
+        "Price coverage",
+        "How much of the model traffic has a known price: the rest is missing from every cost.",
+        "model calls with a known price ÷ all model calls",
+        "share of model calls",
+        "Nothing.",
+        "runs, price_list",
+    ),
+    "incident_timeline": Definition(
+        "Incident timeline",
+        "When each drift began, and when it was noticed.",
+        "bar from the estimated onset (open mark) to the last signal; filled mark = detected",
+        "event time, UTC",
+        "Incidents resolved before the period shown.",
+        "incidents, signals",
+    ),
+    "evidence": Definition(
+        "Evidence",
+        "How strongly the data speak against “nothing changed”.",
+        "log e-value: natural logarithm of an e-value; 4.6 means 100 to 1 against no change. Before → after: means over the "
+        "observations on either side of the onset",
+        "natural logarithm; values in the metric's own unit",
+        "Mixes (which tools, which sources) have shares instead of one mean.",
+        "signals",
+    ),
+}

@@ -1,0 +1,186 @@
+"""Write each page as one HTML file that needs nothing else: the same pages and figures as the app, for mail and board packs.
+
+The page's components become plain HTML, its graphs become data beside one inlined copy of plotly.js, and a
+Content-Security-Policy inside the file forbids every request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html as escaping
+import json
+from pathlib import Path
+from typing import Any
+
+from dash.development.base_component import Component
+from plotly.io import to_json
+from plotly.offline import get_plotlyjs
+
+from dashboards.data import Reader
+from dashboards.data import State as DataState
+from dashboards.errors import DashboardError
+from dashboards.filters import Filters
+from dashboards.pages import shell
+
+ASSETS = Path(__file__).parent / "assets"
+
+# Page → file name.
+FILES = {"/": "scorecard.html", "/cost": "cost.html", "/drift": "drift.html"}
+
+_DRAW = """(function () {
+  "use strict";
+  var data = JSON.parse(document.getElementById("figures").textContent);
+  data.forEach(function (figure, index) {
+    Plotly.newPlot("figure-" + index, figure.data, figure.layout, figure.config);
+  });
+})();"""
+
+# Components that are not elements of HTML, and attributes that are named otherwise in it.
+_VOID = frozenset({"img", "br", "hr", "wbr"})
+_ATTRIBUTES = {
+    "className": "class",
+    "htmlFor": "for",
+    "tabIndex": "tabindex",
+    "colSpan": "colspan",
+    "rowSpan": "rowspan",
+}
+
+
+def export(home: Path, out: Path, *, filters: Filters | None = None) -> list[Path]:
+    """The files written into directory `out`, one per page.
+
+    Parameters
+    ----------
+    home : Path
+        Plumbline's home.
+    out : Path
+        Created when it is not there; files of the same name are replaced.
+    filters : Filters | None
+        As in the address of the app; None is the whole fleet.
+
+    Raises
+    ------
+    DashboardError
+        If there is nothing to report yet, or `out` can't be written.
+    """
+    from dashboards.app import content_of
+
+    reader = Reader(home)
+    try:
+        state = reader.state()
+        if state is not DataState.READY:
+            todo = (
+                "run `plumbline stream`, then `plumbline refresh`"
+                if state is DataState.EMPTY
+                else "run `plumbline refresh`"
+            )
+            raise DashboardError(f"there is nothing to report: {state.value}", str(home), todo)
+        view = reader.view(filters or Filters())
+        pages = {path: document(path, shell.heading(path, view), content_of(reader, path, view)) for path in FILES}
+    finally:
+        reader.close()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path, text in pages.items():
+            (out / FILES[path]).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DashboardError("the reports can't be written", str(out), str(error)) from error
+    return [out / name for name in FILES.values()]
+
+
+def document(path: str, heading: Component, content: Component) -> str:
+    """One page as a whole HTML document."""
+    writer = Writer()
+    body = (
+        f'<div class="page"><div class="bar-ground">{writer.html(shell.bar(FILES, path))}</div>'
+        f'<main><div class="top">{writer.html(heading)}</div><div id="content">{writer.html(content)}</div></main>'
+        "<footer>Written from the warehouse; it needs no network. The question mark beside each figure says how it is computed. "
+        "All times are UTC.</footer></div>"
+    )
+    styles = "\n".join(file.read_text(encoding="utf-8") for file in sorted(ASSETS.glob("*.css")))
+    theme = (ASSETS / "theme.js").read_text(encoding="utf-8")
+    scripts = [get_plotlyjs(), _DRAW] if writer.figures else []
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in [theme, *scripts])
+    policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    # Inside a script element only `</script` and `<!--` end or bend the text; every < is written as an escape.
+    figures = "[" + ",".join(writer.figures) + "]"
+    figures = figures.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escaping.escape(policy)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
+        f"<title>Plumbline: {escaping.escape(shell.TITLES[path])}</title>\n<style>\n{styles}\n</style>\n<script>{theme}</script>\n</head>\n"
+        f'<body>\n{body}\n<script type="application/json" id="figures">{figures}</script>\n'
+        + "".join(f"<script>{script}</script>\n" for script in scripts)
+        + "</body>\n</html>\n"
+    )
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
+
+
+class Writer:
+    """Turns the components that pages are made of into HTML; graphs are collected, in order.
+
+    Attributes
+    ----------
+    figures : list of str
+        JSON of each graph: data, layout, config.
+    """
+
+    def __init__(self) -> None:
+        self.figures: list[str] = []
+
+    def html(self, part: Any) -> str:
+        """HTML of a component, a text, a list of them, or nothing."""
+        if part is None or isinstance(part, bool):
+            return ""
+        if isinstance(part, (list, tuple)):
+            return "".join(self.html(child) for child in part)
+        if not isinstance(part, Component):
+            return escaping.escape(str(part))
+        kind, props = part.to_plotly_json()["type"], part.to_plotly_json()["props"]
+        if kind == "Graph":
+            return self._graph(props)
+        if kind == "Link":
+            return self._link(props)
+        tag = kind.lower()
+        attributes = self._attributes(props)
+        return (
+            f"<{tag}{attributes}>" if tag in _VOID else f"<{tag}{attributes}>{self.html(props.get('children'))}</{tag}>"
+        )
+
+    def _graph(self, props: dict[str, Any]) -> str:
+        figure = json.loads(to_json(props["figure"], validate=False))
+        self.figures.append(
+            json.dumps({"data": figure["data"], "layout": figure["layout"], "config": props.get("config") or {}})
+        )
+        return f'<div id="figure-{len(self.figures) - 1}"{self._style(props)}></div>'
+
+    def _link(self, props: dict[str, Any]) -> str:
+        # A report has one view of each page: links among reports stay, links to another filter become text.
+        kind = f' class="{escaping.escape(props["className"])}"' if props.get("className") else ""
+        text = self.html(props.get("children"))
+        href = props.get("href") or ""
+        return (
+            f'<a{kind} href="{escaping.escape(href)}">{text}</a>'
+            if href in FILES.values()
+            else f"<span{kind}>{text}</span>"
+        )
+
+    def _attributes(self, props: dict[str, Any]) -> str:
+        written = []
+        for name, value in props.items():
+            if name in {"children", "style", "n_clicks"} or value is None:
+                continue
+            if value is True:
+                written.append(f" {name}")
+            elif value is not False:
+                written.append(f' {_ATTRIBUTES.get(name, name)}="{escaping.escape(str(value))}"')
+        return "".join(written) + self._style(props)
+
+    def _style(self, props: dict[str, Any]) -> str:
+        style = "; ".join(f"{name}: {value}" for name, value in (props.get("style") or {}).items())
+        return f' style="{escaping.escape(style)}"' if style else ""

@@ -1,0 +1,108 @@
+"""Figures of the scorecard: each workflow now against the period before, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from dashboards import text
+from dashboards.figures.theme import BLUE, GREY, RULE, VERMILLION, bare, rows_axis
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One workflow's figure now and before.
+
+    Parameters
+    ----------
+    workflow : str
+        As the trace says; made safe here.
+    now, before : float | None
+        The figure; None is unknown.
+    low, high : float | None
+        95 % interval of `now`.
+    is_worse : bool
+        Moved in the wrong direction by more than sampling explains.
+    """
+
+    workflow: str
+    now: float | None
+    before: float | None
+    low: float | None = None
+    high: float | None = None
+    is_worse: bool = False
+
+
+def changes(
+    rows: Sequence[Change], shown: Callable[[float | None], str], *, prefix: str = "", suffix: str = ""
+) -> go.Figure:
+    """One row per workflow: hollow mark before, filled mark now, a thin line for the interval.
+
+    Parameters
+    ----------
+    rows : sequence of Change
+        Top to bottom.
+    shown : callable
+        Writes one value with its unit.
+    prefix, suffix : str
+        Unit on the axis.
+    """
+    figure = bare(max(70 + 34 * len(rows), 140), margin={"l": 8, "r": 18, "t": 8, "b": 8})
+    for index, row in enumerate(rows):
+        if row.low is not None and row.high is not None:
+            figure.add_scatter(
+                x=[row.low, row.high],
+                y=[index, index],
+                mode="lines",
+                line={"color": VERMILLION if row.is_worse else BLUE, "width": 7},
+                opacity=0.28,
+                hoverinfo="skip",
+            )
+        if row.now is not None and row.before is not None:
+            figure.add_scatter(
+                x=[row.before, row.now],
+                y=[index, index],
+                mode="lines",
+                line={"color": GREY, "width": 1.25},
+                hoverinfo="skip",
+            )
+    figure.add_scatter(
+        x=[row.before for row in rows],
+        y=list(range(len(rows))),
+        mode="markers",
+        marker={"symbol": "circle-open", "size": 9, "color": GREY, "line": {"width": 1.5}},
+        customdata=[[text.label(row.workflow), shown(row.before)] for row in rows],
+        hovertemplate="%{customdata[0]}<br>before: %{customdata[1]}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[row.now for row in rows],
+        y=list(range(len(rows))),
+        mode="markers",
+        marker={
+            "symbol": ["diamond" if row.is_worse else "circle" for row in rows],
+            "size": 11,
+            "color": [VERMILLION if row.is_worse else BLUE for row in rows],
+        },
+        customdata=[
+            [
+                text.label(row.workflow),
+                shown(row.now),
+                shown(row.before),
+                f"<br>95 % interval {shown(row.low)} to {shown(row.high)}" if row.high is not None else "",
+            ]
+            for row in rows
+        ],
+        hovertemplate="%{customdata[0]}<br><b>%{customdata[1]}</b> now, %{customdata[2]} before%{customdata[3]}<extra></extra>",
+    )
+    rows_axis(figure, [text.label(row.workflow, 26) for row in rows])
+    figure.update_xaxes(
+        showgrid=True,
+        gridcolor=RULE,
+        tickprefix=prefix,
+        ticksuffix=suffix,
+        nticks=5,
+        rangemode="tozero" if prefix else "normal",
+    )
+    return figure

@@ -1,0 +1,165 @@
+"""The parts that pages are made of: cards, tiles, tables, the question mark with a figure's definition.
+
+Only elements, links and graphs are used, so that the static export can write every page as plain HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboards.definitions import DEFINITIONS
+from dashboards.figures.theme import CONFIG
+from dashboards.words import Delta
+
+Child = Component | str | None
+
+
+def how(key: str, coverage: str = "") -> html.Details:
+    """The question mark beside a figure: meaning, formula, unit, what is left out, coverage, and where to read it.
+
+    Parameters
+    ----------
+    key : str
+        A key of `DEFINITIONS`.
+    coverage : str
+        How much of the data the figure on this page rests on.
+    """
+    meant = DEFINITIONS[key]
+    rows = [
+        ("Formula", meant.formula),
+        ("Unit", meant.unit),
+        ("Leaves out", meant.excludes),
+        ("Coverage", coverage),
+        ("Read from", meant.source),
+    ]
+    pairs = [part for term, text in rows if text for part in (html.Dt(term), html.Dd(text))]
+    return html.Details(
+        [
+            html.Summary("?", **{"aria-label": f"How {meant.name.lower()} is computed"}),
+            html.Div([html.Strong(meant.name), html.P(meant.meaning), html.Dl(pairs)], className="how-box"),
+        ],
+        className="how",
+    )
+
+
+def graph(figure: go.Figure, described: str) -> html.Figure:
+    """A figure with the words a screen reader says in its place."""
+    height = figure.layout.height
+    return html.Figure(
+        dcc.Graph(figure=figure, config=CONFIG, responsive=True, style={"height": f"{height}px", "width": "100%"}),
+        className="graph",
+        role="img",
+        **{"aria-label": described},
+    )
+
+
+def card(
+    title: str, *children: Child, key: str = "", coverage: str = "", lead: Child = None, wide: bool = False
+) -> html.Section:
+    """A titled box; `key` puts the definition beside the title, `lead` a sentence under it."""
+    heading = html.Div([html.H2(title), how(key, coverage) if key else None], className="card-head")
+    lead_line = html.P(lead, className="lead") if lead else None
+    return html.Section([heading, lead_line, *children], className="card wide" if wide else "card")
+
+
+def delta(change: Delta | None) -> html.Span | None:
+    """The change as a small coloured text; colour repeats what arrow and words say."""
+    if change is None:
+        return None
+    return html.Span(change.text, className=f"delta {change.tone}", title=change.said)
+
+
+def tile(
+    name: str, value: str, *, key: str, coverage: str = "", change: Delta | None = None, foot: str = "", trend: str = ""
+) -> html.Div:
+    """One figure of the scorecard: value with unit, change, trend, and what it rests on."""
+    return html.Div(
+        [
+            html.Div([html.Span(name, className="tile-name"), how(key, coverage)], className="tile-head"),
+            html.Div([html.Span(value, className="tile-value"), delta(change)], className="tile-line"),
+            html.Img(src=trend, className="spark", alt=f"Trend of {name.lower()}") if trend else None,
+            html.P(foot, className="tile-foot") if foot else None,
+        ],
+        className="tile",
+    )
+
+
+def pill(text: str, tone: str, title: str = "") -> html.Span:
+    """A short state in words on a tinted ground."""
+    return html.Span(text, className=f"pill {tone}", title=title or None)
+
+
+def meter(value: float | None, said: str, tone: str = "") -> html.Div:
+    """A thin bar for a share in [0, 1]; nothing but its outline when unknown."""
+    filled = html.Span(style={"width": f"{100 * min(max(value, 0.0), 1.0):.1f}%"}) if value is not None else None
+    return html.Div(filled, className=f"meter {tone}".strip(), role="img", **{"aria-label": said})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table; `is_number` sets it right, `key` puts its definition in the heading."""
+
+    name: str
+    is_number: bool = False
+    key: str = ""
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], *, caption: str, kind: str = "") -> html.Div:
+    """A table that turns into one card per row on a phone.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+    rows : sequence of sequences
+        One child (text or component) per column; the first names the row.
+    caption : str
+        What the table shows, for screen readers.
+    kind : str
+        Extra class.
+    """
+    heads = [
+        html.Th(
+            [column.name, how(column.key) if column.key else None],
+            className="num" if column.is_number else None,
+            scope="col",
+        )
+        for column in columns
+    ]
+    body = []
+    for row in rows:
+        cells = []
+        for index, (column, value) in enumerate(zip(columns, row, strict=True)):
+            kinds = "num" if column.is_number else None
+            if index == 0:
+                cells.append(html.Th(value, scope="row", className=kinds))
+            else:
+                cells.append(html.Td(value, className=kinds, **{"data-label": column.name}))
+        body.append(html.Tr(cells))
+    return html.Div(
+        html.Table([html.Caption(caption), html.Thead(html.Tr(heads)), html.Tbody(body)]),
+        className=f"table {kind}".strip(),
+    )
+
+
+def stack(first: Child, second: Child) -> html.Div:
+    """A value with a smaller line under it."""
+    return html.Div([html.Span(first), html.Span(second, className="under") if second else None], className="stack")
+
+
+def notice(title: str, *lines: Child, commands: Sequence[str] = ()) -> html.Section:
+    """What a page shows where there is nothing to show: why, and what to do."""
+    return html.Section(
+        [
+            html.Div(className="notice-mark", **{"aria-hidden": "true"}),
+            html.H2(title),
+            *[html.P(line) for line in lines],
+            html.Div([html.Code(command) for command in commands], className="commands") if commands else None,
+        ],
+        className="notice",
+    )

@@ -1,0 +1,3 @@
+-- How far the stream is: spans and the newest one. One row.
+SELECT count(*) AS spans, max(started_at) AS latest_at
+FROM spans

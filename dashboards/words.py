@@ -1,0 +1,168 @@
+"""Changes, verdicts and sentences: what the numbers say, in plain words. Pure; no components, no figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards import text
+from dashboards.cohorts import is_ratio_within_noise, is_within_noise
+
+Row = Mapping[str, Any]
+
+FAMILY_NAMES = ("data", "behavior", "tool", "cost", "policy")
+
+# Weakest links as rollback_readiness names them → words.
+LINKS = {
+    "versions_pinned": "versions are not pinned on every run",
+    "known_good_release": "no earlier release with enough good runs",
+    "compensated_writes": "writes without a compensation",
+    "drill": "no successful drill in 90 days",
+    "objective": "slower than the rollback objective",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A change against the earlier period, in words.
+
+    Parameters
+    ----------
+    text : str
+        For example ``▲ 18 %``.
+    tone : str
+        ``good``, ``bad`` or ``flat``.
+    said : str
+        The whole sentence, for screen readers and as a tooltip.
+    """
+
+    text: str
+    tone: str
+    said: str
+
+
+def changed(
+    now: float | None, before: float | None, *, against: str, lower_is_better: bool | None, noise: bool | None = None
+) -> Delta | None:
+    """Relative change of an amount; None where either side is unknown or the earlier one is zero.
+
+    Parameters
+    ----------
+    against : str
+        The earlier period in words.
+    lower_is_better : bool | None
+        None when neither direction is good.
+    noise : bool | None
+        Whether sampling alone explains it: then it is said, and has no tone.
+    """
+    if now is None or before is None or before == 0:
+        return None
+    ratio = now / before - 1
+    size = f"{abs(100 * ratio):.0f}" if abs(ratio) >= 0.0995 else f"{abs(100 * ratio):.1f}"
+    return _delta(ratio, f"{size}\u202f%", against, lower_is_better, noise, is_zero=float(size) == 0)
+
+
+def moved(
+    now: float | None,
+    before: float | None,
+    *,
+    against: str,
+    lower_is_better: bool | None = False,
+    noise: bool | None = None,
+) -> Delta | None:
+    """Change of a ratio in percentage points; None where either side is unknown."""
+    if now is None or before is None:
+        return None
+    points = 100 * (now - before)
+    return _delta(points, f"{abs(points):.1f} pt", against, lower_is_better, noise, is_zero=abs(points) < 0.05)
+
+
+def _delta(
+    change: float, size: str, against: str, lower_is_better: bool | None, noise: bool | None, *, is_zero: bool
+) -> Delta:
+    if is_zero:
+        return Delta("no change", "flat", f"no change against {against}")
+    arrow, way = ("▲", "up") if change > 0 else ("▼", "down")
+    said = f"{way} {size} against {against}"
+    if noise:
+        return Delta(f"{arrow} {size}", "flat", f"{said}; no more than sampling alone explains")
+    tone = "flat" if lower_is_better is None else "good" if (change < 0) == lower_is_better else "bad"
+    return Delta(f"{arrow} {size}", tone, said)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the figures of one workflow say together; `rank` sorts the worst first."""
+
+    text: str
+    tone: str
+    reason: str
+    rank: int
+
+
+def verdict(now: Row, before: Row | None, open_incidents: int, readiness: Row | None) -> Verdict:
+    """The first that holds, worst first: drifting, cost rising, success falling, no rollback, not proven, steady."""
+    if open_incidents:
+        plural = "incident" if open_incidents == 1 else "incidents"
+        return Verdict("Drifting", "bad", f"{open_incidents} open {plural}", 0)
+    if is_worse_cost(now, before):
+        return Verdict("Cost rising", "bad", "cost per success rose by more than sampling explains", 1)
+    if is_worse_success(now, before):
+        return Verdict("Success falling", "bad", "success ratio fell by more than sampling explains", 2)
+    score = readiness.get("score") if readiness else None
+    if score is None:
+        return Verdict("Not proven", "warn", "rollback readiness can't be proved from the traces", 4)
+    if score < 0.5:
+        return Verdict("No rollback", "warn", link(readiness), 3)
+    return Verdict("Steady", "good", "no open incident, cost and success within their range, rollback proven", 5)
+
+
+def cost_noise(now: Row, before: Row | None) -> bool | None:
+    """Whether the change of the cost per success is within sampling; None without an earlier one."""
+    return is_within_noise(before, now) if before else None
+
+
+def is_worse_cost(now: Row, before: Row | None) -> bool:
+    """Whether cost per success rose by more than sampling explains."""
+    return (
+        before is not None
+        and cost_noise(now, before) is False
+        and now["cost_per_success_usd"] > before["cost_per_success_usd"]
+    )
+
+
+def success_noise(now: Row, before: Row | None) -> bool | None:
+    """Whether the change of the success ratio is within sampling; None without an earlier one."""
+    if before is None:
+        return None
+    return is_ratio_within_noise(now["successes"], now["settled_runs"], before["successes"], before["settled_runs"])
+
+
+def is_worse_success(now: Row, before: Row | None) -> bool:
+    """Whether the success ratio fell by more than sampling explains."""
+    return before is not None and success_noise(now, before) is False and now["success_ratio"] < before["success_ratio"]
+
+
+def link(readiness: Row | None) -> str:
+    """The weakest link of rollback readiness in words."""
+    name = (readiness or {}).get("weakest_link")
+    return LINKS.get(name, text.plain(str(name).replace("_", " "), 60)) if name else ""
+
+
+def interval(row: Row) -> str:
+    """The 95 % interval of a cost per success, or why there is none."""
+    if row["cost_per_success_usd"] is None:
+        return "no priced run" if not row["priced_runs"] else "no success yet"
+    if row["ci_high_usd"] is None:
+        return "too few successes for an interval"
+    return f"95\u202f% {text.usd(row['ci_low_usd'])} – {text.usd(row['ci_high_usd'])}"
+
+
+def coverage(row: Row) -> str:
+    """What a cost rests on."""
+    return (
+        f"{text.percent(row['price_coverage_ratio'])} of {text.count(row['model_calls'])} model calls have a known price; "
+        f"{text.count(row['priced_runs'])} of {text.count(row['settled_runs'])} settled runs are priced; "
+        f"{text.count(row['pending_runs'])} pending runs are left out"
+    )

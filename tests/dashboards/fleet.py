@@ -1,0 +1,203 @@
+"""A small seeded fleet in mart-shaped tables, so that pages are tested without the stream.
+
+`write_home` makes a home whose warehouse has the tables the dashboards read; `columns_written` says which columns, for the
+test that the real marts have them too.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from warehouse import Warehouse
+
+START = datetime(2026, 3, 2)
+
+# name, runs a day, cost of a run in US dollars, success probability, model
+WORKFLOWS = (
+    ("claims-triage", 190, 0.031, 0.94, "gpt-4.1-mini"),
+    ("invoice-matching", 240, 0.018, 0.91, "gpt-4.1"),
+    ("contract-review", 60, 0.42, 0.86, "claude-sonnet-4"),
+    ("customer-refunds", 310, 0.024, 0.89, "gpt-4.1-mini"),
+    ("it-helpdesk", 270, 0.011, 0.95, "gpt-4.1-mini"),
+    ("supplier-onboarding", 45, 0.16, 0.82, "in-house-70b"),
+)
+
+# family, workflow, metric, dimension, kind, unit, before, after, onset after start, headline, cause, containment, detail
+DRIFTS = (
+    ("tool", "invoice-matching", "tool_error", "ledger.lookup", "rate", "ratio", 0.021, 0.187, timedelta(days=4, hours=14),
+     "Error rate of ledger.lookup rose from 2.1 % to 18.7 %", "release 2.4.1 began 11 min before the onset",
+     "Pin invoice-matching to release 2.4.0", None),
+    ("cost", "contract-review", "cost_usd_per_run", "", "continuous", "usd", 0.42, 0.61, timedelta(days=5, hours=2),
+     "Cost per run rose from $0.42 to $0.61", "prompt version 9 replaced 8", "Return to prompt version 8", None),
+    ("behavior", "claims-triage", "steps_per_run", "", "continuous", "steps", 6.1, 8.9, timedelta(days=4, hours=20),
+     "Runs take 8.9 steps instead of 6.1", None, "Compare the paths of the evidence runs", None),
+    ("data", "customer-refunds", "retrieval_source", "", "mix", "ratio", None, None, timedelta(days=3, hours=9),
+     "Retrieval moved to a new source", "source kb-2026 was first seen 4 min before the onset",
+     "Check the index that serves kb-2026",
+     {"before": {"kb-2025": 0.71, "tickets": 0.24, "wiki": 0.05}, "after": {"kb-2025": 0.22, "tickets": 0.2, "kb-2026": 0.55, "wiki": 0.03}}),
+    ("policy", "it-helpdesk", "denied", "", "rate", "ratio", 0.011, 0.064, timedelta(days=5, hours=19),
+     "Denied share of policy decisions rose from 1.1 % to 6.4 %", "policy access version 12 took effect",
+     "Review rule no-admin-grant of policy access", None),
+)  # fmt: skip
+
+
+def write_home(
+    home: Path, *, days: int = 7, seed: int = 5, scale: float = 1.0, rename: dict[str, str] | None = None
+) -> Path:
+    """Home with `days` of runs, policy decisions and five open incidents; `rename` replaces workflow names."""
+    names = rename or {}
+    rng = np.random.default_rng(seed)
+    runs = pl.concat([_runs(rng, *workflow, days=days, scale=scale) for workflow in WORKFLOWS]).sort("started_at")
+    tables = {"runs": runs, "tool_calls": _tool_calls(rng, runs), "reuse_daily": _reuse(rng, days), "rollback_readiness": _rollback()}
+    decisions = _decisions(rng, runs)
+    incidents, signals = _incidents(runs)
+    with Warehouse.open(home / "warehouse") as warehouse:
+        for name, frame in tables.items():
+            _create(warehouse, name, _renamed(frame, names))
+        facts = {"policy_decisions": decisions, "incidents": incidents, "signals": signals, "spans": _spans(runs)}
+        for name, frame in facts.items():
+            warehouse.transaction(lambda connection, n=name, f=frame: warehouse.insert(connection, n, _renamed(f, names)))
+    return home
+
+
+def _renamed(frame: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
+    return frame.with_columns(pl.col("workflow").replace(names)) if names and "workflow" in frame.columns else frame
+
+
+def _create(warehouse: Warehouse, name: str, frame: pl.DataFrame) -> None:
+    def work(connection) -> None:  # noqa: ANN001
+        connection.register("made", frame.to_arrow())
+        connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM made')
+        connection.unregister("made")
+
+    warehouse.transaction(work)
+
+
+def _runs(rng: np.random.Generator, name: str, rate: int, cost: float, success: float, model: str, *, days: int, scale: float) -> pl.DataFrame:
+    drift = next((d for d in DRIFTS if d[1] == name), None)
+    n = max(int(rate * days * scale), 4)
+    # Office hours: two thirds of the runs between 8 and 18 UTC.
+    hours = np.where(rng.random(n) < 0.67, rng.uniform(8, 18, n), rng.uniform(0, 24, n))
+    at = np.sort(rng.integers(0, days, n) * 24 + hours)
+    started = [START + timedelta(hours=float(h)) for h in at]
+    late = at / 24 > (drift[8] / timedelta(days=1) if drift else 1e9)
+    family = drift[0] if drift else ""
+    steps = rng.poisson(6.1, n) + rng.poisson(np.where(late & (family == "behavior"), 2.8, 0.0)) + 1
+    costs = cost * rng.lognormal(-0.18, 0.6, n) * np.where(late & (family == "cost"), 1.45, 1.0)
+    worked = rng.random(n) < success - np.where(late & (family == "tool"), 0.14, 0.0)
+    outcome = np.where(worked, "success", rng.choice(["failure", "escalated", "abandoned"], n, p=[0.5, 0.35, 0.15]))
+    calls = np.maximum(steps // 2, 1)
+    unpriced = model == "in-house-70b"
+    pending = at > days * 24 - 3
+    tokens = (costs * 2.2e5).astype(int) + 400
+    return pl.DataFrame(
+        {
+            "run_id": [f"{rng.integers(0, 2**63):032x}" for _ in range(n)],
+            "workflow": name,
+            "environment": rng.choice(["production", "staging"], n, p=[0.9, 0.1]),
+            "release": np.where(late, "2.4.1", "2.4.0"),
+            "model": model,
+            "started_at": started,
+            "ended_at": [s + timedelta(seconds=40) for s in started],
+            "duration_ms": rng.lognormal(9.2, 0.5, n),
+            "outcome": [None if p else str(o) for p, o in zip(pending, outcome, strict=True)],
+            "is_pending": pending,
+            "model_calls": calls,
+            "priced_model_calls": np.zeros(n, int) if unpriced else calls,
+            "tool_calls": np.maximum(steps - calls, 0),
+            "tool_errors": rng.binomial(np.maximum(steps - calls, 0), 0.02),
+            "steps": steps,
+            "input_tokens": tokens * 3,
+            "cached_input_tokens": tokens,
+            "output_tokens": tokens // 4,
+            "cost_usd": [None if unpriced else float(c) for c in costs],
+        },
+        schema_overrides={"cost_usd": pl.Float64, "outcome": pl.String},
+    )
+
+
+def _tool_calls(rng: np.random.Generator, runs: pl.DataFrame) -> pl.DataFrame:
+    drift = DRIFTS[0]
+    calls = runs.filter(pl.col("workflow") == drift[1]).select("run_id", "workflow", "started_at")
+    rate = calls.select(pl.when(pl.col("started_at") > START + drift[8]).then(drift[7]).otherwise(drift[6])).to_series()
+    failed = rng.random(calls.height) < rate.to_numpy()
+    return calls.with_columns(tool_name=pl.lit(drift[3]), status=pl.Series(np.where(failed, "error", "ok")))
+
+
+def _reuse(rng: np.random.Generator, days: int) -> pl.DataFrame:
+    rows = []
+    for day in range(days):
+        total, shared = 0, 0
+        for index, (name, rate, *_rest) in enumerate(WORKFLOWS):
+            part = int(rate * 5 * (0.31 + 0.07 * index + 0.01 * day + 0.02 * rng.random()))
+            rows.append({"date": (START + timedelta(days=day)).date(), "workflow": name, "invocations": rate * 5, "certified_shared_invocations": part})
+            total, shared = total + rate * 5, shared + part
+        rows.append({"date": (START + timedelta(days=day)).date(), "workflow": "(fleet)", "invocations": total, "certified_shared_invocations": shared})
+    return pl.DataFrame(rows)
+
+
+def _rollback() -> pl.DataFrame:
+    links = ("drill", "compensated_writes", "versions_pinned", "known_good_release", "drill", None)
+    scores = (0.9, 0.62, 0.97, 0.4, 0.88, None)
+    return pl.DataFrame(
+        {
+            "workflow": [workflow[0] for workflow in WORKFLOWS],
+            "as_of": [START + timedelta(days=6)] * len(WORKFLOWS),
+            "score": list(scores),
+            "weakest_link": list(links),
+            "detail": [None] * len(WORKFLOWS),
+        },
+        schema_overrides={"detail": pl.String},
+    )
+
+
+def _decisions(rng: np.random.Generator, runs: pl.DataFrame) -> pl.DataFrame:
+    drift = DRIFTS[4]
+    late = (pl.col("workflow") == drift[1]) & (pl.col("started_at") > START + drift[8])
+    share = runs.select(pl.when(late).then(drift[7]).otherwise(drift[6])).to_series().to_numpy()
+    return runs.select(
+        trace_id=pl.col("run_id"),
+        span_id=pl.col("run_id").str.slice(0, 16),
+        run_id=pl.col("run_id"),
+        workflow=pl.col("workflow"),
+        policy=pl.lit("access"),
+        action=pl.Series(np.where(rng.random(runs.height) < share, "deny", "allow")),
+        enforced=pl.lit(True),
+        at=pl.col("started_at"),
+    )
+
+
+def _spans(runs: pl.DataFrame) -> pl.DataFrame:
+    return runs.select(
+        trace_id=pl.col("run_id"), span_id=pl.col("run_id").str.slice(0, 16), run_id=pl.col("run_id"), workflow=pl.col("workflow"), kind=pl.lit("run"), started_at=pl.col("started_at")
+    )
+
+
+def _incidents(runs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    incidents, signals = [], []
+    last = runs["started_at"].max()
+    for index, (family, workflow, metric, dimension, kind, unit, before, after, offset, headline, cause, contain, detail) in enumerate(DRIFTS):
+        onset = START + offset
+        opened = onset + timedelta(minutes=37 + 61 * index)
+        if opened > last:
+            continue
+        evidence = runs.filter((pl.col("workflow") == workflow) & (pl.col("started_at") > onset))["run_id"].head(5).to_list()
+        incident = f"inc-{index + 1:04d}"
+        incidents.append(
+            {"incident_id": incident, "workflow": workflow, "family": family, "families": [family], "severity": "critical" if index < 2 else "warning",
+             "state": "open", "headline": headline, "onset_at": onset, "opened_at": opened, "last_signal_at": opened + timedelta(hours=3 * index),
+             "signals": 1, "run_ids": evidence, "updated_at": opened}
+        )  # fmt: skip
+        signals.append(
+            {"signal_id": f"sig-{index + 1:04d}", "incident_id": incident, "workflow": workflow, "family": family, "metric": metric,
+             "dimension": dimension, "kind": kind, "detector": "ShiryaevRoberts", "at": opened, "onset_at": onset, "log_e": 9.4 + 3 * index, "threshold": 9.2,
+             "before_value": before, "after_value": after, "effect": None if before is None else after - before, "unit": unit, "n_before": 1450, "n_after": 86,
+             "run_ids": evidence, "detail": json.dumps(detail) if detail else None, "headline": headline, "cause": cause, "containment": contain, "created_at": opened}
+        )  # fmt: skip
+    if not incidents:
+        return pl.DataFrame(), pl.DataFrame()
+    return pl.DataFrame(incidents), pl.DataFrame(signals, infer_schema_length=None)
