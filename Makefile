@@ -1,0 +1,95 @@
+# Plumbline's commands: `make help` lists them. Set-up happens by itself: a virtual environment in .venv from the
+# hashed pins of requirements*.txt, made with uv where the machine has it and with pip where not.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format lock clean
+MAKEFLAGS += --no-builtin-rules
+
+# A caller's settings that would make pip install elsewhere, or Python import from elsewhere.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIREMENT PIP_NO_BINARY
+
+PYTHON ?=
+ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+
+# The first candidate that runs, has wheels for all pins, and can make a virtual environment. A name on PATH proves
+# nothing: version managers leave commands that only print an error.
+OLDEST := 3.11
+NEWEST := 3.14
+CANDIDATES = $(if $(PYTHON),'$(PYTHON)',python3.11 python3.12 python3.13 python3.14 python3 "$$(uv python find --no-python-downloads '>=$(OLDEST),<=$(NEWEST).99' 2>/dev/null)")
+PROBE := import sys, importlib.util as u; v = sys.version_info[:2]; \
+  sys.exit(not ((3, 11) <= v <= (3, 14) and ("$(UV)" or u.find_spec("ensurepip"))))
+find_python = $(shell for python in $(CANDIDATES); do \
+  test -n "$$python" && "$$python" -c '$(PROBE)' >/dev/null 2>&1 && command -v "$$python" && break; done)
+found_version = $(shell '$(or $(PYTHON),python3)' --version 2>/dev/null || echo not there)
+no_python = Plumbline needs Python $(OLDEST) to $(NEWEST) with venv; $(or $(PYTHON),python3) is $(found_version): \
+  install one, or name it: make … PYTHON=/path/to/python
+
+# Packages come as wheels only: a platform without one gets an answer at once, not a failing compiler.
+ifeq ($(UV),)
+  make_venv = '$(python)' -m venv $(VENV)
+  install = ( $(RUN) -m pip install --disable-pip-version-check --no-input --require-hashes --only-binary :all: \
+    -r $(1); echo $$? >$(VENV)/.status ) | awk -v total=$$(grep -c '^[A-Za-z0-9].*==' $(1)) \
+      '/^Collecting/ { if (++n % 20 == 0) print "  " n " of " total; fflush() } \
+       /^Installing collected/ { print "  unpacking"; fflush() } /^ERROR|^error/ { print; fflush() }'; \
+    test "$$(cat $(VENV)/.status)" = 0
+else
+  make_venv = UV_PYTHON_DOWNLOADS=never uv venv --quiet --no-project --python '$(python)' $(VENV)
+  install = UV_PYTHON_DOWNLOADS=never uv pip install --quiet --python $(RUN) --require-hashes --only-binary :all: -r $(1)
+endif
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Options go in ARGS (make demo ARGS=--no-serve; make test ARGS='-k broker'), another interpreter in PYTHON."
+
+demo: $(VENV)/.run ## Sets up, then streams a week of agent traffic with known drifts and serves the dashboard
+	@$(VENV)/bin/plumbline demo $(ARGS)
+
+test: $(VENV)/.dev ## Sets up, then runs the tests
+	@$(RUN) -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Checks format, lint and types
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m basedpyright
+
+format: $(VENV)/.dev ## Formats the code and applies the safe fixes
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+COMPILE = uv pip compile --quiet --universal --python-version $(OLDEST) --generate-hashes --no-strip-extras \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
+lock: ## Recompiles the hashed pins from pyproject.toml (needs uv; ARGS=--upgrade takes new versions)
+	$(if $(UV),,$(error make lock needs uv: install it with `pip install uv`))
+	$(COMPILE) $(ARGS) --output-file requirements.txt
+	$(COMPILE) $(ARGS) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+
+clean: ## Removes the virtual environment and the tools' caches (never a home with data)
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	find pipelines detectors warehouse dashboards tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are written last: a set-up that fails or is interrupted leaves none, and the next make starts it again.
+$(VENV)/.run: requirements.txt $(VENV)/.made
+	@echo "Installing the pinned packages into $(VENV) with $(if $(UV),uv,pip) (the first time takes a minute or two)"
+	@$(call install,requirements.txt)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.made
+	@echo "Installing the pinned packages into $(VENV) with $(if $(UV),uv,pip) (the first time takes a minute or two)"
+	@$(call install,requirements-dev.txt)
+	@touch $(VENV)/.run $@
+
+# The .pth line is relative, so the checkout may move; -P keeps a folder named pipelines at the caller's out of the way.
+$(VENV)/.made:
+	$(eval python := $(find_python))
+	$(if $(python),,$(error $(no_python)))
+	@rm -rf $(VENV)
+	@$(make_venv)
+	@echo ../../../.. >$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/plumbline.pth
+	@printf '%s\n' '#!/bin/sh' 'exec "$$(dirname "$$(readlink -f "$$0")")/python" -P -m pipelines "$$@"' >$(VENV)/bin/plumbline
+	@chmod +x $(VENV)/bin/plumbline
+	@touch $@
