@@ -106,5 +106,3 @@ def _joined(incident: Incident, signal: dict[str, Any]) -> Incident:
 
 def _severity(families: tuple[str, ...]) -> str:
     return "critical" if len(families) >= 3 or any(family in _CRITICAL for family in families) else "warning"
-
-

@@ -1,0 +1,108 @@
+"""The outbox: what changed about incidents goes to the topic and the console, at least once, with ids that repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import polars as pl
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from pipelines.alerts import store
+from pipelines.alerts.incidents import Incident, digest
+from pipelines.batch import header_text
+from pipelines.errors import TransientError
+from pipelines.settings import Settings
+from warehouse import Warehouse
+
+EVENT_TYPE = "plumbline.drift_alert.v1"
+#: How long a broker may take to acknowledge an alert, in seconds.
+_PATIENCE_SECONDS = 10.0
+
+
+class Publisher:
+    """Sends undelivered incident states to Kafka (when there is one) and to the console.
+
+    Parameters
+    ----------
+    producer : KafkaProducer or None
+        None where spans come from files and there is no broker.
+    console : callable
+        Gets each incident once per state.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        warehouse: Warehouse,
+        producer: KafkaProducer | None,
+        console: Callable[[Incident], None],
+    ) -> None:
+        self._settings, self._warehouse, self._producer, self._console = settings, warehouse, producer, console
+
+    def publish(self) -> None:
+        """Deliver every state not yet delivered, and note it.
+
+        Raises
+        ------
+        TransientError
+            The broker did not take an alert; it stays in the outbox.
+        """
+        self._deliver("console", self._to_console)
+        if self._producer is not None:
+            self._deliver(f"kafka:{self._settings.alerts_topic}", self._to_topic)
+
+    def _deliver(self, channel: str, send: Callable[[str, Incident], None]) -> None:
+        told: list[tuple[str, Incident]] = []
+        for incident in store.undelivered(self._warehouse, channel):
+            name = digest(incident.incident_id, store.revision(incident), channel)
+            send(name, incident)
+            told.append((name, incident))
+        store.mark_delivered(self._warehouse, channel, told)
+
+    def _to_console(self, _: str, incident: Incident) -> None:
+        self._console(incident)
+
+    def _to_topic(self, name: str, incident: Incident) -> None:
+        assert self._producer is not None
+        # CloudEvents 1.0, Kafka protocol binding, binary content mode (section 3.2).
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_id": name,
+            "ce_source": "/plumbline/stream",
+            "ce_type": EVENT_TYPE,
+            "ce_subject": incident.incident_id,
+            "ce_time": datetime.now(UTC).isoformat(),
+            "ce_dataschema": "urn:plumbline:drift-alert:1",
+            "content-type": "application/json",
+        }
+        try:
+            self._producer.send(
+                self._settings.alerts_topic,
+                key=incident.incident_id.encode(),
+                value=store.event_data(incident).encode(),
+                headers=[(key, value.encode()) for key, value in headers.items()],
+            ).get(timeout=_PATIENCE_SECONDS)
+        except (KafkaError, OSError) as error:
+            raise TransientError(
+                f"Kafka did not take an alert ({type(error).__name__})",
+                f"topic {self._settings.alerts_topic}",
+                "it stays in the outbox and is sent again; check the broker",
+            ) from error
+
+    def set_aside(self, dead_letters: pl.DataFrame) -> None:
+        """Copy unreadable messages to the dead-letter topic with their original bytes and the reason.
+
+        The warehouse table is the record; the topic is for those who watch it. Losing the broker loses no dead letter.
+        """
+        if self._producer is None or dead_letters.is_empty():
+            return
+        for row in dead_letters.iter_rows(named=True):
+            place = f"{row['topic']}[{row['partition']}]@{row['offset']}"
+            self._producer.send(
+                self._settings.dead_letter_topic,
+                value=row["payload"],
+                headers=header_text(row["reason"], row["detail"], place),
+            )
+        self._producer.flush(timeout=_PATIENCE_SECONDS)

@@ -1,0 +1,135 @@
+"""Signals and incidents in the warehouse: written once each, whatever is replayed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pipelines.alerts.incidents import Incident, assign, signal_id
+from pipelines.sources.kafka import utc_now
+from warehouse import Warehouse
+
+_COLUMNS = "incident_id, workflow, family, families, severity, state, headline, onset_at, opened_at, last_signal_at, signals, run_ids"
+__all__ = ["Incident", "incidents", "mark_delivered", "record", "undelivered"]
+
+
+def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident]:
+    """Store new signals and the incidents they belong to; return the incidents that opened or changed."""
+
+    def work(connection: duckdb.DuckDBPyConnection) -> list[Incident]:
+        known = {row[0] for row in connection.execute("SELECT signal_id FROM signals").fetchall()}
+        fresh = [signal for signal in signals if signal_id(signal) not in known]
+        if not fresh:
+            return []
+        rows, changed = assign(fresh, incidents(connection, "state <> 'resolved'"))
+        now = utc_now()
+        names = _signal_columns(connection)
+        frame = pl.DataFrame(
+            [{name: row.get(name) for name in names} | {"created_at": now} for row in rows], infer_schema_length=None
+        )
+        warehouse.insert(connection, "signals", frame)
+        for incident in changed:
+            connection.execute("DELETE FROM incidents WHERE incident_id = ?", [incident.incident_id])
+            connection.execute(
+                f"INSERT INTO incidents ({_COLUMNS}, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    incident.incident_id,
+                    incident.workflow,
+                    incident.family,
+                    list(incident.families),
+                    incident.severity,
+                    incident.state,
+                    incident.headline,
+                    incident.onset_at,
+                    incident.opened_at,
+                    incident.last_signal_at,
+                    incident.signals,
+                    list(incident.run_ids),
+                    now,
+                ],
+            )
+        return changed
+
+    return warehouse.transaction(work)
+
+
+def _signal_columns(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [name for name, *_ in connection.execute("SELECT * FROM signals LIMIT 0").description or ()]
+
+
+def incidents(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> list[Incident]:
+    """Return the stored incidents, oldest first; the condition is SQL of ours."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM incidents WHERE {condition} ORDER BY opened_at, incident_id"
+    ).fetchall()
+    return [
+        Incident(
+            incident_id=row[0],
+            workflow=row[1],
+            family=row[2],
+            families=tuple(row[3]),
+            severity=row[4],
+            state=row[5],
+            headline=row[6],
+            onset_at=row[7],
+            opened_at=row[8],
+            last_signal_at=row[9],
+            signals=row[10],
+            run_ids=tuple(row[11] or ()),
+        )
+        for row in rows
+    ]
+
+
+def revision(incident: Incident) -> str:
+    """Return what a message about the incident would tell: its state and how many signals it has."""
+    return f"{incident.state}/{incident.signals}"
+
+
+def undelivered(warehouse: Warehouse, channel: str) -> list[Incident]:
+    """Return the incidents whose present revision the channel has not been told."""
+    told = {
+        (row[0], row[1])
+        for row in warehouse.connection.execute(
+            "SELECT incident_id, revision FROM deliveries WHERE channel = ?", [channel]
+        ).fetchall()
+    }
+    return [each for each in incidents(warehouse.connection) if (each.incident_id, revision(each)) not in told]
+
+
+def mark_delivered(warehouse: Warehouse, channel: str, told: list[tuple[str, Incident]]) -> None:
+    """Note that the channel took these messages: (delivery id, incident)."""
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        for delivery_id, incident in told:
+            connection.execute(
+                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?)",
+                [delivery_id, incident.incident_id, revision(incident), channel, utc_now()],
+            )
+
+    if told:
+        warehouse.transaction(work)
+
+
+def event_data(incident: Incident) -> str:
+    """Return the JSON of one incident as ``pipelines/contracts/drift_alert.schema.json`` describes it."""
+    return json.dumps(
+        {
+            "incident_id": incident.incident_id,
+            "workflow": incident.workflow,
+            "family": incident.family,
+            "families": list(incident.families),
+            "severity": incident.severity,
+            "state": incident.state,
+            "headline": incident.headline,
+            "onset_at": incident.onset_at.isoformat() + "Z",
+            "opened_at": incident.opened_at.isoformat() + "Z",
+            "last_signal_at": incident.last_signal_at.isoformat() + "Z",
+            "signals": incident.signals,
+            "run_ids": list(incident.run_ids),
+        },
+        ensure_ascii=False,
+    )

@@ -1,0 +1,132 @@
+"""What ``plumbline doctor`` examines: each part of the product on this machine, and how to mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The finding about one part; ``mend`` says what to do and is empty where nothing is wrong."""
+
+    part: str
+    state: Literal["ok", "warning", "failed"]
+    finding: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Yield one finding per part; a part that breaks on being looked at is a finding too."""
+    for part, check in (
+        ("python", _python),
+        ("home", _home),
+        ("warehouse", _warehouse),
+        ("kafka", _kafka),
+        ("catalog", _catalog),
+        ("detectors", _detectors),
+        ("dagster", _dagster),
+        ("dashboard", _dashboard),
+    ):
+        yield _guarded(part, check, settings)
+
+
+def _guarded(part: str, check: Callable[[Settings], Check], settings: Settings) -> Check:
+    try:
+        return check(settings)
+    except Exception as error:  # noqa: BLE001 - the doctor reports whatever is broken
+        return Check(part, "failed", " ".join(str(error).split())[:300], "see the message; --debug shows more")
+
+
+def _python(_: Settings) -> Check:
+    version = platform.python_version()
+    if sys.version_info < (3, 11):
+        return Check("python", "failed", f"Python {version}", "use Python 3.11 or newer")
+    return Check("python", "ok", f"Python {version}, {os.cpu_count()} cores")
+
+
+def _home(settings: Settings) -> Check:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    probe = settings.home / ".write-probe"
+    probe.write_text("", encoding="utf-8")
+    probe.unlink()
+    free = shutil.disk_usage(settings.home).free / 2**30
+    if free < 2:
+        return Check("home", "warning", f"{settings.home}: {free:.1f} GiB free", "free some space, or move --home")
+    return Check("home", "ok", f"{settings.home}: writable, {free:.0f} GiB free")
+
+
+def _warehouse(settings: Settings) -> Check:
+    from warehouse import run_select
+
+    if not (settings.warehouse / "catalog.sqlite").exists():
+        return Check("warehouse", "warning", "empty: nothing was streamed yet", "run `plumbline demo`")
+    row = run_select(
+        settings.warehouse,
+        "SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM dead_letters), (SELECT count(*) FROM incidents)",
+    ).row(0)
+    return Check("warehouse", "ok", f"{row[0]:,} spans, {row[1]:,} dead letters, {row[2]:,} incidents")
+
+
+def _kafka(settings: Settings) -> Check:
+    from pipelines.broker import Broker, answers, available
+
+    if settings.bootstrap_servers:
+        if answers(settings.bootstrap_servers):
+            return Check("kafka", "ok", f"{settings.bootstrap_servers} answers")
+        return Check("kafka", "failed", f"{settings.bootstrap_servers} does not answer", "check --bootstrap-servers")
+    status = Broker(settings.home).status()
+    if status.state == "running":
+        return Check("kafka", "ok", f"Apache Kafka {status.version} on {status.bootstrap_servers}")
+    can = available()
+    if can.ok:
+        return Check("kafka", "ok", f"not running; {can.how} can be started with `plumbline broker start`")
+    return Check("kafka", "warning", can.reason, "or read files: `plumbline stream --source files --files GLOB`")
+
+
+def _catalog(settings: Settings) -> Check:
+    from pipelines.contracts.catalog import load_catalog
+
+    if settings.catalog is None:
+        return Check("catalog", "ok", "none given; catalog.example.yaml shows what one makes sharper")
+    catalog = load_catalog(settings.catalog)
+    return Check("catalog", "ok", f"{settings.catalog}: {len(catalog.workflows)} workflows")
+
+
+def _detectors(settings: Settings) -> Check:
+    from detectors import Monitor
+    from pipelines import checkpoint
+    from pipelines.detection import monitor_settings
+
+    saved = checkpoint.load(settings.checkpoints)
+    if saved is None:
+        return Check("detectors", "ok", "no checkpoint yet")
+    streams = Monitor.decode(saved.monitor, monitor_settings(settings)).streams()
+    states = dict(streams.group_by("state").len().sort("state").iter_rows())
+    return Check(
+        "detectors", "ok", f"{len(streams)} streams: " + ", ".join(f"{n} {name}" for name, n in states.items())
+    )
+
+
+def _dagster(_: Settings) -> Check:
+    from importlib.metadata import version
+
+    versions = {version("dagster"), version("dagster-webserver")}
+    if len(versions) > 1:
+        return Check(
+            "dagster", "failed", f"dagster and dagster-webserver differ: {sorted(versions)}", "run `make` again"
+        )
+    return Check("dagster", "ok", f"dagster {versions.pop()}")
+
+
+def _dashboard(_: Settings) -> Check:
+    from importlib.metadata import version
+
+    return Check("dashboard", "ok", f"dash {version('dash')}, plotly {version('plotly')}")

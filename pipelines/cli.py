@@ -1,0 +1,90 @@
+"""The command line: assembles the commands, and turns every error into one clear line and a non-zero exit."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.commands import demo, flow, reading, serving
+from pipelines.commands.context import Invocation, err
+from pipelines.settings import load_settings
+
+app = typer.Typer(
+    name="plumbline",
+    help="Drift alerts, cost per successful outcome and rollback readiness for AI agents in production.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(help="Warehouse, checkpoints, broker and Dagster storage. (env PLUMBLINE_HOME)")
+    ] = None,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option(help="Your Kafka, host:port[,…]. (env PLUMBLINE_BOOTSTRAP_SERVERS)")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options before the command hold for every command."""
+    context.obj = Invocation(load_settings({"home": home, "bootstrap_servers": bootstrap_servers}), debug)
+
+
+app.command()(demo.demo)
+app.command()(reading.doctor)
+app.add_typer(serving.broker, name="broker")
+app.command()(flow.simulate)
+app.command()(flow.produce)
+app.command()(flow.stream)
+app.command()(serving.refresh)
+app.command()(serving.dagster)
+app.command()(reading.sql)
+app.add_typer(serving.dashboard, name="dashboard")
+app.add_typer(reading.alerts, name="alerts")
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says in one line: ours as they are, others with their kind."""
+    text = " ".join(str(error).split())
+    ours = hasattr(error, "what") and hasattr(error, "todo")
+    return text if ours else f"{type(error).__name__}: {text or 'no message'}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0, 1 for an error, 2 for wrong usage, 130 when interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    command: Any = typer.main.get_command(app)
+    try:
+        status = command.main(args=arguments, prog_name="plumbline", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output left: `plumbline sql … | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the one place where errors become a line
+        if debug:
+            raise
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            usage = getattr(error, "ctx", None)
+            path = usage.command_path if usage is not None else "plumbline"
+            message = " ".join(error.format_message().split())  # pyright: ignore[reportAttributeAccessIssue]
+            if message:
+                err.print(f"error: {message}: see `{path} --help`", style="red", markup=False, soft_wrap=True)
+            return int(error.exit_code)  # pyright: ignore[reportAttributeAccessIssue]
+        err.print(f"error: {one_line(error)}", style="red", markup=False, soft_wrap=True)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

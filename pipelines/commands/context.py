@@ -1,0 +1,102 @@
+"""What every command shares: the settings of this invocation, the consoles, and where Kafka is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import typer
+from rich.console import Console
+
+from pipelines.errors import TerminalError
+from pipelines.settings import Settings
+from warehouse import Warehouse
+
+#: Results go to stdout, so that they can be piped; all else goes to stderr.
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@dataclass(slots=True)
+class Invocation:
+    """Carried by Typer's context object."""
+
+    settings: Settings
+    debug: bool = False
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """Return the settings of this invocation."""
+    return context.find_object(Invocation).settings  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def with_options(settings: Settings, **given: Any) -> Settings:
+    """Return the settings with a command's own options over them; None is "not given"."""
+    return replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def broker_address(settings: Settings) -> str:
+    """Return Kafka's address: as set, else that of the broker in ``home``.
+
+    Raises
+    ------
+    TerminalError
+        Neither is there.
+    """
+    if settings.bootstrap_servers:
+        return settings.bootstrap_servers
+    from pipelines.broker import Broker
+
+    address = Broker(settings.home).status().bootstrap_servers
+    if not address:
+        raise TerminalError(
+            "no Kafka broker",
+            str(settings.home / "broker"),
+            "run `plumbline broker start`, name yours with --bootstrap-servers, or use --source files --files GLOB",
+        )
+    return address
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """Return the home's warehouse, open for writing, with the catalog's tables as the file has them."""
+    from pipelines.contracts.catalog import load_catalog
+
+    warehouse = Warehouse.open(settings.warehouse)
+    if settings.catalog is not None:
+        store_catalog(warehouse, load_catalog(settings.catalog).tables())
+    return warehouse
+
+
+def store_catalog(warehouse: Warehouse, tables: dict[str, pl.DataFrame]) -> None:
+    """Replace the catalog tables whole, where they differ."""
+    if all(
+        warehouse.query(f'SELECT * FROM "{name}" ORDER BY ALL').rows() == sorted(frame.rows(), key=_nulls_last)
+        for name, frame in tables.items()
+    ):
+        return
+
+    def work(connection: Any) -> None:
+        for name, frame in tables.items():
+            connection.execute(f'DELETE FROM "{name}"')
+            warehouse.insert(connection, name, frame)
+
+    warehouse.transaction(work)
+
+
+def _nulls_last(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple((cell is None, cell if cell is not None else 0) for cell in row)
+
+
+def existing_warehouse(settings: Settings) -> Path:
+    """Return the warehouse's directory.
+
+    Raises
+    ------
+    TerminalError
+        Nothing was ever stored in this home.
+    """
+    if not (settings.warehouse / "catalog.sqlite").exists():
+        raise TerminalError("no warehouse yet", str(settings.home), "run `plumbline stream` or `plumbline demo` first")
+    return settings.warehouse

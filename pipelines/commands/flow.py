@@ -1,0 +1,217 @@
+"""Commands that move traces: simulate, produce, stream."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from pipelines.alerts.incidents import Incident
+from pipelines.commands.context import broker_address, err, open_warehouse, out, settings_of, with_options
+from pipelines.errors import TerminalError
+from pipelines.settings import Settings
+
+
+@contextlib.contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a long step on a terminal; in a log it stays one line at its end."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def run_simulation(
+    to: Path, *, seed: int, days: float, workflows: int, rate: float | None, drifts: tuple[str, ...] | None
+) -> object:
+    """Generate traffic with progress; return its truth."""
+    from pipelines.simulate import DEFAULT_RATE, simulate
+
+    with progress_bar("simulating") as update:
+        return simulate(
+            to,
+            seed=seed,
+            days=days,
+            workflows=workflows,
+            rate=DEFAULT_RATE if rate is None else rate,
+            drifts=drifts,
+            progress=update,
+        )
+
+
+def simulate(
+    out_dir: Annotated[Path, typer.Option("--out", help="Directory for the OTLP files and truth.json.")],
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
+    days: Annotated[float, typer.Option(help="Simulated days.")] = 7.0,
+    workflows: Annotated[int, typer.Option(help="Number of agent workflows.")] = 6,
+    rate: Annotated[float | None, typer.Option(help="Mean runs per hour and workflow.")] = None,
+    drift: Annotated[list[str] | None, typer.Option(help="Drift to inject; repeat for several. Default: all.")] = None,
+    no_drift: Annotated[bool, typer.Option("--no-drift", help="Inject none.")] = False,
+) -> None:
+    """Write a simulated fleet's traffic as OTLP files, with truth.json: what was injected, where, when, how strong."""
+    if drift and no_drift:
+        raise TerminalError("--drift and --no-drift together", "simulate", "give one of them")
+    drifts = () if no_drift else tuple(drift) if drift else None
+    truth = run_simulation(out_dir, seed=seed, days=days, workflows=workflows, rate=rate, drifts=drifts)
+    out.print(
+        f"{truth.spans:,} spans of {truth.runs:,} runs in {len(truth.files)} files, {len(truth.drifts)} drifts injected:"  # pyright: ignore[reportAttributeAccessIssue]
+        f" {out_dir}",
+        markup=False,
+    )
+
+
+def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
+    """Publish OTLP files to the topic, bytes unchanged; return (messages, bytes)."""
+    from kafka.errors import KafkaError
+
+    from pipelines.broker import create_topics
+    from pipelines.errors import TransientError
+    from pipelines.sources.files import records
+    from pipelines.sources.kafka import SOURCE_FILE_HEADER, producer
+
+    address = broker_address(settings)
+    create_topics(address, {settings.topic: 4, settings.alerts_topic: 1, settings.dead_letter_topic: 1})
+    count = size = 0
+    total = sum(path.stat().st_size for path in files)
+    sender = producer(address)
+    pending = []
+    try:
+        with progress_bar("publishing") as update:
+            for path in files:
+                headers = [(SOURCE_FILE_HEADER, path.name.encode())]
+                for number, (_, _, value) in enumerate(records(path)):
+                    # Round robin: no consumer may rely on which partition a span is in.
+                    pending.append(sender.send(settings.topic, value=value, headers=headers, partition=number % 4))
+                    count, size = count + 1, size + len(value)
+                    if len(pending) >= 5000:
+                        _confirmed(pending)
+                    update(size, total)
+            _confirmed(pending)
+    except KafkaError as error:
+        raise TransientError(
+            f"Kafka did not take a message ({type(error).__name__})",
+            f"topic {settings.topic} at {address}",
+            "nothing is lost: run the same command again, what arrived twice is dropped",
+        ) from error
+    finally:
+        sender.close(timeout=10)
+    return count, size
+
+
+def _confirmed(pending: list) -> None:  # pyright: ignore[reportMissingTypeArgument]
+    """Wait until the broker has acknowledged every message: an error of any is raised here."""
+    for future in pending:
+        future.get(timeout=60)
+    pending.clear()
+
+
+def produce(
+    context: typer.Context,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="OTLP files: JSON lines or length-delimited protobuf.")
+    ],
+) -> None:
+    """Publish OTLP files to the span topic, bytes unchanged."""
+    from pipelines.sources.files import expand
+
+    settings = settings_of(context)
+    paths = expand(files)
+    count, size = publish_files(paths, settings)
+    out.print(f"{count:,} messages, {size / 1e6:,.1f} MB published to topic {settings.topic}", markup=False)
+
+
+def run_stream(settings: Settings, source: str, files: list[str] | None, *, until_end: bool):  # noqa: ANN201
+    """Run the main job with the console as it is; return its progress counts and the warehouse's path."""
+    from pipelines.alerts.publish import Publisher
+    from pipelines.sources.files import FileSource
+    from pipelines.sources.kafka import KafkaSource, producer
+    from pipelines.stream import Stream
+
+    sender = None
+    if source == "files":
+        if not files:
+            raise TerminalError("--source files needs files", "stream", "add --files GLOB")
+        reader = FileSource(files)
+    elif source == "kafka":
+        if files:
+            raise TerminalError(
+                "--files without --source files", "stream", "add --source files, or publish them: produce"
+            )
+        address = broker_address(settings)
+        _topics(address, settings)
+        reader = KafkaSource(address, settings.topic, settings.group_id)
+        sender = producer(address)
+    else:
+        raise TerminalError(f"unknown source {source!r}", "stream", "use kafka or files")
+    with open_warehouse(settings) as warehouse, progress_bar("spans") as update:
+        stream = Stream(
+            settings,
+            reader,
+            warehouse,
+            Publisher(settings, warehouse, sender, announce),
+            lambda progress: update(progress.spans, None),
+        )
+        previous = {
+            number: signal.signal(number, lambda *_: stream.stop()) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            err.print(f"reading {reader.name}", markup=False)
+            counts = stream.run(until_end=until_end)
+            if stream.detection.rewarmed:
+                err.print(f"detectors were warmed up from the warehouse: {stream.detection.rewarmed}", markup=False)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            reader.close()
+            if sender is not None:
+                sender.close(timeout=10)
+    return counts
+
+
+def _topics(address: str, settings: Settings) -> None:
+    from pipelines.broker import create_topics
+
+    create_topics(address, {settings.topic: 4, settings.alerts_topic: 1, settings.dead_letter_topic: 1})
+
+
+def announce(incident: Incident) -> None:
+    """Print an incident on the console, as text."""
+    err.print(
+        f"incident {incident.incident_id} {incident.severity} {incident.state} · {incident.workflow} · "
+        f"{', '.join(incident.families)} · since {incident.onset_at:%Y-%m-%d %H:%M} UTC · {incident.headline}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def stream(
+    context: typer.Context,
+    source: Annotated[str, typer.Option(help="kafka or files.")] = "kafka",
+    files: Annotated[list[str] | None, typer.Option(help="Path or glob of OTLP files; repeat for several.")] = None,
+    until_end: Annotated[bool, typer.Option("--until-end", help="Stop when all that is there is consumed.")] = False,
+    catalog: Annotated[Path | None, typer.Option(help="catalog.yaml.")] = None,
+    second_opinion: Annotated[
+        bool | None, typer.Option("--second-opinion", help="Note on each signal what River's ADWIN says.")
+    ] = None,
+) -> None:
+    """Stream traces through detection into the warehouse: the main job. SIGTERM and Ctrl-C finish the batch in hand."""
+    settings = with_options(settings_of(context), catalog=catalog, second_opinion=second_opinion)
+    counts = run_stream(settings, source, files, until_end=until_end)
+    print(
+        f"{counts.spans:,} spans from {counts.messages:,} messages in {counts.batches:,} transactions; "
+        f"{counts.redelivered:,} redelivered, {counts.flagged:,} flagged, {counts.dead_letters:,} dead letters, "
+        f"{counts.late_spans:,} late; {counts.observations:,} observations, {counts.signals:,} signals",
+        file=sys.stdout,
+    )

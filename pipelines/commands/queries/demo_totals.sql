@@ -1,0 +1,2 @@
+-- What the demo stored.
+SELECT (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM runs) AS runs

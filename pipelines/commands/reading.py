@@ -1,0 +1,156 @@
+"""Commands that read: sql, alerts list, doctor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.commands.context import existing_warehouse, out, settings_of
+from pipelines.errors import TerminalError
+
+alerts = typer.Typer(help="Incidents: list.", no_args_is_help=True)
+
+_ALERTS = """
+SELECT incident_id, workflow, families, severity, state, headline, onset_at, opened_at, last_signal_at, signals, run_ids
+FROM incidents ORDER BY opened_at, incident_id
+"""
+
+
+def sql(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="One SELECT statement.")],
+    form: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
+) -> None:
+    """Answer one SELECT from the warehouse, read only."""
+    from warehouse import run_select
+
+    if form not in ("table", "csv", "json", "parquet"):
+        raise TerminalError(f"unknown format {form!r}", "sql", "use table, csv, json or parquet")
+    write(run_select(existing_warehouse(settings_of(context)), query), form)
+
+
+def write(frame: pl.DataFrame, form: str) -> None:
+    """Write a result to stdout. Cells are text: nothing in them is markup, and CSV cells never start a formula."""
+    if form == "parquet":
+        if sys.stdout.isatty():
+            raise TerminalError("parquet is binary", "stdout", "redirect it: > result.parquet")
+        frame.write_parquet(sys.stdout.buffer)
+    elif form == "csv":
+        sys.stdout.write(_flat(frame).with_columns(pl.col(pl.String).map_batches(_unarmed)).write_csv())
+    elif form == "json":
+        rows = [{name: _plain(cell) for name, cell in row.items()} for row in frame.iter_rows(named=True)]
+        print(json.dumps(rows, ensure_ascii=False, allow_nan=False))
+    else:
+        out.print(table(frame))
+
+
+def _plain(cell: object) -> object:
+    if isinstance(cell, float) and cell != cell or cell in (float("inf"), float("-inf")):
+        return None
+    if isinstance(cell, (str, int, float, bool)) or cell is None:
+        return cell
+    if isinstance(cell, (list, tuple)):
+        return [_plain(item) for item in cell]
+    if isinstance(cell, dict):
+        return {str(key): _plain(item) for key, item in cell.items()}
+    if isinstance(cell, bytes):
+        return cell.hex()
+    return str(cell.isoformat()) + "Z" if hasattr(cell, "hour") else str(cell)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    nested = [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]
+    return frame.with_columns(
+        pl.Series(name, [None if cell is None else json.dumps(_plain(cell)) for cell in frame[name]], dtype=pl.String)
+        for name in nested
+    )
+
+
+def _unarmed(cells: pl.Series) -> pl.Series:
+    """A spreadsheet would run a cell that begins like a formula (OWASP: CSV injection)."""
+    return (
+        pl.select(pl.when(cells.str.contains(r"^[=+\-@\t\r]")).then(pl.lit("'") + cells).otherwise(cells))
+        .to_series()
+        .rename(cells.name)
+    )
+
+
+def table(frame: pl.DataFrame) -> Table:
+    """Return a terminal table; cells are shown as the text they are."""
+    grid = Table(show_edge=False, header_style="bold")
+    for name, kind in frame.schema.items():
+        grid.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")
+    for row in frame.iter_rows():
+        grid.add_row(*(Text("" if cell is None else _cell(cell)) for cell in row))
+    return grid
+
+
+def _cell(cell: object) -> str:
+    if isinstance(cell, float):
+        return f"{cell:,.6g}" if abs(cell) < 1e6 else f"{cell:,.0f}"
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return f"{cell:,}"
+    text = str(cell) if not isinstance(cell, (list, tuple, bytes)) else json.dumps(_plain(cell), ensure_ascii=False)
+    # Control characters from a trace would drive the terminal.
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
+
+
+@alerts.command("list")
+def alerts_list(
+    context: typer.Context,
+    form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+) -> None:
+    """List incidents, oldest first."""
+    from warehouse import run_select
+
+    if form not in ("table", "json"):
+        raise TerminalError(f"unknown format {form!r}", "alerts list", "use table or json")
+    frame = run_select(existing_warehouse(settings_of(context)), _ALERTS)
+    if form == "table":
+        if frame.is_empty():
+            out.print("no incidents")
+            return
+        frame = frame.select(
+            "incident_id",
+            "severity",
+            "state",
+            "workflow",
+            pl.col("families").list.join(", "),
+            "headline",
+            "onset_at",
+            "opened_at",
+        )
+    write(frame, form)
+
+
+def doctor(context: typer.Context) -> None:
+    """Check every part and say how to mend what is broken."""
+    from pipelines.checks import examine
+
+    failed = False
+    for check in examine(settings_of(context)):
+        mark = {"ok": "ok     ", "warning": "warning", "failed": "failed "}[check.state]
+        failed |= check.state == "failed"
+        out.print(
+            f"{mark} {check.part}: {check.finding}" + (f" → {check.mend}" if check.mend else ""),
+            markup=False,
+            soft_wrap=True,
+        )
+    if failed:
+        raise typer.Exit(1)
+
+
+def export_path(path: Path) -> Path:
+    """Return the directory to export to, made if absent."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TerminalError("cannot write there", str(path), error.strerror or "choose another directory") from None
+    return path
