@@ -1,8 +1,8 @@
 """Seeded traffic of a fleet of agent workflows as OTLP files, with known drifts injected.
 
 Demo, benchmarks and users' own trials use it. In order: :mod:`.fleet` (who), :mod:`.drift` (what changes),
-:mod:`.arrivals` (when), :mod:`.paths` and :mod:`.runs` (what each run does), :mod:`.happenings` (events), :mod:`.encode`
-(bytes), :mod:`.simulation` (the loop).
+:mod:`.arrivals` (when), :mod:`.paths` and :mod:`.runs` (what each run does), :mod:`.happenings` (events),
+:mod:`.dialects` and :mod:`.encode` (bytes), :mod:`.simulation` (the loop).
 """
 
 from .drift import DRIFTS, Drift

@@ -5,7 +5,7 @@ Columns are added attribute by attribute and scattered into place at the end, so
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -35,13 +35,13 @@ class AttributeTable:
     def __init__(self, rows: int, texts: Texts) -> None:
         self._texts = texts
         self._counts = np.zeros(rows, dtype=np.int32)
-        self._columns: list[tuple[NDArray[np.int64], int, Kind, NDArray[np.generic]]] = []
+        self._columns: list[tuple[NDArray[np.int64], int, Kind, NDArray[Any]]] = []
 
     def add(
         self,
         owners: NDArray[np.int64],
         key: str,
-        values: NDArray[np.generic] | int,
+        values: NDArray[Any] | int,
         kind: Kind = "text",
         where: NDArray[np.bool_] | None = None,
     ) -> None:
@@ -73,7 +73,7 @@ class AttributeTable:
         numbers = np.zeros(total, np.int64)
         reals = np.zeros(total, np.float64)
         kinds = np.zeros(total, np.int8)
-        lists: list[tuple[NDArray[np.int32], NDArray[np.generic]]] = []
+        lists: list[tuple[NDArray[np.int32], NDArray[Any]]] = []
         for owners, key, kind, values in self._columns:
             at = place[owners]
             place[owners] = at + 1
@@ -97,14 +97,25 @@ class AttributeTable:
                 pa.nulls(total, pa.binary()),
                 pa.nulls(total, pa.binary()),
             ],
-            names=["string_value", "bool_value", "int_value", "double_value", "array_value", "kvlist_value", "bytes_value"],
+            names=[
+                "string_value",
+                "bool_value",
+                "int_value",
+                "double_value",
+                "array_value",
+                "kvlist_value",
+                "bytes_value",
+            ],
         )
         pairs = pa.StructArray.from_arrays(
-            [self._texts.take(keys), value], fields=[pa.field("key", pa.string(), nullable=False), pa.field("value", value.type)]
+            [self._texts.take(keys), value],
+            fields=[pa.field("key", pa.string(), nullable=False), pa.field("value", value.type)],
         )
         return list_of(pairs, offsets)
 
-    def _lists(self, total: int, absent: NDArray[np.bool_], parts: list[tuple[NDArray[np.int32], NDArray[np.generic]]]) -> pa.Array:
+    def _lists(
+        self, total: int, absent: NDArray[np.bool_], parts: list[tuple[NDArray[np.int32], NDArray[Any]]]
+    ) -> pa.Array:
         if not parts:
             return pa.nulls(total, _ARRAY)
         counts = np.zeros(total, np.int32)

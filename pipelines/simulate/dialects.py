@@ -1,6 +1,6 @@
 """What each kind of span says in each dialect: OTel GenAI as it is now, OpenInference, and the older OTel names.
 
-Outcome, versions, effects and sources are ``plumbline.*`` in every dialect but where OpenInference has a key of its own.
+Outcome, versions, effects and sources are ``plumbline.*`` everywhere but where OpenInference has a key of its own.
 """
 
 from __future__ import annotations

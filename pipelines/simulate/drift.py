@@ -1,4 +1,4 @@
-"""What drifts, where, when and how strongly: the injected truth, and the behaviour of a workflow before and after it."""
+"""What drifts, where, when and how strongly: the injected truth, and a workflow's behaviour before and after it."""
 
 from __future__ import annotations
 
@@ -131,7 +131,9 @@ def schedule(
             raise TerminalError(f"no such drift {name!r}", "--drift", f"use one of {', '.join(DRIFTS)}")
         if name not in home:
             raise TerminalError(
-                f"drift {name!r} needs a workflow that a fleet of {len(members)} lacks", "--workflows", "ask for 5 or more"
+                f"drift {name!r} needs a workflow that a fleet of {len(members)} lacks",
+                "--workflows",
+                "ask for 5 or more",
             )
     chosen: dict[int, tuple[Drift, Behaviour]] = {}
     for name in DRIFTS:  # draw for every drift, so that leaving one out does not move the others
@@ -161,7 +163,10 @@ def _data(template: Template, size: float) -> tuple[Behaviour, _Figures]:
     distance = round(0.33 + 0.06 * size, 3)
     gains = np.zeros(len(before.source_shares))
     gains[-1], gains[-2] = distance - 0.1, 0.1
-    shares = before.source_shares * np.where(gains > 0, 1, 1 - distance / (1 - before.source_shares[gains > 0].sum())) + gains
+    shares = (
+        before.source_shares * np.where(gains > 0, 1, 1 - distance / (1 - before.source_shares[gains > 0].sum()))
+        + gains
+    )
     text = (
         f"retrieval reads the new source {template.sources[-1][0]} and more of {template.sources[-2][0]}: "
         f"total variation {distance:.2f}, retrieved text 1.6 times as long"
@@ -177,7 +182,7 @@ def _behavior(template: Template, size: float) -> tuple[Behaviour, _Figures]:
     detour = np.zeros_like(before.transitions)
     detour[:-1, template.states.index(RETRIEVAL)] = 0.5
     detour[:-1, 0] = 0.5
-    low, high = 0.0, 0.9
+    low, high, chance, mixed = 0.0, 0.9, 0.0, before.transitions
     for _ in range(50):  # bisect the chance of a detour for the wanted lengthening
         chance = (low + high) / 2
         mixed = before.transitions.copy()
@@ -188,7 +193,13 @@ def _behavior(template: Template, size: float) -> tuple[Behaviour, _Figures]:
         f"the agent plans again after {chance:.0%} of its actions, back to {template.states[0]} or retrieval: "
         f"{wanted - 1:+.0%} steps per run; escalations from {before.escalated:.0%} to {after.escalated:.0%}"
     )
-    return after, (round(wanted - 1, 3), "relative change of steps per run", round(plain, 2), round(plain * wanted, 2), text)
+    return after, (
+        round(wanted - 1, 3),
+        "relative change of steps per run",
+        round(plain, 2),
+        round(plain * wanted, 2),
+        text,
+    )
 
 
 def _tool(template: Template, size: float) -> tuple[Behaviour, _Figures]:
@@ -200,21 +211,29 @@ def _tool(template: Template, size: float) -> tuple[Behaviour, _Figures]:
     moved[-1] = 0.7
     shapes = (before.shape_shares[0] * 0.3 + moved, *before.shape_shares[1:])
     tool = template.tools[0]
-    text = f"{tool.name} fails {rate:.1%} of first tries instead of {tool.error_rate:.1%}; 70% of its calls use a new argument shape"
+    text = (
+        f"{tool.name} fails {rate:.1%} of first tries instead of {tool.error_rate:.1%}; "
+        "70% of its calls use a new argument shape"
+    )
     figures = round(rate - tool.error_rate, 3), f"error rate of {tool.name}", tool.error_rate, rate, text
     return replace(before, error_rates=rates, shape_shares=shapes), figures
 
 
 def _cost(template: Template, size: float) -> tuple[Behaviour, _Figures]:
     factor = round(1.55 + 0.1 * size, 3)
-    text = f"prompts {factor:.2f} times as long, with a clock at the top: the prefix cache is hit 6% of the time, not {CACHE_HIT:.0%}"
+    text = (
+        f"prompts {factor:.2f} times as long, with a clock at the top: "
+        f"the prefix cache is hit 6% of the time, not {CACHE_HIT:.0%}"
+    )
     figures = round(factor - 1, 3), "relative change of input tokens per call", 1.0, factor, text
     return replace(normal(template), prompt_factor=factor, cache_hit=0.06), figures
 
 
 def _policy(template: Template, size: float) -> tuple[Behaviour, _Figures]:
     denied = round(0.14 + 0.04 * size, 3)
-    text = f"{denied:.1%} of policy decisions deny instead of {DENIED:.0%}; a fifth of the approvals needed are bypassed"
+    text = (
+        f"{denied:.1%} of policy decisions deny instead of {DENIED:.0%}; a fifth of the approvals needed are bypassed"
+    )
     figures = round(denied - DENIED, 3), "share of policy decisions that deny", DENIED, denied, text
     return replace(normal(template), denied=denied, bypassed=0.2), figures
 

@@ -35,7 +35,9 @@ class Encoder:
         self._resources = self._resource_array(members)
         self._scopes = pa.array(
             [dict(zip(("name", "version"), _SCOPES[template.dialect], strict=True)) for template in TEMPLATES],
-            pa.struct([pa.field("name", pa.string(), nullable=False), pa.field("version", pa.string(), nullable=False)]),
+            pa.struct(
+                [pa.field("name", pa.string(), nullable=False), pa.field("version", pa.string(), nullable=False)]
+            ),
         )
 
     def messages(self, spans: Rows, events: Rows, starts: NDArray[np.int64]) -> list[memoryview]:
@@ -62,10 +64,13 @@ class Encoder:
         )
         each = np.arange(len(first) + 1, dtype=np.int32)
         resource_spans = pa.StructArray.from_arrays(
-            [self._resources.take(pa.array(resource[first])), list_of(scope_spans, each)], names=["resource", "scope_spans"]
+            [self._resources.take(pa.array(resource[first])), list_of(scope_spans, each)],
+            names=["resource", "scope_spans"],
         )
         requests = list_of(resource_spans, _offsets(np.searchsorted(first, starts), len(first)))
-        encoded = trace_handler().record_batch_to_array(pa.RecordBatch.from_arrays([requests], names=["resource_spans"]))
+        encoded = trace_handler().record_batch_to_array(
+            pa.RecordBatch.from_arrays([requests], names=["resource_spans"])
+        )
         self._texts.forget()
         bounds = np.frombuffer(encoded.buffers()[1], np.int32)[encoded.offset : encoded.offset + len(encoded) + 1]
         data = memoryview(encoded.buffers()[2]) if len(encoded) else memoryview(b"")
@@ -76,7 +81,11 @@ class Encoder:
         template, action, model = spans["template"], spans["action"], spans["model"]
         name = np.select(
             [kind == RUN, kind == CHAT, kind == RETRIEVE],
-            [wording.root_name[spans["workflow"]], wording.chat_span[template, model], wording.retrieval_span[template]],
+            [
+                wording.root_name[spans["workflow"]],
+                wording.chat_span[template, model],
+                wording.retrieval_span[template],
+            ],
             wording.tool_span[template, action],
         )
         status = pa.StructArray.from_arrays(
@@ -97,10 +106,18 @@ class Encoder:
                 status,
             ],
             names=[
-                "trace_id", "span_id", "parent_span_id", "name", "kind", "start_time_unix_nano", "end_time_unix_nano",
-                "attributes", "events", "status",
+                "trace_id",
+                "span_id",
+                "parent_span_id",
+                "name",
+                "kind",
+                "start_time_unix_nano",
+                "end_time_unix_nano",
+                "attributes",
+                "events",
+                "status",
             ],
-        )  # fmt: skip
+        )
 
     def _events(self, spans: Rows, events: Rows) -> pa.Array:
         low = np.searchsorted(events["span"], spans["span"], "left")
@@ -110,10 +127,20 @@ class Encoder:
         places = np.repeat(low - offsets[:-1], counts) + np.arange(offsets[-1])
         own = events.take(places)
         names = self._texts.codes(
-            ("plumbline.policy.decision", "plumbline.approval", "plumbline.override", "plumbline.rollback", "gen_ai.evaluation.result")
+            (
+                "plumbline.policy.decision",
+                "plumbline.approval",
+                "plumbline.override",
+                "plumbline.rollback",
+                "gen_ai.evaluation.result",
+            )
         )
         items = pa.StructArray.from_arrays(
-            [pa.array(own["at"] * 1000, pa.uint64()), self._texts.take(names[own["kind"]]), self._event_attributes(own)],
+            [
+                pa.array(own["at"] * 1000, pa.uint64()),
+                self._texts.take(names[own["kind"]]),
+                self._event_attributes(own),
+            ],
             names=["time_unix_nano", "name", "attributes"],
         )
         return list_of(items, offsets)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +20,7 @@ _OVERRIDDEN = 0.012
 def draw_events(block: Block, drawn: Drawn, rng: np.random.Generator) -> Rows:
     """Return the event rows of a block.
 
-    Refused writes have no tool span of their own: their decision sits on the run, that of an executed one on its tool span.
+    A refused write has no tool span: its decision sits on the run, that of an executed one on its tool span.
     """
     template, (before, after) = block.template, block.laws
     runs, actions = drawn.runs, drawn.actions
@@ -30,12 +32,18 @@ def draw_events(block: Block, drawn: Drawn, rng: np.random.Generator) -> Rows:
     parts = [
         _rows(runs, everyone, DECISION, runs["start"] + 1_200, subject=-1, verdict=verdict),
         _rows(
-            runs, drawn.refused_run, DECISION, drawn.refused_at,
-            subject=drawn.refused_action, verdict=drawn.refused_verdict,
+            runs,
+            drawn.refused_run,
+            DECISION,
+            drawn.refused_at,
+            subject=drawn.refused_action,
+            verdict=drawn.refused_verdict,
         ),
-    ]  # fmt: skip
+    ]
     asked = np.flatnonzero(drawn.action_verdict == ALLOW)
-    parts.append(_rows(actions, asked, DECISION, actions["start"][asked] + 300, subject=actions["action"][asked], verdict=ALLOW))
+    parts.append(
+        _rows(actions, asked, DECISION, actions["start"][asked] + 300, subject=actions["action"][asked], verdict=ALLOW)
+    )
 
     gone = np.flatnonzero(drawn.approval == BYPASSED)
     put = np.flatnonzero((drawn.approval >= 0) & (drawn.approval != BYPASSED))
@@ -54,14 +62,18 @@ def draw_events(block: Block, drawn: Drawn, rng: np.random.Generator) -> Rows:
 
 def drill_events(run: Rows, stop_minutes: float, rollback_minutes: float) -> Rows:
     """Return the two events of a rollback drill, on one run: the kill switch, then the release before."""
-    at = np.repeat(run["start"] + 5_000, 2) + np.array([0, 60_000_000])
+    at = np.repeat(run["start"] + 5_000, 2) + np.array([0, 5_000])
     minutes = np.array([stop_minutes, rollback_minutes])
     return _rows(
-        run, np.zeros(2, np.int64), ROLLBACK, at,
-        subject=np.array([KILL_SWITCH, VERSION]), done=at + np.rint(minutes * 60_000_000).astype(np.int64),
-    )  # fmt: skip
+        run,
+        np.zeros(2, np.int64),
+        ROLLBACK,
+        at,
+        subject=np.array([KILL_SWITCH, VERSION]),
+        done=at + np.rint(minutes * 60_000_000).astype(np.int64),
+    )
 
 
-def _rows(spans: Rows, chosen: NDArray[np.int64], kind: int, at: NDArray[np.generic], **columns: NDArray[np.generic] | int) -> Rows:
+def _rows(spans: Rows, chosen: NDArray[np.int64], kind: int, at: NDArray[Any], **columns: NDArray[Any] | int) -> Rows:
     own = {name: spans[name][chosen] for name in ("span", "workflow", "template", "release")}
     return Rows(EVENT_COLUMNS, len(chosen), kind=kind, at=at, **own, **columns)

@@ -7,6 +7,7 @@ actions alternate: call 0, action 0, call 1, ... and a last call that answers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ APPROVAL_DENIED = 3
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Runs of one template that start in one slice: index of workflow, start (microseconds), release, drifted or not."""
+    """Runs of one template that start in one slice: workflow index, start in microseconds, release, drifted or not."""
 
     template_index: int
     template: Template
@@ -113,26 +114,52 @@ def draw_runs(block: Block, rng: np.random.Generator) -> tuple[Rows, Drawn]:
     session[kept] = session[kept - 1]
     model = _choose(rng, np.array([entry.share for entry in template.models]), size)
 
-    def rows(run: Ints, **columns: NDArray[np.generic] | int) -> Rows:
+    def rows(run: Ints, **columns: NDArray[Any] | int) -> Rows:
         return Rows(
-            SPAN_COLUMNS, len(run), workflow=block.workflow[run], template=block.template_index,
-            release=block.release[run], trace_high=trace[0][run], trace_low=trace[1][run], session=session[run], **columns,
-        )  # fmt: skip
+            SPAN_COLUMNS,
+            len(run),
+            workflow=block.workflow[run],
+            template=block.template_index,
+            release=block.release[run],
+            trace_high=trace[0][run],
+            trace_low=trace[1][run],
+            session=session[run],
+            **columns,
+        )
 
     run, step = np.nonzero(called)
-    call_model = _choose(rng, np.array([m.share for m in template.models]), len(run)) if template.fallback else model[run]
+    call_model = (
+        _choose(rng, np.array([m.share for m in template.models]), len(run)) if template.fallback else model[run]
+    )
     chats = rows(
-        run, kind=CHAT, start=starts[run, 2 * step] + np.rint(failed_time[run, step]).astype(np.int64),
-        end=ends[run, 2 * step], span=_ids(rng, len(run)), parent=root[run], model=call_model,
-        input_tokens=inputs[run, step], cached_tokens=cached[run, step], output_tokens=outputs[run, step],
-        finish=np.where(final[run, step], np.where(rng.random(len(run)) < 0.004, 2, 0), 1), action=-1, outcome=-1,
-    )  # fmt: skip
+        run,
+        kind=CHAT,
+        start=starts[run, 2 * step] + np.rint(failed_time[run, step]).astype(np.int64),
+        end=ends[run, 2 * step],
+        span=_ids(rng, len(run)),
+        parent=root[run],
+        model=call_model,
+        input_tokens=inputs[run, step],
+        cached_tokens=cached[run, step],
+        output_tokens=outputs[run, step],
+        finish=np.where(final[run, step], np.where(rng.random(len(run)) < 0.004, 2, 0), 1),
+        action=-1,
+        outcome=-1,
+    )
     lost = call_fails[run, step]
     run, step = run[lost], step[lost]
     refused_calls = rows(
-        run, kind=CHAT, start=starts[run, 2 * step], end=starts[run, 2 * step] + np.rint(failed_time[run, step]).astype(np.int64) - 900,
-        span=_ids(rng, len(run)), parent=root[run], model=call_model[lost], error=rng.integers(1, 3, len(run)), action=-1, outcome=-1,
-    )  # fmt: skip
+        run,
+        kind=CHAT,
+        start=starts[run, 2 * step],
+        end=starts[run, 2 * step] + np.rint(failed_time[run, step]).astype(np.int64) - 900,
+        span=_ids(rng, len(run)),
+        parent=root[run],
+        model=call_model[lost],
+        error=rng.integers(1, 3, len(run)),
+        action=-1,
+        outcome=-1,
+    )
 
     run, step = np.nonzero(executed)
     action = paths.action[run, step]
@@ -146,26 +173,48 @@ def draw_runs(block: Block, rng: np.random.Generator) -> tuple[Rows, Drawn]:
     approval = np.where(waits[action], answer, -1).astype(np.int8)
     error = paths.failed[run, step] * rng.integers(1, 3, len(run))
     actions = rows(
-        run, kind=np.where(is_tool, TOOL, RETRIEVE), start=starts[run, 2 * step + 1], end=ends[run, 2 * step + 1],
-        span=ids[run, step], parent=root[run], action=action,
+        run,
+        kind=np.where(is_tool, TOOL, RETRIEVE),
+        start=starts[run, 2 * step + 1],
+        end=ends[run, 2 * step + 1],
+        span=ids[run, step],
+        parent=root[run],
+        action=action,
         error=np.where(approval == REJECTED, APPROVAL_DENIED, error),
-        shape=_shapes(block, action, block.drifted[run], rng), draw=rng.integers(0, 2**64, len(run), dtype=np.uint64),
+        shape=_shapes(block, action, block.drifted[run], rng),
+        draw=rng.integers(0, 2**64, len(run), dtype=np.uint64),
         compensates=np.where(undoes >= 0, ids[run, undoes], np.uint64(0)),
-        sources=np.where(is_tool, np.uint64(0), _sources(block, block.drifted[run], rng)), outcome=-1,
-    )  # fmt: skip
+        sources=np.where(is_tool, np.uint64(0), _sources(block, block.drifted[run], rng)),
+        outcome=-1,
+    )
     refused_run, refused_step = np.nonzero(acted & ~executed)
 
     outcome = _outcomes(block, paths, rng)
     worth = np.rint(100 * template.value_usd * np.exp(0.8 * rng.standard_normal(size)))
     roots = rows(
-        np.arange(size), kind=RUN, start=block.started, end=ends[:, -1] + rng.integers(900, 6_000, size), span=root, parent=0,
-        model=model, input_tokens=inputs.sum(axis=1), output_tokens=outputs.sum(axis=1), action=-1,
-        outcome=np.where(rng.random(size) < _OUTCOME_UNTOLD, -1, outcome), value_cents=np.where(outcome == SUCCESS, worth, 0),
-    )  # fmt: skip
+        np.arange(size),
+        kind=RUN,
+        start=block.started,
+        end=ends[:, -1] + rng.integers(900, 6_000, size),
+        span=root,
+        parent=0,
+        model=model,
+        input_tokens=inputs.sum(axis=1),
+        output_tokens=outputs.sum(axis=1),
+        action=-1,
+        outcome=np.where(rng.random(size) < _OUTCOME_UNTOLD, -1, outcome),
+        value_cents=np.where(outcome == SUCCESS, worth, 0),
+    )
     drawn = Drawn(
-        roots, actions, paths.verdict[run, step], approval, refused_run, starts[refused_run, 2 * refused_step + 1],
-        paths.action[refused_run, refused_step], paths.verdict[refused_run, refused_step],
-    )  # fmt: skip
+        roots,
+        actions,
+        paths.verdict[run, step],
+        approval,
+        refused_run,
+        starts[refused_run, 2 * refused_step + 1],
+        paths.action[refused_run, refused_step],
+        paths.verdict[refused_run, refused_step],
+    )
     return concat([roots, chats, refused_calls, actions]), drawn
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipelines.errors import TerminalError
 
 from .arrivals import BUCKET, Slice, arrivals, slices
-from .drift import Behaviour, normal, schedule
+from .drift import Behaviour, Drift, normal, schedule
 from .encode import Encoder
 from .fleet import TEMPLATES, fleet
 from .happenings import draw_events, drill_events
@@ -57,8 +57,8 @@ def simulate(
     Parameters
     ----------
     out : Path
-        Directory for ``traces-YYYY-MM-DD.otlp.binpb`` (length-delimited ``ExportTraceServiceRequest``) and ``truth.json``;
-        made if absent. An earlier simulation there is replaced.
+        Directory for ``traces-YYYY-MM-DD.otlp.binpb`` (length-delimited ``ExportTraceServiceRequest``) and
+        ``truth.json``; made if absent. An earlier simulation there is replaced.
     seed : int
         Same arguments, same bytes.
     days, rate : float
@@ -77,7 +77,12 @@ def simulate(
     TerminalError
         A figure out of range, an unknown drift, or a directory that cannot be written.
     """
-    for name, value, least in (("days", days, 1 / 24), ("rate", rate, 1e-3), ("workflows", workflows, 1), ("seed", seed, 0)):
+    for name, value, least in (
+        ("days", days, 1 / 24),
+        ("rate", rate, 1e-3),
+        ("workflows", workflows, 1),
+        ("seed", seed, 0),
+    ):
         if not value >= least:
             raise TerminalError(f"{name} is {value}", f"--{name}", f"give at least {least:.3g}")
     begin = start if start.tzinfo else start.replace(tzinfo=UTC)
@@ -90,7 +95,9 @@ def simulate(
     plan = _Plan(seed, first, end, len(members), changes, _stream(seed, _SCHEDULE, 1))
     names = _clear(out)
     parts = slices(buckets, rate / 12 * workflows * _SPANS_PER_RUN, SLICE_SPANS)
-    policy_bumped = np.array([changes[index][0].name == "policy" if index in changes else False for index in range(len(members))])
+    policy_bumped = np.array(
+        [changes[index][0].name == "policy" if index in changes else False for index in range(len(members))]
+    )
     encoder = Encoder(members, policy_bumped)
     weights = np.array([member.kind.weight for member in members])
     rates = rate / 12 * weights / weights.mean()
@@ -112,7 +119,9 @@ def simulate(
         try:
             with (out / name).open("ab") as file:
                 if len(starts):
-                    delivered += _write(file, encoder.messages(spans, events, starts), np.diff(np.append(starts, len(spans))), rng)
+                    delivered += _write(
+                        file, encoder.messages(spans, events, starts), np.diff(np.append(starts, len(spans))), rng
+                    )
         except OSError as error:
             raise TerminalError("cannot write", str(out / name), str(error.strerror)) from None
         if name not in names:
@@ -120,9 +129,14 @@ def simulate(
         if progress:
             progress(part.index + 1, len(parts))
     truth = Truth(
-        seed=seed, started_at=begin, ended_at=begin + timedelta(microseconds=end - first), delivered_spans=delivered,
-        drifts=tuple(injected), files=tuple(names), **tally.figures(members),
-    )  # fmt: skip
+        seed=seed,
+        started_at=begin,
+        ended_at=begin + timedelta(microseconds=end - first),
+        delivered_spans=delivered,
+        drifts=tuple(injected),
+        files=tuple(names),
+        **tally.figures(members),
+    )
     truth.write(out / "truth.json")
     return truth
 
@@ -131,7 +145,13 @@ class _Plan:
     """The fleet's timeline: harmless releases, drills, drifts; and the runs of each slice."""
 
     def __init__(
-        self, seed: int, start: int, end: int, workflows: int, changes: dict, rng: np.random.Generator
+        self,
+        seed: int,
+        start: int,
+        end: int,
+        workflows: int,
+        changes: dict[int, tuple[Drift, Behaviour]],
+        rng: np.random.Generator,
     ) -> None:
         self.seed, self.members = seed, fleet(workflows)
         length = end - start

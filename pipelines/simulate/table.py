@@ -7,6 +7,7 @@ A :class:`Rows` holds NumPy arrays of one length. Codes point into the templates
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +65,9 @@ class Rows:
 
     __slots__ = ("columns", "size")
 
-    def __init__(self, layout: Mapping[str, str], size: int, **given: NDArray[np.generic] | int) -> None:
+    def __init__(self, layout: Mapping[str, str], size: int, **given: NDArray[Any] | int) -> None:
         self.size = size
-        self.columns: dict[str, NDArray[np.generic]] = {}
+        self.columns: dict[str, NDArray[Any]] = {}
         for name, kind in layout.items():
             value = given.pop(name, 0)
             array = np.asarray(value, dtype=kind)
@@ -74,13 +75,13 @@ class Rows:
         if given:
             raise KeyError(f"no such column: {', '.join(given)}")
 
-    def __getitem__(self, name: str) -> NDArray[np.generic]:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name]
 
     def __len__(self) -> int:
         return self.size
 
-    def take(self, rows: NDArray[np.generic]) -> Rows:
+    def take(self, rows: NDArray[Any]) -> Rows:
         """Return the rows at these positions, or where this mask is true."""
         chosen = object.__new__(Rows)
         chosen.columns = {name: column[rows] for name, column in self.columns.items()}

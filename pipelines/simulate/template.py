@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Effect = Literal["read", "write", "irreversible"]
 Dialect = Literal["otel", "openinference", "otel-old"]
 Shape = tuple[str | int, ...]
-"""JSON text of tool arguments in parts: literal text, or an ``int`` bound for a drawn number of as many digits less one."""
+"""JSON text of tool arguments in parts: literal text, or a power of ten as the bound of a drawn number."""
 
 END = "end"
 START = "start"
@@ -68,7 +68,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Template:
-    """One kind of workflow. ``plan`` maps a state to the next states' probabilities; states are tools and ``retrieval``.
+    """One kind of workflow. ``plan`` gives each state (a tool, ``retrieval``) the chances of the next.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class Template:
 
     @cached_property
     def transitions(self) -> NDArray[np.float64]:
-        """Chances of the next action, (states + 1, states); the last row is the start, what a row lacks to 1 ends the run."""
+        """Chances of the next action, (states + 1, states); the last row is the start, what lacks to 1 is the end."""
         rows = [*self.states, START]
         table = np.zeros((len(rows), len(self.states)))
         for state, nexts in self.plan.items():

@@ -94,4 +94,4 @@ def arguments(shape: Shape, draw: NDArray[np.uint64]) -> pa.Array:
         else:
             rest, number = np.divmod(rest, np.uint64(part - part // 10))
             parts.append(pc.cast(pa.array(number + np.uint64(part // 10)), pa.string()))
-    return pc.binary_join_element_wise(*parts, pa.scalar(""))
+    return pc.call_function("binary_join_element_wise", [*parts, pa.scalar("")])
