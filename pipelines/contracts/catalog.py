@@ -188,7 +188,7 @@ def load_catalog(path: Path) -> Catalog:
         if root is None:
             return Catalog()
         _refuse_repeats(root, path)
-        document: object = loader.construct_document(root)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        document: object = loader.construct_document(root)  # pyright: ignore  # untyped in the stubs
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or str(error)
@@ -237,9 +237,8 @@ def _explain(error: Any) -> tuple[str, str]:
             key for key, field in _model_at(where).model_fields.items() if field.is_required()
         )
     given = repr(error["input"])
-    return f"{name} is {given if len(given) <= 80 else given[:77] + '...'}", str(error["msg"]).removeprefix(
-        "Value error, "
-    )
+    wanted = _WANTED.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
+    return f"{name} is {given if len(given) <= 80 else given[:77] + '...'}", wanted
 
 
 _WANTED = {
