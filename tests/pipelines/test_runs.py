@@ -1,0 +1,169 @@
+"""Open runs and observations: the same log gives the same observations whatever the batches and partitions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from pipelines.runs import OpenRuns
+from pipelines.simulate import simulate
+from pipelines.sources.files import records
+from pipelines.stages.decode import decode
+from pipelines.stages.normalise import normalise
+from pipelines.stages.price import price
+from tests.pipelines.otlp import NOW, START_NS, as_protobuf, messages, request, span
+
+POLICIES = pl.DataFrame(schema={"policy": pl.String, "version": pl.String, "effective_at": pl.Datetime("us")})
+SECOND = 1_000_000_000
+
+
+def canonical(batch: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    made = normalise(decode(batch), batch, now=NOW, max_attribute_bytes=1000)
+    return price(made.spans)[0].unique(["trace_id", "span_id"], keep="first", maintain_order=True), made.facts
+
+
+def fresh() -> OpenRuns:
+    return OpenRuns(lateness=timedelta(seconds=1), timeout=timedelta(hours=1))
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    out = tmp_path_factory.mktemp("traffic")
+    simulate(out, seed=3, days=0.25, workflows=3, rate=20)
+    (path,) = sorted(Path(out).glob("*.binpb"))
+    return [value for _, _, value in records(path)]
+
+
+def observed(values: list[bytes], cuts: list[int], partitions: int) -> pl.DataFrame:
+    runs = fresh()
+    parts: list[pl.DataFrame] = []
+    everything = messages(*values).with_columns(partition=(pl.col("offset") % partitions).cast(pl.Int32))
+    edges = [0, *sorted(cuts), len(values)]
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        if high > low:
+            runs.add(*canonical(everything[low:high]))
+            parts.append(runs.release({("otlp_spans", number) for number in range(partitions)}, POLICIES))
+    parts.append(runs.release(set(), POLICIES))
+    return pl.concat(parts)
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_observations_do_not_depend_on_batches_or_partitions(day: list[bytes], data: st.DataObject) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(day)), max_size=12))
+    partitions = data.draw(st.integers(1, 4))
+    whole = observed(day, [], 1)
+    assert len(whole) > 1000 and not whole["late"].any()
+    assert_frame_equal(observed(day, cuts, partitions), whole)
+
+
+def test_a_run_waits_for_the_watermark_and_a_partition_of_which_nothing_came_holds_it() -> None:
+    runs = fresh()
+    runs.add(*canonical(messages(as_protobuf(request(span(CHAT, parent=""))))))
+    assert runs.release({("otlp_spans", 0)}, POLICIES).is_empty()
+    later = span(CHAT, trace_id="d" * 32, parent="", start_ns=START_NS + 60 * SECOND, end_ns=START_NS + 61 * SECOND)
+    runs.add(*canonical(messages(as_protobuf(request(later)))))
+    assert runs.release({("otlp_spans", 0), ("otlp_spans", 1)}, POLICIES).is_empty()
+    assert runs.release({("otlp_spans", 0)}, POLICIES)["run_id"].unique().to_list() == ["a" * 32]
+
+
+def test_a_run_without_a_root_closes_by_timeout_and_late_spans_are_counted() -> None:
+    runs = fresh()
+    runs.add(*canonical(messages(as_protobuf(request(span(CHAT))))))
+    much_later = START_NS + 2 * 3600 * SECOND
+    other = span(CHAT, trace_id="d" * 32, parent="", start_ns=much_later, end_ns=much_later + SECOND)
+    runs.add(*canonical(messages(as_protobuf(request(other)))))
+    released = runs.release(set(), POLICIES)
+    assert set(released["at"].to_list()) == {_at(START_NS + 2 * SECOND) + timedelta(hours=1)}
+    runs.add(*canonical(messages(as_protobuf(request(span(CHAT, span_id="e" * 16))))))
+    assert runs.late_spans == 1
+    assert "a" * 32 not in runs.release(set(), POLICIES)["run_id"].to_list()
+
+
+def test_a_span_with_a_broken_clock_moves_no_watermark() -> None:
+    runs = fresh()
+    future = span(CHAT, trace_id="f" * 32, parent="", start_ns=4_102_444_800 * SECOND, end_ns=4_102_444_801 * SECOND)
+    runs.add(*canonical(messages(as_protobuf(request(span(CHAT, parent=""), future)))))
+    runs.release(set(), POLICIES)
+    assert runs.watermark == _at(START_NS + SECOND)
+
+
+def test_shadow_runs_are_not_observed() -> None:
+    runs = fresh()
+    runs.add(*canonical(messages(as_protobuf(request(span({**CHAT, "plumbline.mode": "shadow"}, parent=""))))))
+    runs.seen[("otlp_spans", 0)] += timedelta(minutes=1)
+    assert runs.release(set(), POLICIES).is_empty()
+
+
+def one_run(*spans: dict[str, Any], policies: pl.DataFrame = POLICIES) -> dict[tuple[str, str], tuple[Any, Any]]:
+    runs = fresh()
+    runs.add(*canonical(messages(as_protobuf(request(*spans)))))
+    runs.seen[("otlp_spans", 0)] += timedelta(minutes=1)
+    rows = runs.release(set(), policies).select("metric", "dimension", "value", "category").rows()
+    return {(metric, dimension): (value, category) for metric, dimension, value, category in rows}
+
+
+CHAT = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4.1",
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 100,
+    "gen_ai.usage.cache_read.input_tokens": 250,
+}
+TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "lookup"}
+
+
+def test_a_runs_observations_are_its_own_numbers() -> None:
+    root = span(
+        {"gen_ai.operation.name": "invoke_agent", "plumbline.policy.version": "1"},
+        parent="",
+        end_ns=START_NS + 9 * SECOND,
+        events=[
+            ("plumbline.outcome", {"plumbline.outcome.status": "escalated"}),
+            (
+                "plumbline.policy.decision",
+                {"plumbline.policy.decision.policy": "p", "plumbline.policy.decision.version": "1", "plumbline.policy.decision.action": "deny"},
+            ),
+            ("plumbline.approval", {"plumbline.approval.status": "bypassed"}),
+        ],
+    )
+    policies = pl.DataFrame(
+        {"policy": ["p", "p"], "version": ["1", "2"], "effective_at": [datetime(2020, 1, 1), datetime(2026, 1, 1)]},
+        schema=POLICIES.schema,
+    )
+    seen = one_run(
+        root,
+        span(CHAT, span_id="1" * 16),
+        span({**CHAT, "gen_ai.usage.input_tokens": 3000}, span_id="2" * 16, start_ns=START_NS + 1),
+        span(TOOL, span_id="3" * 16, start_ns=START_NS + 2, status=2),
+        policies=policies,
+    )
+    assert seen[("input_tokens_per_call", "")][0] == 2000
+    assert seen[("steps_per_run", "")][0] == 3
+    assert seen[("cached_ratio", "")][0] == pytest.approx(500 / 4000)
+    assert seen[("cost_usd_per_run", "")][0] == pytest.approx((3500 * 2 + 500 * 0.5 + 200 * 8) / 1e6)
+    assert seen[("tool_error", "lookup")][0] == 1
+    assert seen[("escalated", "")][0] == 1 and seen[("success", "")][0] == 0
+    assert seen[("denied", "")][0] == 1 and seen[("approval_skipped", "")][0] == 1
+    assert seen[("outdated_policy", "")][0] == 1
+    assert seen[("duration_ms", "")][0] == 9000
+
+
+def test_a_run_with_an_unpriced_call_has_no_cost_observation() -> None:
+    seen = one_run(
+        span(CHAT, parent="", span_id="1" * 16), span({**CHAT, "gen_ai.request.model": "house"}, span_id="2" * 16)
+    )
+    assert ("cost_usd_per_run", "") not in seen
+    assert ("tokens_per_call", "") in seen
+
+
+def _at(nanoseconds: int) -> datetime:
+    return datetime(1970, 1, 1) + timedelta(microseconds=nanoseconds // 1000)
