@@ -76,13 +76,12 @@ def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
     """Publish OTLP files to the topic, bytes unchanged; return (messages, bytes)."""
     from kafka.errors import KafkaError
 
-    from pipelines.broker import create_topics
     from pipelines.errors import TransientError
     from pipelines.sources.files import records
     from pipelines.sources.kafka import SOURCE_FILE_HEADER, producer
 
     address = broker_address(settings)
-    create_topics(address, {settings.topic: 4, settings.alerts_topic: 1, settings.dead_letter_topic: 1})
+    _topics(address, settings)
     count = size = 0
     total = sum(path.stat().st_size for path in files)
     sender = producer(address)
@@ -183,7 +182,8 @@ def run_stream(settings: Settings, source: str, files: list[str] | None, *, unti
 def _topics(address: str, settings: Settings) -> None:
     from pipelines.broker import create_topics
 
-    create_topics(address, {settings.topic: 4, settings.alerts_topic: 1, settings.dead_letter_topic: 1})
+    wanted = {settings.topic: 4, settings.alerts_topic: 1, settings.dead_letter_topic: 1}
+    create_topics(address, wanted, timeout_seconds=10.0)
 
 
 def announce(incident: Incident) -> None:

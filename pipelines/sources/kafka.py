@@ -25,6 +25,7 @@ _EPOCH = datetime(1970, 1, 1)
 def _consumer_options(bootstrap_servers: str) -> dict[str, Any]:
     return {
         "bootstrap_servers": bootstrap_servers.split(","),
+        "bootstrap_timeout_ms": 10_000,
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
         "isolation_level": "read_committed",
@@ -186,6 +187,7 @@ def producer(bootstrap_servers: str) -> KafkaProducer:
     try:
         return KafkaProducer(
             bootstrap_servers=bootstrap_servers.split(","),
+            bootstrap_timeout_ms=10_000,
             acks="all",
             linger_ms=20,
             batch_size=2**20,
