@@ -11,6 +11,7 @@ import base64
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -97,7 +98,7 @@ class Broker:
         Parameters
         ----------
         port : int, optional
-            Loopback port for clients. By default that of the last start, else 9092, else any free one.
+            Loopback port for clients. By default that of the last start, else 9092, else any free one; 0 is any.
         progress : Callable[[str], None]
             Told each long step.
         timeout_seconds : float
@@ -113,12 +114,12 @@ class Broker:
         with self._lock():
             state = self._running_state()
             if state is not None:
-                if port is not None and port != state["port"]:
+                if port and port != state["port"]:
                     raise TerminalError("runs on another port", f"{HOST}:{state['port']}", "stop it first, or use that")
                 self._wait(int(state["pid"]), int(state["port"]), timeout_seconds, 0)
                 return f"{HOST}:{state['port']}"
             distribution = resolve(self._environment, progress)
-            for last_try in (port is not None, port is not None, True):
+            for last_try in (bool(port), False, True):
                 try:
                     return self._start(distribution, self._choose_port(port), progress, timeout_seconds)
                 except TerminalError as error:
@@ -235,25 +236,23 @@ class Broker:
         return next((line.partition("=")[2].strip() for line in lines if line.startswith("cluster.id=")), "")
 
     def _last_words(self, log_start: int) -> str:
-        """Return the last error that this start left in the log, or the last line it printed."""
-        try:
-            with (self._logs / "server.log").open("rb") as file:
-                file.seek(log_start)
-                lines = file.read().decode("utf-8", "replace").splitlines()
-        except OSError:
-            lines = []
-        # the first error names the cause; those after it are its consequences
-        words = next((line for line in lines if " FATAL " in line or " ERROR " in line), "")
-        if not words:
-            try:
-                console = (self._logs / "console.log").read_text(encoding="utf-8", errors="replace").splitlines()
-            except OSError:
-                console = []
-            words = next((line for line in reversed(console) if line.strip()), "its log is empty")
-        cause = next((line for line in lines if line.startswith("Caused by:") or "Address already in use" in line), "")
-        return f"{words.strip()[:300]} {cause.strip()[:200]}".strip()
+        """Return the first error that this start left in the log, with its exception, or the last line it printed.
+
+        The first error names the cause; those after it are its consequences.
+        """
+        lines = _lines(self._logs / "server.log", log_start)
+        at = next((at for at, line in enumerate(lines) if " FATAL " in line or " ERROR " in line), None)
+        if at is None:
+            console = [line for line in _lines(self._logs / "console.log") if line.strip()]
+            return console[-1].strip()[:300] if console else "its log is empty"
+        words = [re.sub(r"^\S+ (ERROR|FATAL) ", "", lines[at])]
+        words += [line for line in lines[at + 1 : at + 2] if "Exception" in line or "Error" in line]
+        words += [line for line in lines[at + 1 :] if line.startswith("Caused by:")][:1]
+        return "; ".join(word.strip()[:200] for word in words)
 
     def _choose_port(self, port: int | None) -> int:
+        if port == 0:
+            return free_port()
         if port is not None:
             if not 0 < port < 65536:
                 raise TerminalError("no such port", str(port), "give one from 1 to 65535")
@@ -300,3 +299,13 @@ class Broker:
     def _is_ours(self, pid: int) -> bool:
         arguments = command_line(pid)
         return "kafka.Kafka" in arguments and str(self._properties) in arguments
+
+
+def _lines(path: Path, start: int = 0) -> list[str]:
+    """Return a log's lines from a byte offset on; none where there is no log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []

@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -52,8 +53,8 @@ def create_topics(bootstrap_servers: str, partitions: Mapping[str, int], timeout
         with _admin(bootstrap_servers, timeout_seconds) as admin:
             for name in sorted(set(partitions) - set(admin.list_topics())):
                 try:
-                    options = {"num_partitions": partitions[name], "replication_factor": -1}
-                    admin.create_topics({name: options}, wait_for_metadata=True)
+                    topic: Any = {name: {"num_partitions": partitions[name]}}
+                    admin.create_topics(topic, **WAIT)
                 except TopicAlreadyExistsError:  # another process was first
                     continue
                 created.append(name)
@@ -65,6 +66,10 @@ def create_topics(bootstrap_servers: str, partitions: Mapping[str, int], timeout
     return created
 
 
+# Any and ** where kafka-python 3 takes more than the type stubs bundled with pyright know, which describe version 2.
+WAIT: dict[str, Any] = {"wait_for_metadata": True}
+
+
 @contextmanager
 def _admin(bootstrap_servers: str, timeout_seconds: float) -> Iterator[KafkaAdminClient]:
     """Give an admin client whose failed connections stay out of the log: the caller reports them."""
@@ -73,11 +78,9 @@ def _admin(bootstrap_servers: str, timeout_seconds: float) -> Iterator[KafkaAdmi
     logger.setLevel(logging.CRITICAL)
     try:
         milliseconds = max(500, int(timeout_seconds * 1000))
+        timeouts: dict[str, Any] = {"request_timeout_ms": milliseconds, "bootstrap_timeout_ms": milliseconds}
         admin = KafkaAdminClient(
-            bootstrap_servers=bootstrap_servers.split(","),
-            client_id="plumbline-admin",
-            request_timeout_ms=milliseconds,
-            bootstrap_timeout_ms=milliseconds,
+            bootstrap_servers=bootstrap_servers.split(","), client_id="plumbline-admin", **timeouts
         )
         try:
             yield admin

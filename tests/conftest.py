@@ -1,0 +1,94 @@
+"""Fixtures of the whole suite: the real Kafka broker, and the shared real data."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from pipelines.broker import Broker, available, create_topics
+from pipelines.errors import PlumblineError
+
+# No library reports home from a test run; the product's own configuration says the same.
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
+# A test's result must not depend on the settings of whoever runs it.
+for _name in [name for name in os.environ if name.startswith("PLUMBLINE_") and name != "PLUMBLINE_REQUIRE_KAFKA"]:
+    del os.environ[_name]
+
+SHARED_DATA = (Path(__file__).resolve().parents[1] / "../shared/data").resolve()
+KAFKA_REQUIRED = os.environ.get("PLUMBLINE_REQUIRE_KAFKA", "") not in ("", "0")
+_topic_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """The session's broker.
+
+    Attributes
+    ----------
+    bootstrap_servers : str
+        ``127.0.0.1:port``.
+    home : Path
+        The home that it was started in.
+    """
+
+    bootstrap_servers: str
+    home: Path
+
+    def topic(self, partitions: int = 1, prefix: str = "test") -> str:
+        """Return the name of a new, empty topic: tests share the broker, never a topic."""
+        name = f"{prefix}-{os.getpid()}-{next(_topic_numbers)}"
+        create_topics(self.bootstrap_servers, {name: partitions})
+        return name
+
+
+def pytest_report_header() -> list[str]:
+    """Say which broker the tests use, and where the real data is."""
+    kafka = available()
+    without = "FAIL (PLUMBLINE_REQUIRE_KAFKA)" if KAFKA_REQUIRED else "are skipped"
+    broker = kafka.how if kafka.ok else f"none; tests that need one {without}: {kafka.reason}"
+    data = "present" if SHARED_DATA.is_dir() else "absent; tests that read it are skipped"
+    return [f"broker: {broker}", f"shared data: {data}"]
+
+
+@pytest.fixture(scope="session")
+def kafka_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the session's broker."""
+    return tmp_path_factory.mktemp("kafka")
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_home: Path) -> Iterator[Kafka]:
+    """A real Kafka of its own for this session, stopped at its end."""
+    availability = available()
+    if not availability.ok:
+        _give_up(availability.reason)
+    broker = Broker(kafka_home)
+    try:
+        address = broker.start(port=0)
+    except PlumblineError as error:
+        _give_up(str(error))
+    try:
+        yield Kafka(address, kafka_home)
+    finally:
+        broker.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real traces beside the checkout."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no real data beside the checkout ({SHARED_DATA.parent.name}/{SHARED_DATA.name})")
+    return SHARED_DATA
+
+
+def _give_up(reason: str) -> NoReturn:
+    if KAFKA_REQUIRED:
+        pytest.fail(f"Kafka is required (PLUMBLINE_REQUIRE_KAFKA) but: {reason}", pytrace=False)
+    pytest.skip(f"no Kafka: {reason}")
