@@ -36,6 +36,8 @@ TRACKED = np.array([0, 2, 4, 6])
 TAIL = _CDF[0]
 DENSITY_AT_CLIP = math.exp(-CLIP * CLIP / 2) / math.sqrt(2 * math.pi)
 RESCALE_AT = 2.0**20
+# Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
+FROM_ONE_ONSET = 0.5
 
 
 class ContinuousState(NamedTuple):
@@ -43,7 +45,7 @@ class ContinuousState(NamedTuple):
 
     phase: NDArray[np.uint8]
     observations: NDArray[np.int64]
-    buffer_row: NDArray[np.int32]  # row of the warm-up pool, -1 when none is held
+    buffer_row: NDArray[np.int32]  # row of the warm-up pool plus 1, 0 when none is held
     edges: NDArray[np.float32]  # (streams, CELLS - 1), rising, padded with +inf
     weights: NDArray[np.float32]  # (streams, CELLS): Dirichlet weight of each cell
     statistic: NDArray[np.float32]  # (streams, 8): Shiryaev-Roberts, four shifts up, four down
@@ -59,6 +61,15 @@ class ContinuousState(NamedTuple):
     log_e: NDArray[np.float64]
     threshold: NDArray[np.float64]
     alarm_at: NDArray[np.int64]
+
+
+LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
+    "phase": ((), "u1"), "observations": ((), "i8"), "buffer_row": ((), "i4"), "edges": ((CELLS - 1,), "f4"),
+    "weights": ((CELLS,), "f4"), "statistic": ((8,), "f4"), "cusum": ((4,), "f4"), "onset_n": ((4,), "i4"),
+    "onset_at": ((4,), "i8"), "onset_sum": ((4,), "f8"), "reference_n": ((), "i8"), "reference_sum": ((), "f8"),
+    "recent": ((), "f8"), "score": ((), "f4"), "moments": ((3,), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
+    "alarm_at": ((), "i8"),
+}  # fmt: skip
 
 
 @compiled
@@ -211,12 +222,11 @@ def observe_continuous(
         s = slots[row]
         x = values[row]
         state.observations[s] += 1
-        seen = state.observations[s]
-        state.recent[s] += (x - state.recent[s]) / min(seen, 50)
+        state.recent[s] += (x - state.recent[s]) / min(state.observations[s], 50)
         if state.phase[s] == ALARMED:
             continue
         if state.phase[s] == WARMING:
-            sample = pool[state.buffer_row[s]]
+            sample = pool[state.buffer_row[s] - 1]
             sample[state.reference_n[s]] = x
             state.reference_n[s] += 1
             state.reference_sum[s] += x
@@ -249,7 +259,7 @@ def observe_continuous(
         state.moments[s, 2] += (z - state.score[s]) ** 2
         state.score[s] = z
         if ring.shape[1] > 0:
-            ring[s, (seen - 1) % ring.shape[1]] = white
+            ring[s, (n - warm_up) % ring.shape[1]] = white
 
         total = 0.0
         for i in range(4):
@@ -258,6 +268,7 @@ def observe_continuous(
             state.statistic[s, i] = (state.statistic[s, i] + 1.0) * up * scale
             state.statistic[s, i + 4] = (state.statistic[s, i + 4] + 1.0) / up * scale
             total += state.statistic[s, i] + state.statistic[s, i + 4]
+        strongest = 0.0
         for i in range(4):
             component = TRACKED[i]
             step = SHIFTS[component % 4] * (white if component < 4 else -white) - LOG_MGF[component % 4]
@@ -269,6 +280,7 @@ def observe_continuous(
             if state.onset_n[s, i] == 0:
                 state.onset_at[s, i] = times[row]
                 state.onset_sum[s, i] = 0.0
+            strongest = max(strongest, level)
             state.cusum[s, i] = level
             state.onset_n[s, i] += 1
             state.onset_sum[s, i] += x
@@ -281,7 +293,7 @@ def observe_continuous(
         state.reference_sum[s] += x
         state.log_e[s] = math.log(total / 8.0)
         state.threshold[s] = log_thresholds[row]
-        if state.log_e[s] >= log_thresholds[row]:
+        if state.log_e[s] >= log_thresholds[row] and strongest >= FROM_ONE_ONSET * log_thresholds[row]:
             state.phase[s] = ALARMED
             state.alarm_at[s] = times[row]
             alarm_slots[alarms] = s

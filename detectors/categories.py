@@ -1,0 +1,86 @@
+"""Names of a mix's categories ↔ the codes that the kernel sees.
+
+A code is given in warm-up, in order of first appearance. Later strangers are no code (-1): the kernel counts them as
+`new`, and the first few names are kept for the evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from detectors.kernels.mix import CODES, NEW, WARMING
+
+LONGEST_NAME = 200
+NEW_NAMES_KEPT = 5
+
+
+@dataclass(slots=True)
+class Categories:
+    """Names by slot and code, and the first new names by slot."""
+
+    names: list[list[str]] = field(default_factory=list[list[str]])
+    new_names: list[list[str]] = field(default_factory=list[list[str]])
+    codes: list[dict[str, int]] = field(default_factory=list[dict[str, int]])
+    fresh: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])  # row, slot, name
+
+    def ensure(self, streams: int) -> None:
+        """Make room for so many streams."""
+        while len(self.names) < streams:
+            self.names.append([])
+            self.new_names.append([])
+            self.codes.append({})
+
+    def encode(self, rows: pl.DataFrame, phase: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Give the code of each row of `rows` (columns row, slot, category); -1 for a stranger to a learned mix."""
+        unique = rows.select("row", "slot", pl.col("category").str.slice(0, LONGEST_NAME)).unique(
+            ["slot", "category"], keep="first", maintain_order=True
+        )
+        given: list[int] = []
+        self.fresh = []
+        for row, slot, name in unique.iter_rows():
+            codes = self.codes[slot]
+            code = codes.get(name)
+            if code is None:
+                if len(codes) >= CODES - 1:
+                    code = CODES - 1
+                elif phase[slot] == WARMING:
+                    code = codes[name] = len(codes)
+                    self.names[slot].append(name)
+                else:
+                    code = -1
+                self.fresh.append((row, slot, name))
+            given.append(code)
+        unique = unique.select("slot", "category", pl.Series("code", given, dtype=pl.Int64))
+        coded = rows.select("slot", pl.col("category").str.slice(0, LONGEST_NAME)).join(
+            unique, on=["slot", "category"], how="left", maintain_order="left"
+        )
+        result = coded["code"].to_numpy().view()
+        result.flags.writeable = False
+        return result
+
+    def settle(self, phase: NDArray[np.uint8], bucket: NDArray[np.uint8]) -> list[tuple[int, int, str]]:
+        """Forget the codes that came after the warm-up within this batch; give (row, slot, name) of the new names."""
+        found: list[tuple[int, int, str]] = []
+        for row, slot, name in self.fresh:
+            code = self.codes[slot].get(name, CODES - 1 if len(self.codes[slot]) >= CODES - 1 else -1)
+            if phase[slot] == WARMING or (code >= 0 and bucket[slot, code] != NEW):
+                continue
+            known = self.new_names[slot]
+            if name not in known and len(known) < NEW_NAMES_KEPT:
+                known.append(name)
+                found.append((row, slot, name))
+        for slot in {slot for _, slot, _ in self.fresh}:
+            if phase[slot] != WARMING:
+                kept = [name for code, name in enumerate(self.names[slot]) if bucket[slot, code] != NEW]
+                self.names[slot] = kept
+                self.codes[slot] = {name: code for code, name in enumerate(kept)}
+        self.fresh = []
+        return found
+
+    def forget(self, slot: int) -> None:
+        """Start the names of one stream anew."""
+        self.names[slot], self.new_names[slot], self.codes[slot] = [], [], {}

@@ -1,0 +1,216 @@
+"""Mixes: categories, gathered by run → shares → window-limited likelihood ratio against the reference mix.
+
+The last step of the flow for sources, tools, paths, argument shapes, models and versions; `detectors.banks` owns the
+state and the names of the categories, the kernel sees their codes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.compiled import compiled
+
+WARMING, WATCHING, ALARMED = 0, 1, 2
+CODES = 64  # categories told apart in warm-up; the last code takes the overflow
+BUCKETS = 16
+NEW, OTHER = 0, 1  # buckets: never seen in warm-up; seen, but rarely
+RARE = 3.0  # runs' worth of observations below which a category of the warm-up goes to OTHER
+LARGE = 0.1  # share from which a category keeps a bucket of its own even where there are too many categories
+# Weight of one run in the exponential windows from which the alternative is estimated.
+WINDOWS = np.array([1 / 12, 1 / 48, 1 / 192])
+# Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
+FROM_ONE_ONSET = 0.5
+CAUTION = 0.15  # share of the reference mixed into every alternative: bounds what one run can say against it
+
+
+class MixState(NamedTuple):
+    """Struct of arrays, first axis = stream. A unit is a run: its observations may depend on each other."""
+
+    phase: NDArray[np.uint8]
+    observations: NDArray[np.int64]
+    units: NDArray[np.int64]
+    run: NDArray[np.uint64]  # the open run, 0 when unknown
+    run_n: NDArray[np.int32]
+    run_at: NDArray[np.int64]
+    run_counts: NDArray[np.float32]  # (streams, CODES): of the open run, by code in warm-up, by bucket afterwards
+    code_shares: NDArray[np.float32]  # (streams, CODES): warm-up only, sum over runs of the share of each code
+    bucket: NDArray[np.uint8]  # (streams, CODES): bucket of each code
+    weights: NDArray[np.float64]  # (streams, BUCKETS): Dirichlet weight of each bucket
+    window: NDArray[np.float32]  # (streams, 3, BUCKETS): shares over the exponential windows
+    statistic: NDArray[np.float32]  # (streams, 3)
+    cusum: NDArray[np.float32]  # (streams, 3): onset trackers, one per window
+    onset_n: NDArray[np.int32]  # (streams, 3): observations since the tracker left zero
+    onset_units: NDArray[np.int32]  # (streams, 3): runs since then
+    onset_at: NDArray[np.int64]  # (streams, 3)
+    onset_shares: NDArray[np.float32]  # (streams, 3, BUCKETS): sum over those runs
+    reference_n: NDArray[np.int64]
+    log_e: NDArray[np.float64]
+    threshold: NDArray[np.float64]
+    alarm_at: NDArray[np.int64]
+
+
+LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
+    "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "run": ((), "u8"), "run_n": ((), "i4"),
+    "run_at": ((), "i8"), "run_counts": ((CODES,), "f4"), "code_shares": ((CODES,), "f4"), "bucket": ((CODES,), "u1"),
+    "weights": ((BUCKETS,), "f8"), "window": ((3, BUCKETS), "f4"), "statistic": ((3,), "f4"), "cusum": ((3,), "f4"),
+    "onset_n": ((3,), "i4"), "onset_units": ((3,), "i4"), "onset_at": ((3,), "i8"),
+    "onset_shares": ((3, BUCKETS), "f4"),
+    "reference_n": ((), "i8"), "log_e": ((), "f8"), "threshold": ((), "f8"), "alarm_at": ((), "i8"),
+}  # fmt: skip
+
+
+@compiled
+def learn_buckets(state: MixState, s: int) -> None:
+    """Give the frequent codes of the warm-up a bucket each, the rest `OTHER`, and weigh the buckets.
+
+    Where there are more frequent codes than buckets, the large ones keep theirs and the others share the remaining ones
+    by turns: picking the most frequent would pick the overestimated ones, and a stationary mix would seem to move. The
+    weight of `NEW` is Good's (1953): what was seen once foretells what was not seen yet.
+    """
+    shares = state.code_shares[s]
+    weights = state.weights[s]
+    weights[:] = 0.0
+    state.bucket[s, :] = NEW
+    frequent = 0
+    large = 0
+    for code in range(CODES - 1):
+        frequent += shares[code] >= RARE
+        large += shares[code] >= LARGE * state.units[s]
+    crowded = frequent > BUCKETS - 2
+    own = 2
+    turn = 0
+    seen_once = 0.0
+    for code in range(CODES):
+        if shares[code] <= 0.0:
+            continue
+        if shares[code] < RARE or code == CODES - 1:
+            bucket = OTHER
+            if shares[code] <= 1.0:
+                seen_once += 1.0
+        elif crowded and shares[code] < LARGE * state.units[s]:
+            bucket = 2 + large + turn % (BUCKETS - 2 - large)
+            turn += 1
+        else:
+            bucket = own
+            own += 1
+        state.bucket[s, code] = bucket
+        weights[bucket] += shares[code]
+    total = 0.0
+    for k in range(BUCKETS):
+        if weights[k] > 0.0 or k == OTHER:
+            weights[k] += 0.5
+        elif k == NEW:
+            weights[k] = 0.5 + seen_once
+        total += weights[k]
+    for j in range(3):
+        for k in range(BUCKETS):
+            state.window[s, j, k] = weights[k] / total
+    shares[:] = 0.0
+
+
+@compiled
+def close_run(state: MixState, ring: NDArray[np.float32], s: int, log_threshold: float, warm_up: int) -> bool:
+    """Take the open run of stream `s` into the statistic and the reference; True when that raises an alarm."""
+    n = state.run_n[s]
+    counts = state.run_counts[s]
+    state.run_n[s] = 0
+    state.reference_n[s] += n
+    state.units[s] += 1
+    if state.phase[s] == WARMING:
+        for code in range(CODES):
+            state.code_shares[s, code] += counts[code] / n
+            counts[code] = 0.0
+        if state.units[s] == warm_up:
+            learn_buckets(state, s)
+            state.phase[s] = WATCHING
+        return False
+
+    weights = state.weights[s]
+    total_weight = 0.0
+    for k in range(BUCKETS):
+        total_weight += weights[k]
+    statistic = 0.0
+    score = 0.0
+    strongest = 0.0
+    for j in range(3):
+        ratio = 0.0
+        for k in range(BUCKETS):
+            if counts[k] > 0.0:
+                ratio += counts[k] / n * state.window[s, j, k] * total_weight / weights[k]
+        e = CAUTION + (1.0 - CAUTION) * ratio
+        state.statistic[s, j] = (state.statistic[s, j] + 1.0) * e
+        statistic += state.statistic[s, j]
+        step = math.log(e)
+        score += step / 3.0
+        level = state.cusum[s, j] + step
+        if level <= 0.0:
+            state.cusum[s, j] = 0.0
+            state.onset_n[s, j] = 0
+            state.onset_units[s, j] = 0
+            continue
+        if state.onset_n[s, j] == 0:
+            state.onset_at[s, j] = state.run_at[s]
+            state.onset_shares[s, j, :] = 0.0
+        strongest = max(strongest, level)
+        state.cusum[s, j] = level
+        state.onset_n[s, j] += n
+        state.onset_units[s, j] += 1
+        for k in range(BUCKETS):
+            state.onset_shares[s, j, k] += counts[k] / n
+    if ring.shape[1] > 0:
+        ring[s, (state.units[s] - 1 - warm_up) % ring.shape[1]] = score
+    for k in range(BUCKETS):
+        share = counts[k] / n
+        counts[k] = 0.0
+        weights[k] += share
+        for j in range(3):
+            state.window[s, j, k] += WINDOWS[j] * (share - state.window[s, j, k])
+    state.log_e[s] = math.log(statistic / 3.0)
+    state.threshold[s] = log_threshold
+    return state.log_e[s] >= log_threshold and strongest >= FROM_ONE_ONSET * log_threshold
+
+
+@compiled
+def observe_mix(
+    state: MixState,
+    ring: NDArray[np.float32],
+    slots: NDArray[np.int64],
+    codes: NDArray[np.int64],
+    runs: NDArray[np.uint64],
+    times: NDArray[np.int64],
+    log_thresholds: NDArray[np.float64],
+    warm_up: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Feed category `codes` in order (-1: not seen in warm-up); return slot and row of each alarm.
+
+    Neighbouring observations of one run (same number in `runs`, not 0) are one unit, closed by the next run's first.
+    """
+    alarm_slots = np.empty(len(state.phase), np.int64)
+    alarm_rows = np.empty(len(state.phase), np.int64)
+    alarms = 0
+    for row in range(len(slots)):
+        s = slots[row]
+        state.observations[s] += 1
+        if state.phase[s] == ALARMED:
+            continue
+        if state.run_n[s] > 0 and (runs[row] != state.run[s] or runs[row] == 0):
+            if close_run(state, ring, s, log_thresholds[row], warm_up):
+                state.phase[s] = ALARMED
+                state.alarm_at[s] = times[row]
+                alarm_slots[alarms] = s
+                alarm_rows[alarms] = row
+                alarms += 1
+                continue
+        if state.run_n[s] == 0:
+            state.run[s] = runs[row]
+            state.run_at[s] = times[row]
+        state.run_n[s] += 1
+        code = codes[row]
+        if state.phase[s] == WATCHING:
+            code = NEW if code < 0 else state.bucket[s, code]
+        state.run_counts[s, code] += 1.0
+    return alarm_slots[:alarms], alarm_rows[:alarms]

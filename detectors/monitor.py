@@ -1,0 +1,270 @@
+"""The facade: observations in, signals out, state to and from bytes.
+
+Stands after stage `observe` and before the alerts. It looks at nothing but the frames it is given: no clock, no file,
+no random number. So the same observations in the same order give the same signals, however they are cut into calls.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from detectors.banks import Bank, ContinuousBank, MixBank, RateBank, column
+from detectors.errors import ObservationError, StateError
+from detectors.evidence import signal_of
+from detectors.kernels.budget import LAYOUT as BUDGET_LAYOUT
+from detectors.kernels.budget import BudgetState, fleet_log_thresholds
+from detectors.registry import KEYS, KINDS, Registry
+from detectors.settings import MonitorSettings
+from detectors.state import Arrays, blank, decode, encode
+
+OBSERVATION_COLUMNS = ("at", *KEYS, "value", "category", "run_id")
+SIGNAL_SCHEMA: dict[str, pl.DataType] = {
+    **dict.fromkeys(("workflow", "family", "metric", "dimension", "kind", "detector"), pl.String()),
+    **dict.fromkeys(("at", "onset_at"), pl.Datetime("us")),
+    **dict.fromkeys(("log_e", "threshold", "before_value", "after_value", "effect"), pl.Float64()),
+    "unit": pl.String(),
+    **dict.fromkeys(("n_before", "n_after"), pl.Int64()),
+    **dict.fromkeys(("detail", "headline"), pl.String()),
+}
+STREAM_SCHEMA: dict[str, pl.DataType] = {
+    **dict.fromkeys((*KEYS, "state"), pl.String()),
+    **dict.fromkeys(("observations", "ignored"), pl.Int64()),
+    **dict.fromkeys(("reference_value", "current_value", "log_e", "threshold"), pl.Float64()),
+}
+LARGEST = 1e150  # magnitude at which values are cut: sums and squares of them stay finite
+STATES = np.array(["warming_up", "watching", "alarmed", "needs_data"])
+
+
+class Monitor:
+    """Watches every stream of the fleet and raises a signal when one has drifted.
+
+    Parameters
+    ----------
+    settings : MonitorSettings, optional
+
+    Examples
+    --------
+    >>> monitor = Monitor()
+    >>> monitor.streams().height
+    0
+    """
+
+    def __init__(self, settings: MonitorSettings | None = None) -> None:
+        self.settings = settings or MonitorSettings()
+        opinion = self.settings.second_opinion
+        self._registry = Registry()
+        self._budget: Arrays = blank(BUDGET_LAYOUT, 1)
+        self._banks: dict[str, Bank] = {
+            "continuous": ContinuousBank(self.settings.warm_up_continuous, opinion),
+            "rate": RateBank(self.settings.warm_up_rate, opinion),
+            "mix": MixBank(self.settings.warm_up_mix, opinion),
+        }
+
+    def update(self, observations: pl.DataFrame) -> pl.DataFrame:
+        """Take `observations` in their order and give the signals they raise, in that order too.
+
+        Parameters
+        ----------
+        observations : pl.DataFrame
+            at Datetime, workflow, family, metric, dimension String, kind 'continuous' | 'rate' | 'mix', value Float64
+            (rate: 0 or 1; mix: null), category String (mix), run_id String. A row that can't be used (no time, no finite
+            value, a rate other than 0 or 1, no category) is counted as ignored with its stream.
+
+        Returns
+        -------
+        pl.DataFrame
+            Columns of `SIGNAL_SCHEMA`; at most one row per stream, which then stays alarmed until `rearm`.
+
+        Raises
+        ------
+        ObservationError
+            A column is missing or has another type.
+        """
+        rows = self._accept(observations)
+        signals: list[tuple[int, dict[str, Any]]] = []
+        for kind, bank in self._banks.items():
+            mine = rows.filter(pl.col("kind") == kind)
+            if mine.height == 0:
+                continue
+            row_numbers = mine["row"]
+            alarms = bank.observe(mine)
+            for slot, index in alarms:
+                row = int(row_numbers[index])
+                signal = signal_of(
+                    bank,
+                    slot,
+                    self._registry.keys[kind][slot],
+                    kind,
+                    self._new_names(bank, slot, row),
+                    second_opinion=self.settings.second_opinion,
+                )
+                signals.append((row, signal))
+        signals.sort(key=lambda pair: pair[0])
+        return pl.DataFrame([signal for _, signal in signals], schema=SIGNAL_SCHEMA)
+
+    def _accept(self, observations: pl.DataFrame) -> pl.DataFrame:
+        """Number the rows, give them stream and threshold, and count and drop those that can't be used."""
+        missing = [name for name in OBSERVATION_COLUMNS if name not in observations.columns]
+        if missing:
+            raise ObservationError("observations lack columns", ", ".join(missing), "see OBSERVATION_COLUMNS")
+        try:
+            rows = observations.select(
+                pl.col("at").cast(pl.Datetime("us")).cast(pl.Int64),
+                *(pl.col(name).cast(pl.String).fill_null("") for name in KEYS),
+                pl.col("value").cast(pl.Float64),
+                pl.col("category").cast(pl.String),
+                pl.when(pl.col("run_id").is_null()).then(0).otherwise(pl.col("run_id").cast(pl.String).hash()).alias("run"),
+            )
+        except pl.exceptions.PolarsError as error:
+            raise ObservationError("observations have a column of another type", str(error)) from error
+        unknown = rows.filter(~pl.col("kind").is_in(KINDS))
+        if unknown.height:
+            raise ObservationError("unknown kind of stream", repr(unknown["kind"][0]), "use " + ", ".join(KINDS))
+        rows = self._registry.assign(rows.with_row_index("row"))
+        for kind, bank in self._banks.items():
+            bank.ensure(len(self._registry.keys[kind]))
+        value = pl.col("value")
+        usable = pl.col("at").is_not_null() & (
+            pl.when(pl.col("kind") == "mix")
+            .then(pl.col("category").is_not_null())
+            .when(pl.col("kind") == "rate")
+            .then(value.is_in([0.0, 1.0]))
+            .otherwise(value.is_finite())
+        ).fill_null(False)
+        dropped = rows.filter(~usable)
+        for kind, bank in self._banks.items():
+            np.add.at(bank.ignored, dropped.filter(pl.col("kind") == kind)["slot"].to_numpy(), 1)
+        rows = rows.filter(usable).with_columns(value.clip(-LARGEST, LARGEST))
+        thresholds = fleet_log_thresholds(
+            BudgetState(**self._budget),
+            column(rows.select(pl.col("at") // 86_400_000_000), "at"),
+            self.settings.alarm_budget_per_week,
+            self.settings.observations_per_week_at_start,
+        )
+        return rows.with_columns(pl.Series("log_threshold", thresholds))
+
+    @staticmethod
+    def _new_names(bank: Bank, slot: int, row: int) -> list[str]:
+        """New categories of a mix up to `row`, so that the evidence does not depend on where the batch ends."""
+        if not isinstance(bank, MixBank):
+            return []
+        later = {name for at, where, name in bank.found if where == slot and at > row}
+        return [name for name in bank.categories.new_names[slot] if name not in later]
+
+    def rearm(
+        self,
+        workflow: str | None = None,
+        family: str | None = None,
+        metric: str | None = None,
+        dimension: str | None = None,
+        *,
+        relearn: bool,
+    ) -> int:
+        """Watch the alarmed streams that match again, and give their number; None matches all.
+
+        Parameters
+        ----------
+        relearn : bool
+            True: the drift was real and is the new normal, learn a new reference. False: it was none, or it was undone;
+            keep the reference.
+        """
+        count = 0
+        wanted = (workflow, family, metric, dimension)
+        for kind, bank in self._banks.items():
+            for slot in np.flatnonzero(bank.arrays["phase"][: bank.streams] == 2).tolist():
+                key = self._registry.keys[kind][slot]
+                if all(want is None or want == have for want, have in zip(wanted, key, strict=True)):
+                    bank.rearm(slot, relearn=relearn)
+                    count += 1
+        return count
+
+    def streams(self) -> pl.DataFrame:
+        """Give one row per stream: key, state, counts, reference and current value, statistic against threshold.
+
+        For a mix the current value is the total variation between the last 50 runs or so and the reference.
+        """
+        frames = [self._describe(kind, bank) for kind, bank in self._banks.items()]
+        return pl.concat(frames).select(STREAM_SCHEMA.keys()).sort(KEYS)
+
+    def _describe(self, kind: str, bank: Bank) -> pl.DataFrame:
+        count = bank.streams
+        state = {name: array[:count] for name, array in bank.arrays.items()}
+        few = (state["phase"] == 0) & (bank.reference_n() < self.settings.minimum_data)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if isinstance(bank, MixBank):
+                reference = np.zeros(count)
+                before = state["weights"] / state["weights"].sum(axis=1, keepdims=True)
+                current = 0.5 * np.abs(state["window"][:, 1, :] - before).sum(axis=1)
+                reference[state["phase"] == 0] = np.nan
+            else:
+                reference = state["reference_sum"] / state["reference_n"]
+                current = np.where(state["observations"] > 0, state["recent"], np.nan)
+        watched = (state["phase"] > 0) & (state["threshold"] > 0)
+        keys = pl.DataFrame(self._registry.keys[kind], schema=dict.fromkeys(KEYS[:4], pl.String), orient="row")
+        return keys.with_columns(
+            pl.lit(kind).alias("kind"),
+            pl.Series("state", STATES[np.where(few, 3, state["phase"])].tolist(), dtype=pl.String),
+            pl.Series("observations", state["observations"]),
+            pl.Series("ignored", bank.ignored[:count]),
+            pl.Series("reference_value", _nulls(reference), dtype=pl.Float64),
+            pl.Series("current_value", _nulls(current), dtype=pl.Float64),
+            pl.Series("log_e", _nulls(np.where(watched, state["log_e"], np.nan)), dtype=pl.Float64),
+            pl.Series("threshold", _nulls(np.where(watched, state["threshold"], np.nan)), dtype=pl.Float64),
+        )
+
+    def encode(self) -> bytes:
+        """Give the whole state as versioned bytes; the same state gives the same bytes."""
+        mixes = self._banks["mix"]
+        assert isinstance(mixes, MixBank)
+        mixes.categories.ensure(mixes.streams)
+        header = {
+            "warm_up": {kind: bank.warm_up for kind, bank in self._banks.items()},
+            "keys": self._registry.keys,
+            "names": mixes.categories.names,
+            "new_names": mixes.categories.new_names,
+        }
+        arrays = {f"budget.{name}": array for name, array in self._budget.items()}
+        for kind, bank in self._banks.items():
+            arrays.update({f"{kind}.{name}": array for name, array in bank.snapshot().items()})
+        return encode(header, arrays)
+
+    @classmethod
+    def decode(cls, data: bytes, settings: MonitorSettings | None = None) -> Monitor:
+        """Give the monitor that `encode` saw; alarm budget and second opinion may differ, warm-ups may not.
+
+        Raises
+        ------
+        StateError
+            Not a state, of another version, or learned with other warm-up lengths.
+        """
+        header, arrays = decode(data)
+        monitor = cls(settings)
+        try:
+            for kind, bank in monitor._banks.items():
+                if header["warm_up"][kind] != bank.warm_up:
+                    raise StateError(
+                        f"the state was learned with a warm-up of {header['warm_up'][kind]}, the settings say "
+                        f"{bank.warm_up}",
+                        f"{kind} streams",
+                        "restore the setting, or remove this checkpoint to learn anew",
+                    )
+                own = {name.removeprefix(f"{kind}."): a for name, a in arrays.items() if name.startswith(f"{kind}.")}
+                bank.restore(own)
+                if isinstance(bank, MixBank):
+                    bank.categories.ensure(bank.streams)
+                    bank.categories.names = header["names"]
+                    bank.categories.new_names = header["new_names"]
+                    bank.categories.codes = [{name: i for i, name in enumerate(names)} for names in header["names"]]
+            monitor._budget = {name: arrays[f"budget.{name}"] for name in BUDGET_LAYOUT}
+            monitor._registry = Registry.of(header["keys"])
+        except (KeyError, IndexError) as error:
+            raise StateError("incomplete detector state", str(error), "remove this checkpoint to learn anew") from error
+        return monitor
+
+
+def _nulls(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
+    """Python floats with null for what is not finite."""
+    return [float(value) if np.isfinite(value) else None for value in values]
