@@ -1,6 +1,8 @@
 """``python -m pipelines`` is the command ``plumbline``."""
 
-from pipelines.cli import app
+import sys
+
+from pipelines.cli import main
 
 if __name__ == "__main__":
-    app(prog_name="plumbline")
+    sys.exit(main())

@@ -50,6 +50,9 @@ def server_properties(data: Path, port: int, controller_port: int, partitions: i
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "share.coordinator.state.topic.num.partitions": 2,
+        # After a kill the node waits out its own old session: 9 s by default, for the sake of slow networks.
+        "broker.session.timeout.ms": 4000,
+        "broker.heartbeat.interval.ms": 1000,
         # A lone consumer need not wait 3 s for company.
         "group.initial.rebalance.delay.ms": 0,
         # The default, 128 MB, is a sixth of the small heap.
