@@ -34,14 +34,17 @@ class Limits:
     inlined_rows : int
         Inserts below this row count stay in the catalog instead of becoming a Parquet file. At 100, offsets and signals
         stay while span batches become files: 1,500 commits took 20 ms each; at 5,000 every batch landed in SQLite (165 ms).
+    turn_wait_s : float
+        How long a writer waits for its turn, in seconds.
     retries : int
-        Whole-transaction retries after a lock or a conflict.
+        Whole-transaction retries after a lock or a conflict: a writer that takes no turns, such as another DuckDB client.
     """
 
     memory: str = "4GB"
     threads: int | None = None
     busy_timeout_ms: int = 10_000
     inlined_rows: int = 100
+    turn_wait_s: float = 120.0
     retries: int = 12
 
 

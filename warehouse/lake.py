@@ -20,6 +20,7 @@ import polars as pl
 from warehouse import compaction, migrate
 from warehouse.connection import Limits, connect
 from warehouse.errors import WarehouseBusyError, WarehouseError
+from warehouse.turns import turn
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Warehouse:
         path = Path(path)
         if read_only:
             return cls(path, connect(path, read_only=True, limits=limits), read_only=True, limits=limits)
-        with migrate.exclusive(path):
+        with turn(path / "opening.lock", wait_s=limits.turn_wait_s):
             warehouse = cls(path, connect(path, read_only=False, limits=limits), read_only=False, limits=limits)
             try:
                 migrate.migrate(warehouse)
@@ -69,7 +70,9 @@ class Warehouse:
         return warehouse
 
     def transaction(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """What `work` returns, committed; the whole of it is run again when another writer was in the way.
+        """What `work` returns, committed; the whole of it is run again when a writer that takes no turns was in the way.
+
+        Keep it short: the other writers of this warehouse wait until it ends.
 
         Parameters
         ----------
@@ -79,7 +82,7 @@ class Warehouse:
         Raises
         ------
         WarehouseBusyError
-            If the catalog stayed locked through every retry.
+            If another writer kept its turn, or the catalog stayed locked through every retry.
         WarehouseError
             If the warehouse is read-only, or a transaction is begun inside another.
         """
@@ -90,7 +93,8 @@ class Warehouse:
                 raise WarehouseError("transaction inside a transaction", str(self.path), "use the connection given")
             self._in_transaction = True
             try:
-                return self._retried(work)
+                with turn(self.path / "writing.lock", wait_s=self.limits.turn_wait_s):
+                    return self._retried(work)
             finally:
                 self._in_transaction = False
 

@@ -6,9 +6,6 @@ the warehouse either before or after it. Files are never edited once released; a
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,18 +78,3 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
     connection.execute(
         "INSERT INTO schema_migrations VALUES (?, ?, now()::TIMESTAMP)", [migration.version, migration.name]
     )
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the warehouse's opening lock: two processes that open a new warehouse at once take turns to create it.
-
-    A file of its own is locked, never the catalog: closing a second handle on a SQLite file drops the process's locks.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / "opening.lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)

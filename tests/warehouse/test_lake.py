@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
 
-from warehouse import Warehouse, WarehouseBusyError, WarehouseError, read_only
+from warehouse import Limits, Warehouse, WarehouseBusyError, WarehouseError, read_only
+from warehouse.connection import connect
 from warehouse.migrate import migrations
+from warehouse.turns import turn
 
 
 def offsets(next_offset: int) -> pl.DataFrame:
@@ -80,24 +87,118 @@ def test_endless_contention_is_a_busy_error(home: Path, monkeypatch: pytest.Monk
         warehouse.transaction(work)
 
 
-def test_two_writers_of_the_same_row_do_not_lose_an_update(home: Path) -> None:
-    with Warehouse.open(home) as one, Warehouse.open(home) as two:
-        one.transaction(lambda c: one.insert(c, "consumed_offsets", offsets(0)))
-        tries: list[int] = []
+def test_a_writer_that_takes_no_turns_does_not_make_us_lose_an_update(empty: Warehouse, home: Path) -> None:
+    """Another DuckDB client writes in the middle of our transaction: ours runs again and sees its row."""
+    empty.transaction(lambda c: empty.insert(c, "consumed_offsets", offsets(0)))
+    foreign = connect(home, read_only=False, limits=Limits())
+    tries: list[int] = []
 
-        def bump(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
-            connection.execute("UPDATE consumed_offsets SET next_offset = next_offset + 1")
+    def slow(connection: duckdb.DuckDBPyConnection) -> None:
+        tries.append(1)
+        connection.execute("SELECT * FROM consumed_offsets").fetchall()
+        if len(tries) == 1:
+            foreign.execute("UPDATE consumed_offsets SET next_offset = next_offset + 1")
+        connection.execute("UPDATE consumed_offsets SET next_offset = next_offset + 1")
 
-        def slow(connection: duckdb.DuckDBPyConnection) -> None:
-            tries.append(1)
-            connection.execute("SELECT * FROM consumed_offsets").fetchall()
-            if len(tries) == 1:
-                two.transaction(lambda other: bump(two, other))
-            bump(one, connection)
+    empty.transaction(slow)
+    foreign.close()
+    assert len(tries) == 2
+    assert empty.query("SELECT next_offset FROM consumed_offsets").item() == 2
 
-        one.transaction(slow)
-        assert len(tries) == 2
-        assert one.query("SELECT next_offset FROM consumed_offsets").item() == 2
+
+def test_a_long_transaction_commits_at_its_first_try_beside_a_busy_writer(home: Path, template: Path) -> None:
+    shutil.copytree(template, home)
+    stop, commits, tries = threading.Event(), [0], [0]
+
+    def write(busy: Warehouse) -> None:
+        while not stop.is_set():
+            busy.transaction(lambda c: busy.insert(c, "consumed_offsets", offsets(commits[0])))
+            commits[0] += 1
+            time.sleep(0.02)
+
+    def slow(connection: duckdb.DuckDBPyConnection) -> None:
+        tries[0] += 1
+        connection.execute("CREATE TABLE slow AS SELECT count(*) AS n FROM consumed_offsets")
+        time.sleep(0.5)
+
+    with Warehouse.open(home) as busy, Warehouse.open(home) as builder:
+        thread = threading.Thread(target=write, args=(busy,))
+        thread.start()
+        try:
+            while not commits[0]:
+                time.sleep(0.01)
+            builder.transaction(slow)
+        finally:
+            stop.set()
+            thread.join()
+        assert tries == [1]
+        assert builder.query("SELECT count(*) FROM consumed_offsets").item() == commits[0]
+
+
+def test_a_turn_that_never_comes_is_a_busy_error(home: Path, template: Path) -> None:
+    shutil.copytree(template, home)
+    with (
+        Warehouse.open(home, limits=Limits(turn_wait_s=0.05)) as warehouse,
+        turn(home / "writing.lock", wait_s=1),
+        pytest.raises(WarehouseBusyError, match="stop it"),
+    ):
+        warehouse.transaction(lambda c: None)
+
+
+READER = """
+import sys
+from pathlib import Path
+from warehouse import Reader
+with Reader(Path(sys.argv[1])) as reader:
+    counts = []
+    print("ready", flush=True)
+    while not counts or counts[-1] < int(sys.argv[2]):
+        counts.append(reader.select("SELECT count(*) FROM spans").item())
+        print("seen", flush=True)
+    assert counts == sorted(counts)
+    assert all(count % 500 == 0 for count in counts), "half a transaction was seen"
+"""
+
+
+def test_readers_in_other_processes_see_whole_commits_while_a_writer_writes(empty: Warehouse, home: Path) -> None:
+    commits, rows = 20, 500
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-c", READER, str(home), str(commits * rows)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    try:
+        for process in readers:
+            assert process.stdout and process.stdout.readline() == "ready\n"
+        for number in range(commits):
+            if number == commits // 2:
+                for process in readers:
+                    assert process.stdout and process.stdout.readline() == "seen\n"
+            spans = pl.DataFrame(
+                {
+                    "trace_id": [f"{number:032x}"] * rows,
+                    "span_id": [f"{n:016x}" for n in range(rows)],
+                    "run_id": "r",
+                    "workflow": "w",
+                    "kind": "tool",
+                }
+            )
+
+            def work(connection: duckdb.DuckDBPyConnection, spans: pl.DataFrame = spans, number: int = number) -> None:
+                empty.insert(connection, "spans", spans)
+                connection.execute("DELETE FROM consumed_offsets")
+                empty.insert(connection, "consumed_offsets", offsets(number + 1))
+
+            empty.transaction(work)
+        for process in readers:
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
+    finally:
+        for process in readers:
+            process.kill()
+    assert empty.query("SELECT count(*) FROM spans").item() == commits * rows
 
 
 def test_unknown_columns_and_tables_are_named(empty: Warehouse) -> None:
