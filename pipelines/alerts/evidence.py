@@ -14,6 +14,8 @@ from warehouse import Warehouse
 _QUERIES = Path(__file__).parent / "queries"
 #: A version whose share of runs moved by less than this near the onset explains nothing.
 _LEAST_SHIFT = 0.5
+#: Where several moved together the first of these is named: a release carries the others.
+_PRECEDENCE = ("release", "prompt_version", "policy_version", "request_model", "agent_version")
 MOST_RUNS = 5
 
 
@@ -59,7 +61,8 @@ def likely_cause(versions: pl.DataFrame) -> dict[str, Any] | None:
     moved = versions.with_columns(shift=pl.col("share_after") - pl.col("share_before")).drop_nulls("shift")
     if moved.is_empty():
         return None
-    risen = moved.sort("shift", "attribute", descending=[True, False]).row(0, named=True)
+    order = pl.col("attribute").replace_strict(list(_PRECEDENCE), list(range(len(_PRECEDENCE))), return_dtype=pl.Int64)
+    risen = moved.sort(pl.col("shift").round(1), order, "value", descending=[True, False, False]).row(0, named=True)
     if risen["shift"] < _LEAST_SHIFT:
         return None
     fallen = moved.filter(pl.col("attribute") == risen["attribute"]).sort("shift").row(0, named=True)

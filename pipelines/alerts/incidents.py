@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-#: A signal joins its workflow's incident when it comes within this time (event time) of the incident's last signal.
+#: A signal joins its workflow's incident when its onset lies no later than this after the incident's last signal: slow
+#: streams notice the same change long after fast ones.
 SAME_INCIDENT = timedelta(hours=24)
 #: Families whose drift means that a rule was not kept.
 _CRITICAL = ("policy",)
@@ -65,7 +66,7 @@ def assign(
     for signal in signals:
         name = signal_id(signal)
         known = latest.get(signal["workflow"])
-        if known is None or abs(signal["at"] - known.last_signal_at) > SAME_INCIDENT:
+        if known is None or signal["onset_at"] > known.last_signal_at + SAME_INCIDENT:
             incident = _opened(digest(signal["workflow"], name), signal)
         else:
             incident = _joined(known, signal)

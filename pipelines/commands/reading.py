@@ -9,6 +9,7 @@ from typing import Annotated
 
 import polars as pl
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -48,7 +49,9 @@ def write(frame: pl.DataFrame, form: str) -> None:
         rows = [{name: _plain(cell) for name, cell in row.items()} for row in frame.iter_rows(named=True)]
         print(json.dumps(rows, ensure_ascii=False, allow_nan=False))
     else:
-        out.print(table(frame))
+        # Piped, a table is as wide as it needs: nothing is folded that a script would have to join again.
+        console = out if out.is_terminal else Console(width=100_000, highlight=False)
+        console.print(table(frame))
 
 
 def _plain(cell: object) -> object:

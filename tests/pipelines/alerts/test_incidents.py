@@ -40,9 +40,14 @@ def test_signals_close_in_time_join_one_incident_per_workflow() -> None:
 
 
 def test_a_signal_long_after_the_last_opens_a_new_incident() -> None:
-    gap = SAME_INCIDENT.total_seconds() / 3600 + 1
+    gap = SAME_INCIDENT.total_seconds() / 3600 + 2
     _, incidents = assign([signal(0), signal(gap)], [])
     assert len(incidents) == 2
+
+
+def test_a_slow_stream_that_saw_the_same_onset_joins_however_late() -> None:
+    slow = {**signal(60, metric="tokens_per_call"), "onset_at": T0}
+    assert len(assign([signal(0), slow], [])[1]) == 1
 
 
 def test_policy_drift_is_critical() -> None:
@@ -90,6 +95,15 @@ def test_the_likely_cause_is_the_version_that_separates_before_from_after_best()
     )
     assert cause is not None
     assert (cause["attribute"], cause["before"], cause["after"]) == ("release", "1", "2")
+
+
+def test_of_versions_that_moved_together_the_release_is_named() -> None:
+    together = versions(
+        ("agent_version", "1", 1.0, 0.0), ("agent_version", "2", 0.0, 1.0), ("release", "7", 1.0, 0.001),
+        ("release", "8", 0.0, 0.999),
+    )
+    cause = likely_cause(together)
+    assert cause is not None and (cause["attribute"], cause["after"]) == ("release", "8")
 
 
 def test_no_version_is_blamed_where_none_moved() -> None:
