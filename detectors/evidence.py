@@ -19,7 +19,7 @@ from detectors.second_opinion import adwin_verdict
 UNITS = {"usd": "usd", "tokens": "tokens", "ms": "ms", "steps": "steps", "ratio": "ratio"}
 SHARES_SHOWN = 8
 # The fastest window of a mix whose tracker is so near the strongest dates the onset best: slow ones start too early.
-NEARLY_STRONGEST = 0.8
+NEARLY_STRONGEST = 0.5
 
 
 def unit_of(metric: str, kind: str) -> str:

@@ -24,6 +24,9 @@ LARGE = 0.1  # share from which a category keeps a bucket of its own even where 
 WINDOWS = np.array([1 / 12, 1 / 48, 1 / 192])
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
+# What each onset tracker loses a run: without it, the learning of a wide window keeps trackers above zero for hours
+# before a change, and the onset comes out too early.
+LOSS = np.array([0.08, 0.02, 0.005])
 CAUTION = 0.15  # share of the reference mixed into every alternative: bounds what one run can say against it
 
 
@@ -146,7 +149,7 @@ def close_run(state: MixState, ring: NDArray[np.float32], s: int, log_threshold:
         statistic += state.statistic[s, j]
         step = math.log(e)
         score += step / 3.0
-        level = state.cusum[s, j] + step
+        level = state.cusum[s, j] + step - LOSS[j]
         if level <= 0.0:
             state.cusum[s, j] = 0.0
             state.onset_n[s, j] = 0

@@ -1,0 +1,143 @@
+"""Continuous streams: found about as fast as the measured baseline says, quiet at the stated rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from detectors.kernels import continuous
+from detectors.state import blank
+
+Sample = Callable[[np.random.Generator, int, int], np.ndarray]
+
+
+def alarms(values: np.ndarray, log_threshold: float, warm_up: int = 200) -> tuple[continuous.ContinuousState, np.ndarray]:
+    """Index of the alarm of each row of `values`, -1 for none."""
+    streams, n = values.shape
+    state = continuous.ContinuousState(**blank(continuous.LAYOUT, streams))
+    state.buffer_row[:] = np.arange(streams) + 1
+    slots, rows = continuous.observe_continuous(
+        state,
+        np.zeros((streams, warm_up)),
+        np.zeros((streams, 0), np.float32),
+        np.repeat(np.arange(streams), n),
+        values.astype(np.float64).ravel(),
+        np.tile(np.arange(n), streams),
+        np.full(values.size, log_threshold),
+        warm_up,
+    )
+    found = np.full(streams, -1)
+    found[slots] = rows % n
+    return state, found
+
+
+def shifted(factor: float, log_sd: float) -> Sample:
+    def sample(rng: np.random.Generator, streams: int, n: int) -> np.ndarray:
+        values = np.exp(log_sd * rng.normal(size=(streams, n)))
+        values[:, 1000:] *= factor
+        return values
+
+    return sample
+
+
+# Baseline (change at 2,000, average run length 100,000): +0.5 sd 79, +1 sd 23, cost +50 % 108. Here the reference is
+# half as long, and the bound twice the figure.
+@pytest.mark.parametrize(
+    ("sample", "longest"),
+    [
+        pytest.param(shifted(math.exp(0.5), 1.0), 160, id="half a standard deviation"),
+        pytest.param(shifted(math.exp(1.0), 1.0), 46, id="one standard deviation"),
+        pytest.param(shifted(math.exp(-1.0), 1.0), 46, id="one standard deviation down"),
+        pytest.param(shifted(1.5, 1.0), 216, id="cost up by half"),
+    ],
+)
+def test_a_shift_is_found_near_the_baseline(sample: Sample, longest: int, rng: np.random.Generator) -> None:
+    _, found = alarms(sample(rng, 60, 2500), math.log(1e5))
+    delays = found[found >= 1000] - 1000
+    assert len(delays) >= 54
+    assert np.median(delays) <= longest
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        pytest.param(lambda rng, shape: rng.normal(size=shape), id="normal"),
+        pytest.param(lambda rng, shape: np.exp(rng.normal(size=shape)), id="lognormal"),
+        pytest.param(lambda rng, shape: rng.pareto(1.2, size=shape), id="infinite variance"),
+        pytest.param(lambda rng, shape: rng.poisson(3, size=shape), id="counts with ties"),
+        pytest.param(lambda rng, shape: np.where(rng.random(shape) < 0.5, 0.0, rng.random(shape)), id="half zeros"),
+    ],
+)
+def test_stationary_values_alarm_no_oftener_than_stated(
+    law: Callable[[np.random.Generator, tuple[int, int]], np.ndarray], rng: np.random.Generator
+) -> None:
+    """Threshold 10,000 allows 2.8 alarms per 100 streams of 2,800 watched observations: 28; seen are about 13."""
+    _, found = alarms(law(rng, (100, 3000)), math.log(1e4))
+    assert (found >= 0).sum() <= 28
+
+
+@pytest.mark.parametrize("correlation", [0.3, 0.6])
+def test_autocorrelation_raises_no_more_alarms(correlation: float, rng: np.random.Generator) -> None:
+    values = rng.normal(size=(100, 3000))
+    for step in range(1, values.shape[1]):
+        values[:, step] = correlation * values[:, step - 1] + math.sqrt(1 - correlation**2) * values[:, step]
+    _, found = alarms(values, math.log(1e4))
+    assert (found >= 0).sum() <= 28
+
+
+def test_spikes_raise_no_alarm(rng: np.random.Generator) -> None:
+    values = np.exp(rng.normal(size=(50, 2000)))
+    values *= np.where(rng.random(values.shape) < 0.01, np.exp(rng.uniform(3, 5, values.shape)), 1.0)
+    _, found = alarms(values, math.log(3e6))
+    assert (found < 0).all()
+
+
+def test_the_onset_is_near_the_change(rng: np.random.Generator) -> None:
+    state, found = alarms(shifted(math.e, 1.0)(rng, 60, 1500), math.log(3e6))
+    tracker = np.argmax(state.cusum, axis=1)
+    onset = state.onset_at[np.arange(60), tracker]
+    assert (found >= 1000).sum() >= 58
+    assert np.median(np.abs(onset - 1000)) <= 5
+
+
+def test_the_normal_quantile_is_that_of_scipy() -> None:
+    probabilities = np.concatenate([np.geomspace(1e-300, 1e-3, 50), np.linspace(0.001, 0.999, 999)])
+    ours = np.array([continuous.inverse_normal(p) for p in probabilities])
+    np.testing.assert_allclose(ours, stats.norm.ppf(probabilities), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("cells", [3, 7, 200])
+def test_scores_of_equal_cells_make_e_values(cells: int) -> None:
+    """Mean of exp(d z - log mgf) over equally likely cells is at most 1, whichever the cut: that is what the bound needs."""
+    edges = np.linspace(0, 1, cells + 1)
+    scores = np.array([continuous.cell_score(low, high) for low, high in zip(edges, edges[1:], strict=False)])
+    assert abs(scores.mean()) < 1e-12
+    assert np.abs(scores).max() <= continuous.CLIP
+    for shift, log_mgf in zip(continuous.SHIFTS, continuous.LOG_MGF, strict=True):
+        for sign in (1, -1):
+            assert np.exp(sign * shift * scores - log_mgf).mean() <= 1 + 1e-12
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        [5.0] * 50,
+        [0.0] * 40 + [1.0] * 10,
+        list(range(50)),
+        [1e-320] * 25 + [1e150] * 25,
+        [-1e150] * 25 + [1.0] * 25,
+        [1.0, 1.0 + 1e-12] * 25,
+    ],
+)
+def test_any_sample_is_cut_into_rising_cells_that_hold_it_all(sample: list[float]) -> None:
+    edges = np.zeros(continuous.CELLS - 1, np.float32)
+    weights = np.zeros(continuous.CELLS, np.float32)
+    continuous.learn_cells(np.array(sample), edges, weights)
+    assert weights.sum() == pytest.approx(len(sample) + 1)
+    assert (np.diff(edges[np.isfinite(edges)]) > 0).all()
+    for value in sample:
+        assert weights[continuous.find_cell(edges, value)] >= 1

@@ -1,0 +1,91 @@
+"""Mixes: diffuse moves, new categories, many rare ones, and runs that draw alike."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from detectors.kernels import mix
+from detectors.state import blank
+
+TEN = np.array([0.3, 0.2, 0.15, 0.1, 0.08, 0.06, 0.05, 0.03, 0.02, 0.01])
+
+
+def draw(rng: np.random.Generator, shares: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return np.minimum(np.searchsorted(np.cumsum(shares / shares.sum()), rng.random(shape)), len(shares) - 1)
+
+
+def alarms(codes: np.ndarray, log_threshold: float, per_run: int = 1) -> tuple[mix.MixState, np.ndarray]:
+    streams, n = codes.shape
+    state = mix.MixState(**blank(mix.LAYOUT, streams))
+    slots, rows = mix.observe_mix(
+        state,
+        np.zeros((streams, 0), np.float32),
+        np.repeat(np.arange(streams), n),
+        codes.astype(np.int64).ravel(),
+        np.tile(np.arange(n) // per_run + 1, streams).astype(np.uint64),
+        np.tile(np.arange(n), streams),
+        np.full(codes.size, log_threshold),
+        200,
+    )
+    found = np.full(streams, -1)
+    found[slots] = rows % n
+    return state, found
+
+
+# Baseline (ten tools, average run length 100,000): total variation 0.1 in 306, 0.2 in 103, 0.4 in 44.
+@pytest.mark.parametrize(("distance", "longest"), [(0.1, 612), (0.2, 206), (0.4, 88)])
+def test_a_moved_mix_is_found_near_the_baseline(distance: float, longest: int, rng: np.random.Generator) -> None:
+    whole = 0.5 * np.abs(TEN - TEN[::-1]).sum()
+    after = TEN + distance / whole * (TEN[::-1] - TEN)
+    codes = np.concatenate([draw(rng, TEN, (60, 2000)), draw(rng, after, (60, 1500))], axis=1)
+    state, found = alarms(codes, math.log(1e5))
+    delays = found[found >= 2000] - 2000
+    assert len(delays) >= 54
+    assert np.median(delays) <= longest
+
+
+def test_a_new_category_is_found(rng: np.random.Generator) -> None:
+    codes = np.concatenate([draw(rng, TEN, (40, 1000)), draw(rng, TEN, (40, 600))], axis=1)
+    codes[:, 1000:][rng.random((40, 600)) < 0.1] = -1
+    _, found = alarms(codes, math.log(1e5))
+    assert (found >= 1000).sum() >= 36
+    assert np.median(found[found >= 1000] - 1000) <= 160
+
+
+def test_a_version_that_replaces_the_only_one_is_found_within_ten_runs() -> None:
+    codes = np.concatenate([np.zeros((1, 500)), np.full((1, 50), -1)], axis=1)
+    _, found = alarms(codes, math.log(1.5e7))
+    assert 500 < found[0] <= 510
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        pytest.param(np.ones(1), id="one"),
+        pytest.param(np.array([0.995, 0.005]), id="one and a rare one"),
+        pytest.param(np.array([0.7, 0.25, 0.05]), id="three"),
+        pytest.param(TEN, id="ten"),
+        pytest.param(1 / np.arange(1, 31), id="thirty, most of them rare"),
+    ],
+)
+def test_a_stationary_mix_alarms_no_oftener_than_stated(shares: np.ndarray, rng: np.random.Generator) -> None:
+    """Threshold 10,000 allows 28 alarms in 100 streams of 2,800 watched observations; 40 is two standard deviations on."""
+    _, found = alarms(draw(rng, shares, (100, 3000)), math.log(1e4))
+    assert (found >= 0).sum() <= 40
+
+
+def test_runs_that_draw_alike_raise_no_more_alarms(rng: np.random.Generator) -> None:
+    codes = np.repeat(draw(rng, TEN, (100, 600)), 5, axis=1)
+    assert (alarms(codes, math.log(1e4), per_run=5)[1] >= 0).sum() <= 10
+    assert (alarms(codes, math.log(1e4), per_run=1)[1] >= 0).sum() > 28, "the test shows nothing if this is quiet too"
+
+
+def test_weights_of_the_buckets_hold_every_run_of_the_warm_up(rng: np.random.Generator) -> None:
+    state, _ = alarms(draw(rng, 1 / np.arange(1, 61) ** 1.5, (5, 200 + 1)), math.log(1e7))
+    assert (state.phase == mix.WATCHING).all()
+    used = (state.weights > 0).sum(axis=1)
+    prior = 0.5 * used + (state.weights[:, mix.NEW] - 0.5)
+    np.testing.assert_allclose(state.weights.sum(axis=1), 200 + prior, atol=1e-3)
