@@ -14,13 +14,10 @@ A crash between two steps leaves at most files that the next run deletes.
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import duckdb
-
-from warehouse.turns import PAUSE_S
 
 if TYPE_CHECKING:
     from warehouse.lake import Warehouse
@@ -85,9 +82,7 @@ def _call(warehouse: Warehouse, statement: str, older_than: datetime | None = No
     def work(connection: duckdb.DuckDBPyConnection) -> list[tuple]:
         return connection.execute(statement, [older_than] if older_than else None).fetchall()
 
-    rows = warehouse.transaction(work)
-    time.sleep(PAUSE_S)
-    return rows
+    return warehouse.transaction(work)
 
 
 def _files(warehouse: Warehouse) -> int:

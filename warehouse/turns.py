@@ -11,39 +11,46 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 from warehouse.errors import WarehouseBusyError
 
-# Between two looks at the lock. Work that takes turn after turn pauses longer than this in between, so others get theirs.
-LOOK_S = 0.005
-PAUSE_S = 0.05
+_LOOK_S = 0.005  # between two looks at a lock that another process holds
 
 
 @contextmanager
 def turn(file: Path, *, wait_s: float) -> Iterator[None]:
     """Hold `file`'s lock; the system frees it if the process dies.
 
+    Two locks, so that a process that writes without a pause can't keep another from its turn: who waits holds the place
+    of the next one, and the writer that comes round again queues behind it.
+
     Raises
     ------
     WarehouseBusyError
-        If another process held it for `wait_s` seconds.
+        If the turn did not come within `wait_s` seconds.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
-    with file.open("a") as handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise WarehouseBusyError(
-                        f"another process has been writing for {wait_s:g} s", str(file), "wait for it, or stop it"
-                    ) from None
-                time.sleep(LOOK_S)
+    with ExitStack() as held:
+        with file.with_suffix(".next").open("a") as place:
+            _lock(place, file, deadline, wait_s)
+            handle = held.enter_context(file.open("a"))
+            _lock(handle, file, deadline, wait_s)
+        yield
+
+
+def _lock(handle: IO[str], file: Path, deadline: float, wait_s: float) -> None:
+    """Lock `handle` until it is closed."""
+    while True:
         try:
-            yield
-        finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise WarehouseBusyError(
+                    f"another process has been writing for {wait_s:g} s", str(file), "wait for it, or stop it"
+                ) from None
+        time.sleep(_LOOK_S)

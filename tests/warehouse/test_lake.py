@@ -147,6 +147,7 @@ def test_a_turn_that_never_comes_is_a_busy_error(home: Path, template: Path) -> 
 
 READER = """
 import sys
+import time
 from pathlib import Path
 from warehouse import Reader
 with Reader(Path(sys.argv[1])) as reader:
@@ -155,6 +156,7 @@ with Reader(Path(sys.argv[1])) as reader:
     while not counts or counts[-1] < int(sys.argv[2]):
         counts.append(reader.select("SELECT count(*) FROM spans").item())
         print("seen", flush=True)
+        time.sleep(0.02)
     assert counts == sorted(counts)
     assert all(count % 500 == 0 for count in counts), "half a transaction was seen"
 """
