@@ -98,7 +98,6 @@ def _joined(incident: Incident, signal: dict[str, Any]) -> Incident:
         incident,
         families=families,
         severity=_severity(families),
-        onset_at=min(incident.onset_at, signal["onset_at"]),
         last_signal_at=max(incident.last_signal_at, signal["at"]),
         signals=incident.signals + 1,
         run_ids=tuple(dict.fromkeys((*incident.run_ids, *signal["run_ids"])))[:10],

@@ -131,7 +131,7 @@ def produce(
     out.print(f"{count:,} messages, {size / 1e6:,.1f} MB published to topic {settings.topic}", markup=False)
 
 
-def run_stream(settings: Settings, source: str, files: list[str] | None, *, until_end: bool):  # noqa: ANN201
+def run_stream(settings: Settings, source: str, files: list[str] | None, *, until_end: bool):
     """Run the main job with the console as it is; return its progress counts and the warehouse's path."""
     from pipelines.alerts.publish import Publisher
     from pipelines.sources.files import FileSource

@@ -55,7 +55,7 @@ def write(frame: pl.DataFrame, form: str) -> None:
 
 
 def _plain(cell: object) -> object:
-    if isinstance(cell, float) and cell != cell or cell in (float("inf"), float("-inf")):
+    if (isinstance(cell, float) and cell != cell) or cell in (float("inf"), float("-inf")):
         return None
     if isinstance(cell, (str, int, float, bool)) or cell is None:
         return cell

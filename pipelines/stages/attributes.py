@@ -189,7 +189,7 @@ _TYPES: dict[str, Any] = {
 def _gather(
     attributes: pl.DataFrame, owner: np.ndarray[Any, Any], where: list[np.ndarray[Any, Any]], rows: int, kind: str
 ) -> pl.Series:
-    if kind == "strings" and len(where) > 1 or (kind == "strings" and where and len(where[0]) > rows):
+    if (kind == "strings" and len(where) > 1) or (kind == "strings" and where and len(where[0]) > rows):
         taken = attributes[np.sort(np.concatenate(where))]
         listed = taken.select("owner", items=pl.coalesce("items", pl.concat_list("string")))
         grouped = listed.explode("items").drop_nulls().group_by("owner", maintain_order=True).agg("items")

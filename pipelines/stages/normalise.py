@@ -268,13 +268,51 @@ def _canonical(now: datetime) -> list[pl.Expr]:
         "attribute_cut": "cut",
     }
     raised = pl.concat_list(pl.when(pl.col(column)).then(pl.lit(flag)) for flag, column in flags.items())
-    plain = (
-        "trace_id span_id parent_span_id session_id workflow workflow_rank agent agent_version prompt_version "
-        "policy_version release environment team cost_center mode kind name status error_type started_at ended_at "
-        "duration_ms provider request_model response_model input_tokens cached_input_tokens cache_write_tokens "
-        "output_tokens reasoning_tokens finish_reason tool_name tool_call_id tool_arguments_shape tool_effect "
-        "compensates source_ids dialect attributes source_file topic partition offset"
-    ).split()
+    plain = [
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "session_id",
+        "workflow",
+        "workflow_rank",
+        "agent",
+        "agent_version",
+        "prompt_version",
+        "policy_version",
+        "release",
+        "environment",
+        "team",
+        "cost_center",
+        "mode",
+        "kind",
+        "name",
+        "status",
+        "error_type",
+        "started_at",
+        "ended_at",
+        "duration_ms",
+        "provider",
+        "request_model",
+        "response_model",
+        "input_tokens",
+        "cached_input_tokens",
+        "cache_write_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "finish_reason",
+        "tool_name",
+        "tool_call_id",
+        "tool_arguments_shape",
+        "tool_effect",
+        "compensates",
+        "source_ids",
+        "dialect",
+        "attributes",
+        "source_file",
+        "topic",
+        "partition",
+        "offset",
+    ]
     return [
         *(pl.col(name) for name in plain),
         pl.col("trace_id").alias("run_id"),

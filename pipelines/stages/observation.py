@@ -46,16 +46,12 @@ def continuous(runs: pl.DataFrame, family: str, metric: str, column: str) -> pl.
     return _rows(runs.drop_nulls(column), family, metric, "continuous", pl.col(column), _NONE, None)
 
 
-def rate(
-    frame: pl.DataFrame, family: str, metric: str, hit: pl.Expr, *, dimension: str | None = None
-) -> pl.DataFrame:
+def rate(frame: pl.DataFrame, family: str, metric: str, hit: pl.Expr, *, dimension: str | None = None) -> pl.DataFrame:
     """Return one 0/1 observation per row."""
     return _rows(frame, family, metric, "rate", hit.fill_null(False), _NONE, dimension)
 
 
-def mix(
-    frame: pl.DataFrame, family: str, metric: str, column: str, *, dimension: str | None = None
-) -> pl.DataFrame:
+def mix(frame: pl.DataFrame, family: str, metric: str, column: str, *, dimension: str | None = None) -> pl.DataFrame:
     """Return one categorical observation per row that has the category."""
     category = pl.col(column).str.head(200)
     return _rows(frame.drop_nulls(column), family, metric, "mix", _NONE, category, dimension)

@@ -12,11 +12,33 @@ import polars as pl
 from pipelines.stages.observation import OBSERVATION_SCHEMA, continuous, mix, rate
 
 #: What of a span the detectors need; open runs are held in these columns.
-LEAN = (
-    "trace_id span_id parent_span_id run_id workflow workflow_rank kind status started_at ended_at duration_ms mode "
-    "request_model response_model input_tokens cached_input_tokens output_tokens cost_usd tool_name "
-    "tool_arguments_shape source_ids policy_version topic partition offset"
-).split()
+LEAN = [
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "run_id",
+    "workflow",
+    "workflow_rank",
+    "kind",
+    "status",
+    "started_at",
+    "ended_at",
+    "duration_ms",
+    "mode",
+    "request_model",
+    "response_model",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "cost_usd",
+    "tool_name",
+    "tool_arguments_shape",
+    "source_ids",
+    "policy_version",
+    "topic",
+    "partition",
+    "offset",
+]
 
 
 def observe(
@@ -123,9 +145,7 @@ def _runs(spans: pl.DataFrame) -> pl.DataFrame:
 def _one_per_run(rows: pl.DataFrame) -> pl.DataFrame:
     """One row of each run's rows, picked by the run's id: uniform over the rows and the same at every replay."""
     picked = pl.col("trace_id").str.slice(8, 7).str.to_integer(base=16, strict=False).fill_null(0)
-    return rows.filter(
-        (pl.int_range(pl.len()).over("trace_id") == (picked % pl.len().over("trace_id")).cast(pl.Int64))
-    )
+    return rows.filter(pl.int_range(pl.len()).over("trace_id") == (picked % pl.len().over("trace_id")).cast(pl.Int64))
 
 
 def _transitions(steps: pl.DataFrame) -> pl.DataFrame:

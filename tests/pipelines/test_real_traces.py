@@ -43,7 +43,9 @@ def check_tau2(found: list[dict[str, object]], expected: dict[str, object]) -> N
     assert round(priced_cost / priced_successes, 6) == expected["cost_per_success_usd"] == 0.099716
 
 
-def test_tau2_runs_cost_what_their_source_says(shared_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_tau2_runs_cost_what_their_source_says(
+    shared_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     traces = shared_data / "tau2" / "traces.otlp.jsonl"
     for _ in range(2):  # the second time changes nothing
         plumbline(tmp_path, "stream", "--source", "files", "--files", str(traces), "--until-end")

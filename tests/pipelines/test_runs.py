@@ -130,7 +130,11 @@ def test_a_runs_observations_are_its_own_numbers() -> None:
             ("plumbline.outcome", {"plumbline.outcome.status": "escalated"}),
             (
                 "plumbline.policy.decision",
-                {"plumbline.policy.decision.policy": "p", "plumbline.policy.decision.version": "1", "plumbline.policy.decision.action": "deny"},
+                {
+                    "plumbline.policy.decision.policy": "p",
+                    "plumbline.policy.decision.version": "1",
+                    "plumbline.policy.decision.action": "deny",
+                },
             ),
             ("plumbline.approval", {"plumbline.approval.status": "bypassed"}),
         ],

@@ -104,7 +104,9 @@ def test_without_a_checkpoint_the_detectors_warm_up_from_the_warehouse_to_the_sa
     (settings.checkpoints / "detectors.zip").write_bytes(b"not a checkpoint")
     with Warehouse.open(settings.warehouse) as warehouse:
         source = FileSource([str(path) for path in traffic])
-        stream = Stream(settings, source, warehouse, Publisher(settings, warehouse, None, lambda _: None), lambda _: None)
+        stream = Stream(
+            settings, source, warehouse, Publisher(settings, warehouse, None, lambda _: None), lambda _: None
+        )
         stream.run(until_end=True)
         assert stream.detection.rewarmed is not None
         assert stream.progress.signals >= 3
@@ -123,7 +125,9 @@ def test_bad_input_is_set_aside_or_flagged_and_nothing_good_is_lost(tmp_path: Pa
         span({**chat, "blob": "x" * 5_000_000}, trace_id="7" * 32),
     )
     lines = tmp_path / "lines.jsonl"
-    lines.write_bytes(b"\n".join([good[0], good[1][:50], good[2], b'{"hello": "world"}', as_json(odd), good[3]]) + b"\n")
+    lines.write_bytes(
+        b"\n".join([good[0], good[1][:50], good[2], b'{"hello": "world"}', as_json(odd), good[3]]) + b"\n"
+    )
     whole = as_protobuf(request(span(chat, trace_id="8" * 32, start_ns=START_NS)))
     records = tmp_path / "records.binpb"
     records.write_bytes(_delimited(whole) + _delimited(b"") + _delimited(b"\xff\xff") + _delimited(whole)[:-9])

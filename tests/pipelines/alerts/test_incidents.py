@@ -17,7 +17,9 @@ from pipelines.alerts.wording import containment, headline
 T0 = datetime(2026, 9, 10)
 
 
-def signal(hours: float, *, workflow: str = "desk", family: str = "tool", metric: str = "tool_error", **more: Any) -> dict[str, Any]:
+def signal(
+    hours: float, *, workflow: str = "desk", family: str = "tool", metric: str = "tool_error", **more: Any
+) -> dict[str, Any]:
     return {
         "workflow": workflow,
         "family": family,
@@ -78,7 +80,13 @@ def test_incidents_do_not_depend_on_where_signals_are_cut(parts: list[tuple[int,
     ],
 )
 def test_headlines_carry_units(metric: str, dimension: str, before: float, after: float | None, text: str) -> None:
-    given_signal = {"metric": metric, "dimension": dimension, "before_value": before, "after_value": after, "effect": None}
+    given_signal = {
+        "metric": metric,
+        "dimension": dimension,
+        "before_value": before,
+        "after_value": after,
+        "effect": None,
+    }
     assert headline(given_signal) == text
 
 
@@ -89,7 +97,9 @@ def versions(*rows: tuple[str, str, float, float]) -> pl.DataFrame:
 def test_the_likely_cause_is_the_version_that_separates_before_from_after_best() -> None:
     cause = likely_cause(
         versions(
-            ("release", "1", 1.0, 0.05), ("release", "2", 0.0, 0.95), ("prompt_version", "7", 1.0, 0.4),
+            ("release", "1", 1.0, 0.05),
+            ("release", "2", 0.0, 0.95),
+            ("prompt_version", "7", 1.0, 0.4),
             ("prompt_version", "8", 0.0, 0.6),
         )
     )
@@ -99,7 +109,9 @@ def test_the_likely_cause_is_the_version_that_separates_before_from_after_best()
 
 def test_of_versions_that_moved_together_the_release_is_named() -> None:
     together = versions(
-        ("agent_version", "1", 1.0, 0.0), ("agent_version", "2", 0.0, 1.0), ("release", "7", 1.0, 0.001),
+        ("agent_version", "1", 1.0, 0.0),
+        ("agent_version", "2", 0.0, 1.0),
+        ("release", "7", 1.0, 0.001),
         ("release", "8", 0.0, 0.999),
     )
     cause = likely_cause(together)

@@ -27,7 +27,9 @@ GOOD = request(
 def test_protobuf_and_json_decode_to_the_same_tables(table: str) -> None:
     left, right = (getattr(decode(messages(encode(GOOD))), table) for encode in (as_protobuf, as_json))
     assert len(left) > 0
-    ignored = [name for name in ("scope", "status_message") if name in left.columns]  # absent and empty are one in proto3
+    ignored = [
+        name for name in ("scope", "status_message") if name in left.columns
+    ]  # absent and empty are one in proto3
     assert_frame_equal(left.drop(ignored), right.drop(ignored))
 
 

@@ -20,7 +20,10 @@ CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4.1"}
     [
         ({**CHAT, "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 2}, (10, 2)),
         ({**CHAT, "gen_ai.usage.prompt_tokens": 10, "gen_ai.usage.completion_tokens": 2}, (10, 2)),
-        ({"llm.request.type": "chat", "gen_ai.usage.prompt_tokens": "10", "gen_ai.usage.completion_tokens": 2}, (10, 2)),
+        (
+            {"llm.request.type": "chat", "gen_ai.usage.prompt_tokens": "10", "gen_ai.usage.completion_tokens": 2},
+            (10, 2),
+        ),
         (
             {"openinference.span.kind": "LLM", "llm.token_count.prompt": 10, "llm.token_count.completion": 2},
             (10, 2),
@@ -91,7 +94,9 @@ def test_ids_of_wrong_length_are_padded_or_kept_and_flagged(trace_id: str, store
 
 
 def test_spans_without_ids_do_not_collide_and_replay_to_the_same_ids() -> None:
-    document = request(span({"n": 1}, trace_id="", span_id="", name="a"), span({"n": 2}, trace_id="", span_id="", name="b"))
+    document = request(
+        span({"n": 1}, trace_id="", span_id="", name="a"), span({"n": 2}, trace_id="", span_id="", name="b")
+    )
     first, second = (normalised(as_json(document)).spans for _ in range(2))
     assert first["span_id"].n_unique() == 2
     assert first.select("trace_id", "span_id").rows() == second.select("trace_id", "span_id").rows()
@@ -161,14 +166,24 @@ def test_facts_are_read_from_events_and_from_span_attributes() -> None:
                     {"plumbline.outcome.status": "success"},
                     parent="",
                     events=[
-                        ("plumbline.policy.decision", {"plumbline.policy.decision.policy": "p", "plumbline.policy.decision.action": "DENY"}),
+                        (
+                            "plumbline.policy.decision",
+                            {"plumbline.policy.decision.policy": "p", "plumbline.policy.decision.action": "DENY"},
+                        ),
                         ("plumbline.approval", {"plumbline.approval.status": "bypassed"}),
                         ("plumbline.override", {"plumbline.override.by": "desk"}),
                     ],
                 ),
                 span(
-                    {}, span_id="d" * 16, parent="",
-                    events=[("gen_ai.evaluation.result", {"gen_ai.evaluation.name": "q", "gen_ai.evaluation.score.value": 0.2})],
+                    {},
+                    span_id="d" * 16,
+                    parent="",
+                    events=[
+                        (
+                            "gen_ai.evaluation.result",
+                            {"gen_ai.evaluation.name": "q", "gen_ai.evaluation.score.value": 0.2},
+                        )
+                    ],
                 ),
             )
         )
@@ -176,13 +191,22 @@ def test_facts_are_read_from_events_and_from_span_attributes() -> None:
     assert facts["policy_decisions"].select("policy", "action").rows() == [("p", "deny")]
     assert facts["approvals"]["status"].to_list() == ["bypassed"]
     assert facts["overrides"]["decided_by"].to_list() == ["desk"]
-    assert sorted(facts["outcomes"].select("source", "status").rows()) == [("evaluation", "failure"), ("span", "success")]
+    assert sorted(facts["outcomes"].select("source", "status").rows()) == [
+        ("evaluation", "failure"),
+        ("span", "success"),
+    ]
 
 
 @given(
     st.dictionaries(
         st.text(max_size=20),
-        st.one_of(st.text(max_size=40), st.integers(-(2**62), 2**62), st.floats(), st.booleans(), st.lists(st.text(max_size=9))),
+        st.one_of(
+            st.text(max_size=40),
+            st.integers(-(2**62), 2**62),
+            st.floats(),
+            st.booleans(),
+            st.lists(st.text(max_size=9)),
+        ),
         max_size=6,
     )
 )

@@ -39,14 +39,19 @@ def cost(**row: Any) -> float | None:
 
 
 def test_cached_tokens_are_billed_once_at_their_own_rate() -> None:
-    assert cost(request_model="gpt-4.1", input_tokens=1000, cached_input_tokens=400, output_tokens=100) == pytest.approx(
-        (600 * 2 + 400 * 0.5 + 100 * 8) / 1e6
-    )
+    assert cost(
+        request_model="gpt-4.1", input_tokens=1000, cached_input_tokens=400, output_tokens=100
+    ) == pytest.approx((600 * 2 + 400 * 0.5 + 100 * 8) / 1e6)
 
 
 @pytest.mark.parametrize(
     ("provider", "model"),
-    [("ollama", "qwen2.5:7b"), ("openai", "ft:gpt-4.1-2025-04-14:acme:x:1"), (None, "house-model"), ("nobody", "gpt-4.1")],
+    [
+        ("ollama", "qwen2.5:7b"),
+        ("openai", "ft:gpt-4.1-2025-04-14:acme:x:1"),
+        (None, "house-model"),
+        ("nobody", "gpt-4.1"),
+    ],
 )
 def test_a_model_without_a_public_price_costs_null_not_zero(provider: str | None, model: str) -> None:
     priced, used = price(calls({"provider": provider, "request_model": model, "input_tokens": 10, "output_tokens": 1}))
@@ -82,7 +87,12 @@ def test_the_served_model_is_priced_before_the_requested_one() -> None:
 
 @given(
     model=st.sampled_from(
-        [("openai", "gpt-4.1"), ("google", "gemini-2.5-pro"), ("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-4.1-mini")]
+        [
+            ("openai", "gpt-4.1"),
+            ("google", "gemini-2.5-pro"),
+            ("anthropic", "claude-sonnet-4-5"),
+            ("openai", "gpt-4.1-mini"),
+        ]
     ),
     plain=st.integers(0, 400_000),
     cached=st.integers(0, 100_000),
@@ -96,9 +106,14 @@ def test_the_columnar_price_is_the_price_librarys(
     written = written if provider == "anthropic" else 0
     at = datetime(2026, 1, 15)
     usage = genai_prices.Usage(
-        input_tokens=plain + cached + written, cache_read_tokens=cached, cache_write_tokens=written, output_tokens=output
+        input_tokens=plain + cached + written,
+        cache_read_tokens=cached,
+        cache_write_tokens=written,
+        output_tokens=output,
     )
-    expected = genai_prices.calc_price(usage, name, provider_id=provider, genai_request_timestamp=at.replace(tzinfo=UTC))
+    expected = genai_prices.calc_price(
+        usage, name, provider_id=provider, genai_request_timestamp=at.replace(tzinfo=UTC)
+    )
     assert cost(
         provider=provider,
         request_model=name,
