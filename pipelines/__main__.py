@@ -1,8 +1,7 @@
-"""``python -m pipelines`` is the command ``plumbline``."""
+"""``python -m pipelines`` is the command line, as the launcher ``plumbline`` calls it."""
 
 import sys
 
 from pipelines.cli import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())
