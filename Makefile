@@ -29,10 +29,11 @@ found_version = $(shell '$(or $(PYTHON),python3)' --version 2>/dev/null || echo 
 no_python = Plumbline needs Python $(OLDEST) to $(NEWEST) with venv; $(or $(PYTHON),python3) is $(found_version): \
   install one, or name it: make … PYTHON=/path/to/python
 
-# Packages come as wheels only: a platform without one gets an answer at once, not a failing compiler.
+# Wheels only: a platform without one gets an answer at once, not a failing compiler. --no-compile halves the work:
+# Python compiles what it imports when it does.
 ifeq ($(UV),)
   make_venv = '$(python)' -m venv $(VENV)
-  install = ( $(RUN) -m pip install --disable-pip-version-check --no-input --require-hashes --only-binary :all: \
+  install = ( $(RUN) -m pip install --disable-pip-version-check --no-input --no-compile --require-hashes --only-binary :all: \
     -r $(1); echo $$? >$(VENV)/.status ) | awk -v total=$$(grep -c '^[A-Za-z0-9].*==' $(1)) \
       '/^Collecting/ { if (++n % 20 == 0) print "  " n " of " total; fflush() } \
        /^Installing collected/ { print "  unpacking"; fflush() } /^ERROR|^error/ { print; fflush() }'; \
