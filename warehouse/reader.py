@@ -11,9 +11,8 @@ Two walls, because neither is enough alone (measured on DuckLake in DuckDB 1.5.5
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +23,7 @@ import polars as pl
 from warehouse.connection import DATA_DIRECTORY, Limits, connect
 from warehouse.errors import StatementRefusedError, WarehouseError
 from warehouse.extensions import quote_text
+from warehouse.syntax import functions_read, syntax_tree, tables_read
 
 # Table functions that neither change anything nor open a file of the caller's choice.
 TABLE_FUNCTIONS = frozenset(
@@ -122,29 +122,16 @@ class Reader:
             raise StatementRefusedError(f"{len(statements)} statements", "sql", _ASK)
         if statements[0].type != duckdb.StatementType.SELECT:
             raise StatementRefusedError(f"{statements[0].type.name} is not allowed", "sql", _ASK)
-        tree = self._syntax_tree(sql)
-        # PRAGMA is typed SELECT too, but has no syntax tree of one.
-        if tree is None or tree.get("error") or len(tree.get("statements", ())) != 1:
+        tree = syntax_tree(self._connection, sql)
+        if tree is None:  # PRAGMA is typed SELECT too, but has no syntax tree of one
             raise StatementRefusedError("not a plain SELECT", "sql", _ASK)
-        nodes = list(_nodes(tree))
-        relations = {str(row[0]).lower() for row in self._connection.execute(_RELATIONS).fetchall()}
-        relations |= {entry["key"].lower() for node in nodes for entry in _cte_entries(node)}
-        for node in nodes:
-            if node.get("type") == "TABLE_FUNCTION":
-                name = str(node.get("function", {}).get("function_name", "?")).lower()
-                if name not in TABLE_FUNCTIONS:
-                    raise StatementRefusedError(f"table function {name} is not allowed", "sql", "read from the tables")
-            elif node.get("type") == "BASE_TABLE" and str(node.get("table_name")).lower() not in relations:
-                raise WarehouseError(
-                    f"there is no table {str(node.get('table_name'))[:80]!r}", "sql", "SHOW TABLES lists what there is"
-                )
-
-    def _syntax_tree(self, sql: str) -> dict[str, Any] | None:
-        try:
-            row = self._connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-            return json.loads(row[0]) if row else None
-        except (duckdb.Error, RecursionError):  # nothing that deep is asked in earnest
-            return None
+        forbidden = sorted(functions_read(tree) - TABLE_FUNCTIONS)
+        if forbidden:
+            raise StatementRefusedError(f"table function {forbidden[0]} is not allowed", "sql", "read from the tables")
+        known = {str(row[0]).lower() for row in self._connection.execute(_RELATIONS).fetchall()}
+        unknown = sorted(tables_read(tree) - known)
+        if unknown:
+            raise WarehouseError(f"there is no table {unknown[0][:80]!r}", "sql", "SHOW TABLES lists what there is")
 
     def close(self) -> None:
         """Close the connection; later calls fail."""
@@ -164,22 +151,6 @@ def run_select(path: Path, sql: str, *, limits: Limits | None = None, timeout_s:
     """Rows of one SELECT on the warehouse in directory `path`; see `Reader.select` for what it raises."""
     with Reader(path, limits=limits, timeout_s=timeout_s) as reader:
         return reader.select(sql)
-
-
-def _nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    todo: list[Any] = [tree]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, dict):
-            yield value
-            todo.extend(value.values())
-        elif isinstance(value, list):
-            todo.extend(value)
-
-
-def _cte_entries(node: dict[str, Any]) -> list[dict[str, Any]]:
-    entries = (node.get("cte_map") or {}).get("map") or []
-    return [*entries, {"key": node["cte_name"]}] if node.get("cte_name") else entries
 
 
 def _frame(result: duckdb.DuckDBPyConnection) -> pl.DataFrame:

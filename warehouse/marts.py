@@ -1,0 +1,119 @@
+"""Build the marts: one SQL file each, in the order in which they read one another.
+
+A mart is computed first, into a table outside the lake, and only its rows are written in a transaction: the stream does not
+wait while it is computed. Readers see the old mart until the new one is committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from warehouse.errors import WarehouseError
+from warehouse.extensions import quote_text
+from warehouse.headers import Relation, read_model
+from warehouse.lake import Warehouse
+from warehouse.syntax import syntax_tree, tables_read
+
+MODELS = Path(__file__).parent / "models"
+_COMPUTED = "memory.main.computed_mart"
+
+
+@cache
+def models() -> dict[str, Relation]:
+    """Views and marts by name, each after those that it reads."""
+    found = {file.stem: read_model(file) for file in sorted(MODELS.glob("*/*.sql"))}
+    order: dict[str, Relation] = {}
+
+    def visit(name: str, path: tuple[str, ...] = ()) -> None:
+        if name in path:
+            raise WarehouseError("models read one another in a circle", " → ".join([*path, name]), "break it")
+        if name not in order:
+            for upstream in sorted(_read(found[name].sql) & found.keys()):
+                visit(upstream, (*path, name))
+            order[name] = found[name]
+
+    for name in found:
+        visit(name)
+    return order
+
+
+def names() -> list[str]:
+    """The marts, each after those that it reads."""
+    return [name for name, model in models().items() if model.kind == "mart"]
+
+
+def upstream(name: str) -> set[str]:
+    """Tables and marts that a mart reads, itself or through views."""
+    found: set[str] = set()
+    for relation in _read(models()[name].sql):
+        model = models().get(relation)
+        found |= upstream(relation) if model is not None and model.kind == "view" else {relation}
+    return found
+
+
+def build(warehouse: Warehouse, name: str) -> int:
+    """Rows of the mart, computed anew and put in place of the old one.
+
+    Raises
+    ------
+    WarehouseError
+        If there is no such mart, or one that it reads has not been built.
+    """
+    if name not in names():
+        raise WarehouseError(f"there is no mart {name!r}", "warehouse/models/marts", f"choose from {', '.join(names())}")
+    try:
+        _put_views(warehouse, name)
+        warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {models()[name].sql}")
+    except duckdb.CatalogException as error:
+        reads = ", ".join(sorted(upstream(name) & set(names())))
+        raise WarehouseError(f"mart {name} can't be built", str(warehouse.path), f"build {reads} first ({error})") from error
+    try:
+        return warehouse.transaction(lambda connection: _replace(connection, name))
+    finally:
+        warehouse.connection.execute(f"DROP TABLE {_COMPUTED}")
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    connection.execute(f'CREATE OR REPLACE TABLE lake.main."{name}" AS SELECT * FROM {_COMPUTED}')
+    row = connection.execute(f"SELECT count(*) FROM {_COMPUTED}").fetchone()
+    return row[0] if row else 0
+
+
+def _put_views(warehouse: Warehouse, name: str) -> None:
+    """Create those views that the mart reads and that are missing or were written by another version."""
+    stored = dict(
+        warehouse.connection.execute(
+            "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'lake' AND NOT internal"
+        ).fetchall()
+    )
+    for view in _views(name):
+        mark = f"{view.notes[0]} [model {hashlib.sha256(view.sql.encode()).hexdigest()[:12]}]"
+        if stored.get(view.name) != mark:
+            warehouse.transaction(lambda connection, view=view, mark=mark: _put_view(connection, view, mark))
+
+
+def _put_view(connection: duckdb.DuckDBPyConnection, view: Relation, mark: str) -> None:
+    connection.execute(f'CREATE OR REPLACE VIEW lake.main."{view.name}" AS {view.sql}')
+    connection.execute(f'COMMENT ON VIEW lake.main."{view.name}" IS {quote_text(mark)}')
+
+
+def _views(name: str) -> list[Relation]:
+    """The views that a model reads, each after those that it reads itself."""
+    found: list[Relation] = []
+    for relation, model in models().items():
+        if model.kind == "view" and relation in _read(models()[name].sql):
+            found += [*_views(relation), model]
+    return list({view.name: view for view in found}.values())
+
+
+@cache
+def _read(sql: str) -> frozenset[str]:
+    with duckdb.connect() as connection:
+        tree = syntax_tree(connection, sql)
+    if tree is None:
+        raise WarehouseError("a model is not one SELECT", sql[:60], "mend its file in warehouse/models")
+    return frozenset(tables_read(tree))

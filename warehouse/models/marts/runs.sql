@@ -1,0 +1,163 @@
+-- mart: runs
+-- group: runs
+-- One row per agent run: who ran, under which versions, what it used, what it cost, how it ended.
+-- grain: run_id
+-- keys: run_id
+-- The workflow is that of the span that names it best: least workflow_rank, the root span first, then the earliest start,
+-- then the span id. Other identity columns: the first span that has a value, in the order root, start, span id.
+-- The outcome is the latest statement about the run; explicit ones (span, topic) come before evaluations, and an evaluation
+-- counts only when the catalog names no outcome for the workflow, or this one.
+-- columns:
+--   run_id: The run.
+--   workflow: Its workflow.
+--   session_id: Conversation or session it belongs to.
+--   agent: Name of the agent.
+--   release: Release of the workflow.
+--   agent_version: Version of the agent.
+--   prompt_version: Version of the prompt.
+--   policy_version: Version of the policy in force.
+--   environment: Deployment environment.
+--   team: Team as sent, else the catalog's for the workflow.
+--   cost_center: Cost center as sent, else the catalog's for the workflow.
+--   mode: 'live', 'shadow' or 'canary'.
+--   model: Requested model of most of its model calls (the response's where no request model was sent); ties by name.
+--   started_at: First start of its spans, those with a broken clock left out where others are there.
+--   ended_at: Last end of its spans, same rule.
+--   duration_ms: ended_at less started_at, in milliseconds.
+--   outcome: 'success', 'failure', 'escalated' or 'abandoned'; null while unknown.
+--   outcome_at: When that was known.
+--   outcome_name: Name of that outcome or evaluation.
+--   outcome_value_usd: What it is worth, in US dollars, as sent.
+--   is_pending: True when no outcome is known and the workflow's outcome window (catalog, 24 hours by default) since the start is still open against the latest event time of the warehouse.
+--   model_calls: Model-call spans.
+--   priced_model_calls: Those whose cost is known.
+--   costless_model_calls: Those that failed without using a token: they cost nothing and need no price.
+--   failed_model_calls: Those with status 'error'.
+--   tool_calls: Tool-call spans.
+--   tool_errors: Those with status 'error'.
+--   steps: Model, tool and retrieval spans.
+--   input_tokens: Input tokens of its model calls, cached ones included.
+--   cached_input_tokens: The part of input_tokens read from the provider's cache.
+--   output_tokens: Output tokens of its model calls, reasoning included.
+--   model_cost_usd: Sum of cost_usd over its model calls, in US dollars; null unless every call is priced or costless.
+--   tool_cost_usd: Sum of the catalog's cost per call over its tool calls that have one, in US dollars; 0 without tool calls, null when none of its tools has a cost in the catalog.
+--   escalation_cost_usd: The catalog's escalation cost when the outcome is 'escalated', in US dollars; 0 otherwise, null when escalated and the catalog has none.
+--   cost_usd: model_cost_usd plus what is known of tool_cost_usd and escalation_cost_usd, in US dollars; null when model_cost_usd is.
+--   quality_flags: All flags of its spans, each once.
+
+WITH span AS (
+    SELECT
+        *,
+        {'child': parent_span_id IS NOT NULL, 'at': coalesce(started_at, 'infinity'), 'id': span_id} AS place,
+        list_has_any(coalesce(quality_flags, []), ['time_missing', 'time_out_of_range']) AS has_broken_clock,
+        kind = 'model' AS is_model,
+        kind = 'tool' AS is_tool
+    FROM spans
+),
+grouped AS (
+    SELECT
+        run_id,
+        arg_min(workflow, {'rank': coalesce(workflow_rank, 9), 'place': place}) AS workflow,
+        arg_min(session_id, place) AS session_id,
+        arg_min(agent, place) AS agent,
+        arg_min(release, place) AS release,
+        arg_min(agent_version, place) AS agent_version,
+        arg_min(prompt_version, place) AS prompt_version,
+        arg_min(policy_version, place) AS policy_version,
+        arg_min(environment, place) AS environment,
+        arg_min(team, place) AS team,
+        arg_min(cost_center, place) AS cost_center,
+        arg_min(mode, place) AS mode,
+        coalesce(min(started_at) FILTER (NOT has_broken_clock), min(started_at)) AS started_at,
+        coalesce(max(ended_at) FILTER (NOT has_broken_clock), max(ended_at)) AS ended_at,
+        count(*) FILTER (is_model) AS model_calls,
+        count(*) FILTER (is_model AND cost_usd IS NOT NULL) AS priced_model_calls,
+        count(*) FILTER (
+            is_model AND cost_usd IS NULL AND status = 'error'
+            AND coalesce(input_tokens, 0) = 0 AND coalesce(output_tokens, 0) = 0
+        ) AS costless_model_calls,
+        count(*) FILTER (is_model AND status = 'error') AS failed_model_calls,
+        count(*) FILTER (is_tool) AS tool_calls,
+        count(*) FILTER (is_tool AND status = 'error') AS tool_errors,
+        count(*) FILTER (kind IN ('model', 'tool', 'retrieval')) AS steps,
+        sum(input_tokens) FILTER (is_model)::BIGINT AS input_tokens,
+        sum(cached_input_tokens) FILTER (is_model)::BIGINT AS cached_input_tokens,
+        sum(output_tokens) FILTER (is_model)::BIGINT AS output_tokens,
+        sum(cost_usd) FILTER (is_model) AS model_cost_usd,
+        list_sort(list_distinct(flatten(list(quality_flags) FILTER (quality_flags <> [])))) AS quality_flags
+    FROM span
+    GROUP BY run_id
+),
+models AS (
+    SELECT run_id, coalesce(request_model, response_model) AS model
+    FROM spans
+    WHERE kind = 'model' AND coalesce(request_model, response_model) IS NOT NULL
+    GROUP BY run_id, coalesce(request_model, response_model)
+    QUALIFY row_number() OVER (
+        PARTITION BY run_id ORDER BY count(*) DESC, coalesce(request_model, response_model)
+    ) = 1
+),
+tools AS (
+    SELECT s.run_id, sum(c.cost_per_call_usd) AS tool_cost_usd
+    FROM spans AS s
+    JOIN catalog_tools AS c USING (tool_name)
+    WHERE s.kind = 'tool'
+    GROUP BY s.run_id
+),
+outcome AS (
+    SELECT o.*
+    FROM stg_outcomes AS o
+    JOIN grouped AS g USING (run_id)
+    LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
+    WHERE o.source <> 'evaluation' OR c.outcome_name IS NULL OR o.name IS NOT DISTINCT FROM c.outcome_name
+    QUALIFY row_number() OVER (
+        PARTITION BY o.run_id ORDER BY o.source = 'evaluation', o."at" DESC NULLS LAST, o.outcome_id DESC
+    ) = 1
+)
+SELECT
+    g.run_id,
+    g.workflow,
+    g.session_id,
+    g.agent,
+    g.release,
+    g.agent_version,
+    g.prompt_version,
+    g.policy_version,
+    g.environment,
+    coalesce(g.team, c.team) AS team,
+    coalesce(g.cost_center, c.cost_center) AS cost_center,
+    g.mode,
+    m.model,
+    g.started_at,
+    g.ended_at,
+    (epoch_us(g.ended_at) - epoch_us(g.started_at)) / 1000.0::DOUBLE AS duration_ms,
+    o.status AS outcome,
+    o."at" AS outcome_at,
+    o.name AS outcome_name,
+    o.value_usd AS outcome_value_usd,
+    o.status IS NULL AND coalesce(
+        k.latest_at < g.started_at + to_microseconds((coalesce(c.outcome_window_hours, 24) * 3.6e9)::BIGINT), false
+    ) AS is_pending,
+    g.model_calls,
+    g.priced_model_calls,
+    g.costless_model_calls,
+    g.failed_model_calls,
+    g.tool_calls,
+    g.tool_errors,
+    g.steps,
+    g.input_tokens,
+    g.cached_input_tokens,
+    g.output_tokens,
+    CASE WHEN g.priced_model_calls + g.costless_model_calls = g.model_calls
+        THEN coalesce(g.model_cost_usd, 0) END AS model_cost_usd,
+    CASE WHEN g.tool_calls = 0 THEN 0 ELSE t.tool_cost_usd END AS tool_cost_usd,
+    CASE WHEN o.status IS NOT DISTINCT FROM 'escalated' THEN c.escalation_cost_usd ELSE 0 END AS escalation_cost_usd,
+    model_cost_usd + coalesce(tool_cost_usd, 0) + coalesce(escalation_cost_usd, 0) AS cost_usd,
+    coalesce(g.quality_flags, []) AS quality_flags
+FROM grouped AS g
+CROSS JOIN stg_clock AS k
+LEFT JOIN models AS m USING (run_id)
+LEFT JOIN tools AS t USING (run_id)
+LEFT JOIN outcome AS o USING (run_id)
+LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
+ORDER BY g.started_at, g.run_id

@@ -1,0 +1,54 @@
+-- mart: tool_calls
+-- group: calls
+-- One row per call of a tool, under its run's workflow and versions.
+-- grain: trace_id, span_id
+-- keys: run_id → runs
+-- columns:
+--   trace_id: Trace of the call.
+--   span_id: Span of the call.
+--   run_id: Run it was made in.
+--   workflow: The run's workflow.
+--   release: The run's release.
+--   agent: Agent that made it, else the run's.
+--   environment: The run's environment.
+--   started_at: Start of the call.
+--   duration_ms: Its duration, in milliseconds.
+--   tool_name: Tool called.
+--   tool_call_id: Id of the call.
+--   status: 'ok', 'error' or 'unset'.
+--   error_type: Class or code of the error.
+--   arguments_shape: Hash of the argument names and types, in hex.
+--   effect: 'read', 'write' or 'irreversible': as sent, else the catalog's.
+--   compensates: Id of the tool call that this one undoes.
+--   compensation: The catalog's tool that undoes this one.
+--   is_certified: Whether the catalog certifies the tool as a shared component.
+--   cost_usd: The catalog's cost per call, in US dollars; null without one.
+
+WITH certified AS (
+    SELECT DISTINCT name AS tool_name FROM catalog_components WHERE component_kind = 'tool' AND certified
+)
+SELECT
+    s.trace_id,
+    s.span_id,
+    s.run_id,
+    r.workflow,
+    r.release,
+    coalesce(s.agent, r.agent) AS agent,
+    r.environment,
+    s.started_at,
+    s.duration_ms,
+    s.tool_name,
+    s.tool_call_id,
+    s.status,
+    s.error_type,
+    s.tool_arguments_shape AS arguments_shape,
+    coalesce(s.tool_effect, c.effect) AS effect,
+    s.compensates,
+    c.compensation,
+    coalesce(c.certified, false) OR f.tool_name IS NOT NULL AS is_certified,
+    c.cost_per_call_usd AS cost_usd
+FROM spans AS s
+JOIN runs AS r USING (run_id)
+LEFT JOIN catalog_tools AS c USING (tool_name)
+LEFT JOIN certified AS f USING (tool_name)
+WHERE s.kind = 'tool'
