@@ -7,110 +7,27 @@ A bank takes the accepted observations of its kind in order and gives back which
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from detectors.bank import Bank, column
 from detectors.categories import Categories
 from detectors.kernels import continuous, mix, rate
-from detectors.state import Arrays, Layout, blank, resized
-
-RING = 512  # last standardised scores that the second opinion sees
-
-
-def column(rows: pl.DataFrame, name: str) -> NDArray[Any]:
-    """Give a column as a read-only array: always the same type, so that each kernel is compiled once."""
-    array = rows[name].to_numpy().view()
-    array.flags.writeable = False
-    return array
-
-
-@dataclass(slots=True)
-class Bank:
-    """What the banks share: room, fresh starts, and the state as arrays."""
-
-    LAYOUT: ClassVar[Layout] = {}
-    DETECTOR: ClassVar[str] = ""
-
-    warm_up: int
-    second_opinion: bool = False
-    streams: int = 0
-    arrays: Arrays = field(init=False)
-    ring: NDArray[np.float32] = field(init=False)
-    ignored: NDArray[np.int64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.arrays = blank(self.LAYOUT, 0)
-        self.ring = np.zeros((0, RING if self.second_opinion else 0), np.float32)
-        self.ignored = np.zeros(0, np.int64)
-
-    def ensure(self, streams: int) -> None:
-        """Make room for so many streams; room doubles, so that growing stays cheap."""
-        if streams > len(self.ignored):
-            capacity = max(streams, 2 * len(self.ignored), 16)
-            self.arrays = resized(self.arrays, capacity)
-            self.ring = resized({"ring": self.ring}, capacity)["ring"]
-            self.ignored = resized({"ignored": self.ignored}, capacity)["ignored"]
-        self.streams = max(streams, self.streams)
-
-    def observe(self, rows: pl.DataFrame) -> list[tuple[int, int]]:
-        """Feed rows (slot, value or category, run, at, log_threshold, row); give (slot, index in rows) per alarm."""
-        raise NotImplementedError
-
-    def reference_n(self) -> NDArray[np.int64]:
-        """Units (observations or runs) in the reference, per stream."""
-        return self.arrays["units"][: self.streams]
-
-    def rearm(self, slot: int, *, relearn: bool) -> None:
-        """Watch an alarmed stream again: with the reference it has, or with one learned anew."""
-        for name, array in self.arrays.items():
-            if relearn and name not in ("observations", "recent"):
-                array[slot] = 0
-            elif name in ("statistic", "cusum", "onset_n", "log_e", "run_n", "run_sum", "run_counts", "alarm_at"):
-                array[slot] = 0
-        if relearn:
-            self.ring[slot] = 0
-        else:
-            self.arrays["phase"][slot] = continuous.WATCHING
-
-    def scores(self, slot: int) -> NDArray[np.float64]:
-        """Give the kept standardised scores of a stream, oldest first; empty without a second opinion."""
-        seen = int(self.reference_n()[slot]) - self.warm_up
-        length = self.ring.shape[1]
-        if length == 0 or seen <= 0:
-            return np.zeros(0)
-        ordered = np.roll(self.ring[slot], -(seen % length)) if seen >= length else self.ring[slot, :seen]
-        return np.trim_zeros(ordered.astype(np.float64), "f")
-
-    def snapshot(self) -> Arrays:
-        """Give the arrays that make up the state, without spare room."""
-        return {
-            **{name: array[: self.streams] for name, array in self.arrays.items()},
-            "ignored": self.ignored[: self.streams],
-            "ring": self.ring[: self.streams],
-        }
-
-    def restore(self, arrays: Arrays) -> None:
-        """Take over what `snapshot` gave; a ring of another length (second opinion on or off) starts empty."""
-        self.streams = len(arrays["ignored"])
-        self.arrays = {name: arrays[name] for name in self.LAYOUT}
-        self.ignored = arrays["ignored"]
-        ring = arrays["ring"]
-        wanted = RING if self.second_opinion else 0
-        self.ring = ring if ring.shape[1] == wanted else np.zeros((self.streams, wanted), np.float32)
+from detectors.state import Arrays, Layout, resized
 
 
 @dataclass(slots=True)
 class ContinuousBank(Bank):
     r"""Shifts of heavy-tailed, tied or autocorrelated values, upwards and downwards.
 
-    The warm-up cuts the line into cells. With weights :math:`w_k` (spacings of the warm-up plus later counts) a value in
-    cell *k* has ranks between :math:`W_{k-1}` and :math:`W_k`, cumulative shares of the weights *before* it, and the
-    score :math:`z = \frac{1}{W_k - W_{k-1}} \int_{W_{k-1}}^{W_k} \mathrm{clip}(\Phi^{-1}(u), \pm 2.5)\,du`. For
-    exchangeable continuous data the weights are Pólya's urn, so :math:`E \exp(\delta z - \psi(\delta)) \le 1` holds with the
-    reference still being learned (Jensen; :math:`\psi` is the log-mgf of the clipped normal). Scores are whitened by
+    The warm-up cuts the line into cells. With their weights (spacings of the warm-up plus later counts) a value in cell
+    *k* has ranks between the cumulative shares :math:`W_{k-1}` and :math:`W_k` of the weights before it, and the score
+    :math:`z = \frac{1}{W_k - W_{k-1}} \int_{W_{k-1}}^{W_k} \mathrm{clip}(\Phi^{-1}(u), \pm 2.5)\,du`. For exchangeable
+    continuous data the weights are Pólya's urn, so :math:`E \exp(\delta z - \psi(\delta)) \le 1` holds while the
+    reference is still being learned (Jensen; :math:`\psi` is the log-mgf of the clipped normal). Scores are whitened by
     :math:`(z_t - \rho z_{t-1})/\sqrt{1-\rho^2}`, :math:`\rho` from von Neumann's ratio, and feed the e-detector
 
     .. math:: R_t^{\delta} = (R_{t-1}^{\delta} + 1)\, e^{\delta z_t - \psi(\delta)}, \quad
@@ -210,7 +127,7 @@ class RateBank(Bank):
     r"""Changes of a share of yes among yes/no observations, upwards and downwards.
 
     Observations of one run depend on each other, so the unit is the run, with its share *s* of yes. Against the
-    predictive :math:`p = (\sum s + \frac12)/(n + 1)` (Krichevsky-Trofimov), multiplying the odds by *k* gives the e-value
+    predictive :math:`p = (\sum s + \frac12)/(n + 1)` (Krichevsky-Trofimov), odds times *k* give the e-value
 
     .. math:: e = \frac{1 + s(k-1)}{1 + p(k-1)}, \quad R_t^k = (R_{t-1}^k + 1)\, e, \quad
               M_t = \tfrac18 \sum_{k \in \{1.5, 2.3, 4.5, 11\}^{\pm1}} R_t^k .
@@ -246,14 +163,14 @@ class RateBank(Bank):
 class MixBank(Bank):
     r"""Changes of a mix of categories, with a bucket for what the warm-up never saw.
 
-    The unit is the run with its shares :math:`s_c`. Against the predictive Dirichlet mean :math:`p` of the reference, the
-    alternative is estimated from what came before, over exponential windows of 12, 48 and 192 runs (:math:`q^j`):
+    The unit is the run with its shares :math:`s_c`. Against the predictive Dirichlet mean *p* of the reference stands
+    an alternative estimated from what came before, over exponential windows of 12, 48 and 192 runs (:math:`q^j`):
 
     .. math:: e^j = 0.15 + 0.85 \sum_c s_c\, q_c^j / p_c, \quad R_t^j = (R_{t-1}^j + 1)\, e^j, \quad
               M_t = \tfrac13 \sum_j R_t^j ,
 
-    the Shiryaev-Roberts form of the window-limited CUSUM with estimated post-change parameters; :math:`e^j` is linear in
-    the shares, so the dependence within a run does no harm. Alarm at :math:`M_t \ge A`.
+    the Shiryaev-Roberts form of the window-limited CUSUM with estimated post-change parameters; :math:`e^j` is linear
+    in the shares, so the dependence within a run does no harm. Alarm at :math:`M_t \ge A`.
 
     References
     ----------
@@ -299,6 +216,8 @@ class MixBank(Bank):
         names: list[list[str]] = [[] for _ in range(mix.BUCKETS)]
         for code, name in enumerate(self.categories.names[slot]):
             names[int(self.arrays["bucket"][slot, code])].append(name)
-        labels = [held[0] if len(held) == 1 else f"{held[0]} and {len(held) - 1} more" if held else "" for held in names]
+        labels = [
+            held[0] if len(held) == 1 else f"{held[0]} and {len(held) - 1} more" if held else "" for held in names
+        ]
         labels[mix.NEW], labels[mix.OTHER] = "new", "other"
         return labels

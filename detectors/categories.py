@@ -7,6 +7,7 @@ A code is given in warm-up, in order of first appearance. Later strangers are no
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -14,8 +15,14 @@ from numpy.typing import NDArray
 
 from detectors.kernels.mix import CODES, NEW, WARMING
 
+Codes: TypeAlias = dict[str, int]
+
 LONGEST_NAME = 200
 NEW_NAMES_KEPT = 5
+
+
+def _no_codes() -> list[Codes]:
+    return []
 
 
 @dataclass(slots=True)
@@ -24,7 +31,7 @@ class Categories:
 
     names: list[list[str]] = field(default_factory=list[list[str]])
     new_names: list[list[str]] = field(default_factory=list[list[str]])
-    codes: list[dict[str, int]] = field(default_factory=list[dict[str, int]])
+    codes: list[Codes] = field(default_factory=_no_codes)
     fresh: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])  # row, slot, name
 
     def ensure(self, streams: int) -> None:

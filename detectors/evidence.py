@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from detectors.banks import Bank, ContinuousBank, MixBank
+from detectors.bank import Bank
+from detectors.banks import ContinuousBank, MixBank
 from detectors.kernels import continuous, mix, rate
 from detectors.second_opinion import adwin_verdict
 
@@ -38,11 +39,11 @@ def unit_of(metric: str, kind: str) -> str:
 
 
 def plain(text: str, longest: int = 60) -> str:
-    """Printable text of bounded length.
+    r"""Printable text of bounded length.
 
     Examples
     --------
-    >>> plain("kb\\x1b[2J")
+    >>> plain("kb\x1b[2J")
     'kb[2J'
     """
     kept = "".join(character for character in text[: 4 * longest] if character.isprintable())
@@ -102,26 +103,27 @@ def _level(bank: Bank, slot: int, unit: str) -> dict[str, Any]:
     """Onset, before and after of a continuous stream or a rate: from the stronger tracker on the alarm's side."""
     state = bank.arrays
     statistic, cusum = state["statistic"][slot], state["cusum"][slot]
-    side = 0 if statistic[:4].sum() >= statistic[4:].sum() else 2
-    tracker = side + int(cusum[side + 1] > cusum[side])
+    up = bool(statistic[:4].sum() >= statistic[4:].sum())
+    half = len(cusum) // 2
+    tracker = int(np.argmax(cusum[:half])) if up else half + int(np.argmax(cusum[half:]))
     n_after = int(state["onset_n"][slot, tracker])
     n_before = int(state["reference_n"][slot]) - n_after
     sum_after = float(state["onset_sum"][slot, tracker])
     before = finite((float(state["reference_sum"][slot]) - sum_after) / n_before) if n_before > 0 else None
     after = finite(sum_after / n_after) if n_after > 0 else None
     effect = after - before if before is not None and after is not None else None
-    detail: dict[str, Any] = {"direction": "up" if side == 0 else "down"}
+    detail: dict[str, Any] = {"direction": "up" if up else "down"}
     if isinstance(bank, ContinuousBank) and n_after > 0:
         index = int(continuous.TRACKED[tracker]) % 4
         steps = float(cusum[tracker]) / n_after + float(continuous.LOG_MGF[index])
-        detail["shift_standard_deviations"] = round((1 if side == 0 else -1) * steps / continuous.SHIFTS[index], 4)
+        detail["shift_standard_deviations"] = round((1 if up else -1) * steps / continuous.SHIFTS[index], 4)
     elif not isinstance(bank, ContinuousBank):
         detail["odds_watched"] = round(float(rate.ODDS[rate.TRACKED[tracker]]), 4)
     relative = ""
     if effect is not None and before:
         detail["relative_change"] = round(effect / before, 6)
         relative = f" ({100 * effect / abs(before):+.0f} %)"
-    verb = "rose" if side == 0 else "fell"
+    verb = "rose" if up else "fell"
     return {
         "onset_at": moment(int(state["onset_at"][slot, tracker] if n_after else state["alarm_at"][slot])),
         "before_value": before,

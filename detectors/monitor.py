@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from detectors.banks import Bank, ContinuousBank, MixBank, RateBank, column
+from detectors.bank import Bank, column
+from detectors.banks import ContinuousBank, MixBank, RateBank
 from detectors.errors import ObservationError, StateError
 from detectors.evidence import signal_of
 from detectors.kernels.budget import LAYOUT as BUDGET_LAYOUT
@@ -116,7 +117,10 @@ class Monitor:
                 *(pl.col(name).cast(pl.String).fill_null("") for name in KEYS),
                 pl.col("value").cast(pl.Float64),
                 pl.col("category").cast(pl.String),
-                pl.when(pl.col("run_id").is_null()).then(0).otherwise(pl.col("run_id").cast(pl.String).hash()).alias("run"),
+                pl.when(pl.col("run_id").is_null())
+                .then(0)
+                .otherwise(pl.col("run_id").cast(pl.String).hash())
+                .alias("run"),
             )
         except pl.exceptions.PolarsError as error:
             raise ObservationError("observations have a column of another type", str(error)) from error
@@ -207,8 +211,8 @@ class Monitor:
         return keys.with_columns(
             pl.lit(kind).alias("kind"),
             pl.Series("state", STATES[np.where(few, 3, state["phase"])].tolist(), dtype=pl.String),
-            pl.Series("observations", state["observations"]),
-            pl.Series("ignored", bank.ignored[:count]),
+            pl.Series("observations", state["observations"].copy()),
+            pl.Series("ignored", bank.ignored[:count].copy()),
             pl.Series("reference_value", _nulls(reference), dtype=pl.Float64),
             pl.Series("current_value", _nulls(current), dtype=pl.Float64),
             pl.Series("log_e", _nulls(np.where(watched, state["log_e"], np.nan)), dtype=pl.Float64),

@@ -15,6 +15,7 @@ from detectors.compiled import compiled
 
 WEEK = 7
 LEAST_THRESHOLD = 100.0
+ASTRAY = 100  # observations in a row more than a week away after which the calendar follows them
 
 
 class BudgetState(NamedTuple):
@@ -24,10 +25,12 @@ class BudgetState(NamedTuple):
     today: NDArray[np.int64]  # (1,): observations in it
     completed: NDArray[np.int64]  # (1,): completed days so far
     recent: NDArray[np.int64]  # (1, 7): observations of the last completed days
+    astray: NDArray[np.int64]  # (1,): observations in a row that are more than a week away
 
 
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "day": ((), "i8"), "today": ((), "i8"), "completed": ((), "i8"), "recent": ((WEEK,), "i8"),
+    "astray": ((), "i8"),
 }  # fmt: skip
 
 
@@ -39,7 +42,7 @@ def fleet_log_thresholds(
 
     The week is seven times the busiest of the last seven completed days and of today so far: a quiet day, or a few
     observations with a broken clock, can't lower the threshold. Until two days have completed `start_per_week` is the
-    least. A jump of more than a week either way starts a day anew and counts none as completed.
+    least. Observations more than a week away count for the day under way; only a row of them moves the calendar.
     """
     result = np.empty(len(days), np.float64)
     for row in range(len(days)):
@@ -47,12 +50,18 @@ def fleet_log_thresholds(
         if state.today[0] == 0 and state.completed[0] == 0:
             state.day[0] = day
         ahead = day - state.day[0]
-        if 0 < ahead <= WEEK:
-            state.recent[0, state.completed[0] % WEEK] = state.today[0]
-            state.completed[0] += 1
-        if ahead > 0 or ahead < -WEEK:
-            state.day[0] = day
-            state.today[0] = 0
+        if abs(ahead) > WEEK:
+            state.astray[0] += 1
+            if state.astray[0] >= ASTRAY:
+                state.day[0] = day
+                state.today[0] = 0
+        else:
+            state.astray[0] = 0
+            if ahead > 0:
+                state.recent[0, state.completed[0] % WEEK] = state.today[0]
+                state.completed[0] += 1
+                state.day[0] = day
+                state.today[0] = 0
         state.today[0] += 1
         busiest = state.today[0]
         for k in range(WEEK):

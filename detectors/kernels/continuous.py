@@ -38,6 +38,8 @@ DENSITY_AT_CLIP = math.exp(-CLIP * CLIP / 2) / math.sqrt(2 * math.pi)
 RESCALE_AT = 2.0**20
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
+SUSPECTED = 4.0  # log evidence of an onset tracker from which a change is suspected
+NEARLY_CONSTANT = 0.1  # variance of the warm-up's scores below which there is no correlation to learn (1 without ties)
 
 
 class ContinuousState(NamedTuple):
@@ -57,7 +59,7 @@ class ContinuousState(NamedTuple):
     reference_sum: NDArray[np.float64]
     recent: NDArray[np.float64]  # exponentially weighted mean of the last values
     score: NDArray[np.float32]  # last normal score, for whitening
-    moments: NDArray[np.float64]  # (streams, 3): sums of score, score squared, squared difference of neighbours
+    moments: NDArray[np.float64]  # (streams, 4): n, sums of score, score squared, squared difference of neighbours
     log_e: NDArray[np.float64]
     threshold: NDArray[np.float64]
     alarm_at: NDArray[np.int64]
@@ -67,7 +69,7 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "buffer_row": ((), "i4"), "edges": ((CELLS - 1,), "f4"),
     "weights": ((CELLS,), "f4"), "statistic": ((8,), "f4"), "cusum": ((4,), "f4"), "onset_n": ((4,), "i4"),
     "onset_at": ((4,), "i8"), "onset_sum": ((4,), "f8"), "reference_n": ((), "i8"), "reference_sum": ((), "f8"),
-    "recent": ((), "f8"), "score": ((), "f4"), "moments": ((3,), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
+    "recent": ((), "f8"), "score": ((), "f4"), "moments": ((4,), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
     "alarm_at": ((), "i8"),
 }  # fmt: skip
 
@@ -138,7 +140,7 @@ def learn_cells(sample: NDArray[np.float64], edges: NDArray[np.float32], weights
             edges[0] = np.nextafter(edges[0], np.float32(-np.inf))
         cells = 1
     for cut in CUTS:
-        rank = int(round(cut * n))
+        rank = round(cut * n)
         if rank <= start or rank >= n:
             continue
         left = rank
@@ -235,28 +237,35 @@ def observe_continuous(
                 state.phase[s] = WATCHING
                 for i in range(warm_up):
                     z = score_of(state.weights[s], find_cell(state.edges[s], sample[i]))
-                    state.moments[s, 0] += z
-                    state.moments[s, 1] += z * z
+                    state.moments[s, 0] += 1.0
+                    state.moments[s, 1] += z
+                    state.moments[s, 2] += z * z
                     if i > 0:
-                        state.moments[s, 2] += (z - state.score[s]) ** 2
+                        state.moments[s, 3] += (z - state.score[s]) ** 2
                     state.score[s] = z
+                if state.moments[s, 2] < NEARLY_CONSTANT * warm_up:
+                    state.moments[s, 3] = np.inf  # no whitening: the first change would look like correlation
             continue
 
         weights = state.weights[s]
         cell = find_cell(state.edges[s], x)
         z = score_of(weights, cell)
 
-        # Whitening: von Neumann's ratio gives the correlation of neighbours and a shift of the mean leaves it alone.
+        # Whitening: von Neumann's ratio gives the correlation of neighbours; a shift of the mean hardly moves it, and
+        # while one is suspected it is not learned.
         n = state.reference_n[s]
-        mean = state.moments[s, 0] / n
-        variance = state.moments[s, 1] / n - mean * mean
+        pairs = state.moments[s, 0]
+        mean = state.moments[s, 1] / pairs
+        variance = state.moments[s, 2] / pairs - mean * mean
         correlation = 0.0
-        if variance > 1e-9:
-            correlation = min(max(1.0 - state.moments[s, 2] / (2.0 * (n - 1) * variance), 0.0), 0.9)
+        if variance > 0.0:
+            correlation = min(max(1.0 - state.moments[s, 3] / (2.0 * (pairs - 1.0) * variance), 0.0), 0.9)
         white = (z - correlation * state.score[s]) / math.sqrt(1.0 - correlation * correlation)
-        state.moments[s, 0] += z
-        state.moments[s, 1] += z * z
-        state.moments[s, 2] += (z - state.score[s]) ** 2
+        if max(max(state.cusum[s, 0], state.cusum[s, 1]), max(state.cusum[s, 2], state.cusum[s, 3])) < SUSPECTED:
+            state.moments[s, 0] += 1.0
+            state.moments[s, 1] += z
+            state.moments[s, 2] += z * z
+            state.moments[s, 3] += (z - state.score[s]) ** 2
         state.score[s] = z
         if ring.shape[1] > 0:
             ring[s, (n - warm_up) % ring.shape[1]] = white

@@ -200,14 +200,14 @@ def observe_mix(
         state.observations[s] += 1
         if state.phase[s] == ALARMED:
             continue
-        if state.run_n[s] > 0 and (runs[row] != state.run[s] or runs[row] == 0):
-            if close_run(state, ring, s, log_thresholds[row], warm_up):
-                state.phase[s] = ALARMED
-                state.alarm_at[s] = times[row]
-                alarm_slots[alarms] = s
-                alarm_rows[alarms] = row
-                alarms += 1
-                continue
+        closes = state.run_n[s] > 0 and (runs[row] != state.run[s] or runs[row] == 0)
+        if closes and close_run(state, ring, s, log_thresholds[row], warm_up):
+            state.phase[s] = ALARMED
+            state.alarm_at[s] = times[row]
+            alarm_slots[alarms] = s
+            alarm_rows[alarms] = row
+            alarms += 1
+            continue
         if state.run_n[s] == 0:
             state.run[s] = runs[row]
             state.run_at[s] = times[row]

@@ -16,8 +16,8 @@ from detectors.compiled import compiled
 WARMING, WATCHING, ALARMED = 0, 1, 2
 # Multiples of the odds that the grid watches: four upwards, then four downwards.
 ODDS = np.array([1.5, 2.3, 4.5, 11.0, 1 / 1.5, 1 / 2.3, 1 / 4.5, 1 / 11.0])
-# The components of the grid that carry an onset tracker (a small and a large change, up then down).
-TRACKED = np.array([0, 2, 4, 6])
+# The components of the grid that carry an onset tracker: up, then down.
+TRACKED = np.array([0, 2, 3, 4, 6, 7])
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
 
@@ -34,10 +34,10 @@ class RateState(NamedTuple):
     run_sum: NDArray[np.float32]
     run_at: NDArray[np.int64]  # event time of its first observation
     statistic: NDArray[np.float32]  # (streams, 8)
-    cusum: NDArray[np.float32]  # (streams, 4): onset trackers
-    onset_n: NDArray[np.int32]  # (streams, 4): observations since the tracker left zero
-    onset_at: NDArray[np.int64]  # (streams, 4)
-    onset_sum: NDArray[np.float64]  # (streams, 4): yes among them
+    cusum: NDArray[np.float32]  # (streams, 6): onset trackers
+    onset_n: NDArray[np.int32]  # (streams, 6): observations since the tracker left zero
+    onset_at: NDArray[np.int64]  # (streams, 6)
+    onset_sum: NDArray[np.float64]  # (streams, 6): yes among them
     reference_n: NDArray[np.int64]  # observations, for before and after in raw units
     reference_sum: NDArray[np.float64]
     recent: NDArray[np.float64]
@@ -49,7 +49,7 @@ class RateState(NamedTuple):
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "share_sum": ((), "f8"), "run": ((), "u8"),
     "run_n": ((), "i4"), "run_sum": ((), "f4"), "run_at": ((), "i8"), "statistic": ((8,), "f4"), "cusum": ((4,), "f4"),
-    "onset_n": ((4,), "i4"), "onset_at": ((4,), "i8"), "onset_sum": ((4,), "f8"), "reference_n": ((), "i8"),
+    "onset_n": ((4,), "i4"), "onset_at": ((6,), "i8"), "onset_sum": ((6,), "f8"), "reference_n": ((), "i8"),
     "reference_sum": ((), "f8"), "recent": ((), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
     "alarm_at": ((), "i8"),
 }  # fmt: skip
@@ -72,7 +72,7 @@ def close_run(state: RateState, ring: NDArray[np.float32], s: int, log_threshold
             state.statistic[s, i] = (state.statistic[s, i] + 1.0) * e
             total += state.statistic[s, i]
         strongest = 0.0
-        for i in range(4):
+        for i in range(6):
             odds = ODDS[TRACKED[i]]
             level = state.cusum[s, i] + math.log((1.0 + share * (odds - 1.0)) / (1.0 + p * (odds - 1.0)))
             if level <= 0.0:
@@ -124,14 +124,14 @@ def observe_rate(
         state.recent[s] += (values[row] - state.recent[s]) / min(state.observations[s], 100)
         if state.phase[s] == ALARMED:
             continue
-        if state.run_n[s] > 0 and (runs[row] != state.run[s] or runs[row] == 0):
-            if close_run(state, ring, s, log_thresholds[row], warm_up):
-                state.phase[s] = ALARMED
-                state.alarm_at[s] = times[row]
-                alarm_slots[alarms] = s
-                alarm_rows[alarms] = row
-                alarms += 1
-                continue
+        closes = state.run_n[s] > 0 and (runs[row] != state.run[s] or runs[row] == 0)
+        if closes and close_run(state, ring, s, log_thresholds[row], warm_up):
+            state.phase[s] = ALARMED
+            state.alarm_at[s] = times[row]
+            alarm_slots[alarms] = s
+            alarm_rows[alarms] = row
+            alarms += 1
+            continue
         if state.run_n[s] == 0:
             state.run[s] = runs[row]
             state.run_at[s] = times[row]

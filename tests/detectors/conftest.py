@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import numpy as np
 import polars as pl
 import pytest
 
-START = datetime(2026, 1, 5)
+START = datetime(2026, 1, 5, tzinfo=UTC).replace(tzinfo=None)
 
 
 class Frame(Protocol):

@@ -41,7 +41,7 @@ def test_a_moved_mix_is_found_near_the_baseline(distance: float, longest: int, r
     whole = 0.5 * np.abs(TEN - TEN[::-1]).sum()
     after = TEN + distance / whole * (TEN[::-1] - TEN)
     codes = np.concatenate([draw(rng, TEN, (60, 2000)), draw(rng, after, (60, 1500))], axis=1)
-    state, found = alarms(codes, math.log(1e5))
+    _, found = alarms(codes, math.log(1e5))
     delays = found[found >= 2000] - 2000
     assert len(delays) >= 54
     assert np.median(delays) <= longest
@@ -72,7 +72,7 @@ def test_a_version_that_replaces_the_only_one_is_found_within_ten_runs() -> None
     ],
 )
 def test_a_stationary_mix_alarms_no_oftener_than_stated(shares: np.ndarray, rng: np.random.Generator) -> None:
-    """Threshold 10,000 allows 28 alarms in 100 streams of 2,800 watched observations; 40 is two standard deviations on."""
+    """Threshold 10,000 allows 28 alarms in 100 streams of 2,800 watched observations: 40 is two deviations on."""
     _, found = alarms(draw(rng, shares, (100, 3000)), math.log(1e4))
     assert (found >= 0).sum() <= 40
 

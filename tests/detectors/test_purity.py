@@ -37,7 +37,9 @@ def test_a_module_imports_nothing_that_does_io(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_calls_neither_open_nor_the_clock(path: Path) -> None:
     calls = {
-        ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
     }
     assert not {name for name in calls if name in {"open", "print", "input"} or name.endswith((".now", ".today"))}
 
@@ -45,7 +47,9 @@ def test_a_module_calls_neither_open_nor_the_clock(path: Path) -> None:
 def test_the_package_brings_no_server_client_or_river_into_the_process() -> None:
     code = "import sys, detectors; print(sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = ast.literal_eval(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+        ).stdout
     )
     assert "detectors" in loaded
     assert not set(loaded) & {"duckdb", "kafka", "dagster", "requests", "dash", "river", "pipelines", "warehouse"}

@@ -1,0 +1,100 @@
+"""What the banks of detectors share: room for streams, fresh starts, state as arrays.
+
+`detectors.banks` has one for each kind of stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from detectors.kernels.continuous import WATCHING
+from detectors.state import Arrays, Layout, blank, resized
+
+RING = 512  # last standardised scores that the second opinion sees
+KEPT_WHEN_RELEARNING = {"observations", "recent"}
+CLEARED_BY_REARMING = {"statistic", "cusum", "onset_n", "log_e", "run_n", "run_sum", "run_counts", "alarm_at"}
+
+
+def column(rows: pl.DataFrame, name: str) -> NDArray[Any]:
+    """Give a column as a read-only array: always the same type, so that each kernel is compiled once."""
+    array = rows[name].to_numpy().view()
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(slots=True)
+class Bank:
+    """What the banks share: room, fresh starts, and the state as arrays."""
+
+    LAYOUT: ClassVar[Layout] = {}
+    DETECTOR: ClassVar[str] = ""
+
+    warm_up: int
+    second_opinion: bool = False
+    streams: int = 0
+    arrays: Arrays = field(init=False)
+    ring: NDArray[np.float32] = field(init=False)
+    ignored: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arrays = blank(self.LAYOUT, 0)
+        self.ring = np.zeros((0, RING if self.second_opinion else 0), np.float32)
+        self.ignored = np.zeros(0, np.int64)
+
+    def ensure(self, streams: int) -> None:
+        """Make room for so many streams; room doubles, so that growing stays cheap."""
+        if streams > len(self.ignored):
+            capacity = max(streams, 2 * len(self.ignored), 16)
+            self.arrays = resized(self.arrays, capacity)
+            self.ring = resized({"ring": self.ring}, capacity)["ring"]
+            self.ignored = resized({"ignored": self.ignored}, capacity)["ignored"]
+        self.streams = max(streams, self.streams)
+
+    def observe(self, rows: pl.DataFrame) -> list[tuple[int, int]]:
+        """Feed rows (slot, value or category, run, at, log_threshold, row); give (slot, index in rows) per alarm."""
+        raise NotImplementedError
+
+    def reference_n(self) -> NDArray[np.int64]:
+        """Units (observations or runs) in the reference, per stream."""
+        return self.arrays["units"][: self.streams]
+
+    def rearm(self, slot: int, *, relearn: bool) -> None:
+        """Watch an alarmed stream again: with the reference it has, or with one learned anew."""
+        cleared = self.arrays.keys() - KEPT_WHEN_RELEARNING if relearn else self.arrays.keys() & CLEARED_BY_REARMING
+        for name in cleared:
+            self.arrays[name][slot] = 0
+        if relearn:
+            self.ring[slot] = 0
+        else:
+            self.arrays["phase"][slot] = WATCHING
+
+    def scores(self, slot: int) -> NDArray[np.float64]:
+        """Give the kept standardised scores of a stream, oldest first; empty without a second opinion."""
+        seen = int(self.reference_n()[slot]) - self.warm_up
+        length = self.ring.shape[1]
+        if length == 0 or seen <= 0:
+            return np.zeros(0)
+        ordered = np.roll(self.ring[slot], -(seen % length)) if seen >= length else self.ring[slot, :seen]
+        return np.trim_zeros(ordered.astype(np.float64), "f")
+
+    def snapshot(self) -> Arrays:
+        """Give the arrays that make up the state, without spare room."""
+        return {
+            **{name: array[: self.streams] for name, array in self.arrays.items()},
+            "ignored": self.ignored[: self.streams],
+            "ring": self.ring[: self.streams],
+        }
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take over what `snapshot` gave; a ring of another length (second opinion on or off) starts empty."""
+        self.streams = len(arrays["ignored"])
+        self.arrays = {name: arrays[name] for name in self.LAYOUT}
+        self.ignored = arrays["ignored"]
+        ring = arrays["ring"]
+        wanted = RING if self.second_opinion else 0
+        self.ring = ring if ring.shape[1] == wanted else np.zeros((self.streams, wanted), np.float32)

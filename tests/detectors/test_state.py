@@ -1,0 +1,90 @@
+"""State to and from bytes: whole, versioned, and a clear word where it can't be used."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from detectors import Monitor, MonitorSettings, StateError
+from detectors import state as codec
+from tests.detectors.conftest import Frame
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=8),
+        arrays_of.arrays(
+            st.sampled_from(["u1", "i4", "i8", "u8", "f4", "f8"]),
+            arrays_of.array_shapes(max_dims=3, min_side=0, max_side=5),
+        ),
+        max_size=4,
+    )
+)
+def test_arrays_come_back_as_they_went(arrays: codec.Arrays) -> None:
+    header, back = codec.decode(codec.encode({"any": ["thing", 1]}, arrays))
+    assert header == {"any": ["thing", 1]}
+    assert list(back) == list(arrays)
+    for name, array in arrays.items():
+        assert back[name].dtype == array.dtype
+        assert back[name].shape == array.shape
+        assert back[name].tobytes() == array.tobytes()
+        assert back[name].flags.writeable
+
+
+def test_a_restored_monitor_knows_every_stream(small_fleet: pl.DataFrame) -> None:
+    for end in (0, 10, 900, 2000, 3000):
+        monitor = Monitor()
+        monitor.update(small_fleet[:end])
+        restored = Monitor.decode(monitor.encode())
+        assert restored.streams().equals(monitor.streams())
+        assert restored.encode() == monitor.encode()
+
+
+def test_rearming_after_a_restart_is_the_same_as_before_it(small_fleet: pl.DataFrame, frame: Frame) -> None:
+    one = Monitor()
+    one.update(small_fleet)
+    other = Monitor.decode(one.encode())
+    assert one.rearm(relearn=True) == other.rearm(relearn=True) == 4
+    more = frame(np.arange(300.0), workflow="a")
+    assert one.update(more).equals(other.update(more))
+    assert one.encode() == other.encode()
+
+
+def test_another_version_is_named(small_fleet: pl.DataFrame) -> None:
+    data = Monitor().encode()
+    newer = data[:4] + struct.pack(">H", codec.VERSION + 1) + data[6:]
+    said = f"version {codec.VERSION + 1}.*reads version {codec.VERSION}.*remove this checkpoint"
+    with pytest.raises(StateError, match=said):
+        Monitor.decode(newer)
+
+
+def test_bytes_that_are_no_state_are_refused(small_fleet: pl.DataFrame) -> None:
+    monitor = Monitor()
+    monitor.update(small_fleet)
+    data = monitor.encode()
+    damaged = data[:60] + b"\0\0\0\0" + data[64:]
+    for wrong in (b"", b"PLMB", b"hello world, this is no state", data[:-20], data[:200], damaged):
+        with pytest.raises(StateError):
+            Monitor.decode(wrong)
+
+
+def test_other_warm_ups_are_refused_and_another_budget_is_not() -> None:
+    data = Monitor().encode()
+    with pytest.raises(StateError, match=r"warm-up of 200, the settings say 300 \(rate streams\)"):
+        Monitor.decode(data, MonitorSettings(warm_up_rate=300))
+    assert Monitor.decode(data, MonitorSettings(alarm_budget_per_week=1.0)).settings.alarm_budget_per_week == 1.0
+
+
+def test_a_second_opinion_can_be_asked_for_later(small_fleet: pl.DataFrame) -> None:
+    monitor = Monitor()
+    monitor.update(small_fleet[:1500])
+    restored = Monitor.decode(monitor.encode(), MonitorSettings(second_opinion=True))
+    signals = restored.update(small_fleet[1500:])
+    assert signals.height == 4
+    assert signals["detail"].str.contains("second_opinion").all()
