@@ -130,7 +130,8 @@ def _produce(address: str, topic: str, values: list[bytes]) -> None:
 
 
 def _consume(address: str, topic: str, count: int) -> list[bytes]:
-    from kafka import KafkaConsumer, TopicPartition
+    from kafka import KafkaConsumer
+    from kafka.structs import TopicPartition
 
     consumer = KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False, consumer_timeout_ms=20_000)
     consumer.assign([TopicPartition(topic, 0)])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from typing import Literal
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.structs import TopicPartition
 
 from pipelines.broker import answers, create_topics
 from pipelines.errors import TransientError
@@ -23,7 +25,9 @@ def test_topics_are_created_once_with_their_partition_count(kafka) -> None:
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "lz4", "zstd"])
-def test_records_come_back_with_their_bytes_keys_and_headers(kafka, compression: str | None) -> None:
+def test_records_come_back_with_their_bytes_keys_and_headers(
+    kafka, compression: Literal["gzip", "lz4", "zstd"] | None
+) -> None:
     topic = kafka.topic()
     values = [bytes([number]) * (1 + 997 * number) for number in range(40)]
     headers = [("encoding", b"otlp_proto"), ("note", b"\x00\xff")]
