@@ -28,10 +28,13 @@
 --   weakest_link: Its name: 'versions', 'known_good', 'compensation', 'drill' or 'objective'.
 --   detail: What is wrong with it, in one sentence.
 
-WITH recent AS (
+WITH clock AS MATERIALIZED (
+    SELECT latest_at FROM stg_clock
+),
+recent AS (
     SELECT r.*, k.latest_at, coalesce(r.release, r.agent_version) AS version
     FROM runs AS r
-    CROSS JOIN stg_clock AS k
+    CROSS JOIN clock AS k
     WHERE r.started_at > k.latest_at - INTERVAL 30 DAY
         AND r.started_at <= k.latest_at
         AND r.mode IS DISTINCT FROM 'shadow'
@@ -119,7 +122,7 @@ events AS (
         ) AS is_success
     FROM rollbacks AS b
     JOIN runs AS r USING (run_id)
-    CROSS JOIN stg_clock AS k
+    CROSS JOIN clock AS k
     WHERE b."at" > k.latest_at - INTERVAL 90 DAY
 ),
 measured AS (

@@ -47,12 +47,14 @@
 
 WITH span AS (
     SELECT
-        *,
+        s.*,
         {'child': parent_span_id IS NOT NULL, 'at': coalesce(started_at, 'infinity'), 'id': span_id} AS place,
         list_has_any(coalesce(quality_flags, []), ['time_missing', 'time_out_of_range']) AS has_broken_clock,
         kind = 'model' AS is_model,
-        kind = 'tool' AS is_tool
-    FROM spans
+        kind = 'tool' AS is_tool,
+        CASE WHEN kind = 'tool' THEN t.cost_per_call_usd END AS tool_cost_usd
+    FROM spans AS s
+    LEFT JOIN catalog_tools AS t USING (tool_name)
 ),
 grouped AS (
     SELECT
@@ -84,25 +86,11 @@ grouped AS (
         sum(cached_input_tokens) FILTER (is_model)::BIGINT AS cached_input_tokens,
         sum(output_tokens) FILTER (is_model)::BIGINT AS output_tokens,
         sum(cost_usd) FILTER (is_model) AS model_cost_usd,
+        sum(tool_cost_usd) AS tool_cost_usd,
+        map_entries(histogram(coalesce(request_model, response_model)) FILTER (is_model)) AS models,
         list_sort(list_distinct(flatten(list(quality_flags) FILTER (quality_flags <> [])))) AS quality_flags
     FROM span
     GROUP BY run_id
-),
-models AS (
-    SELECT run_id, coalesce(request_model, response_model) AS model
-    FROM spans
-    WHERE kind = 'model' AND coalesce(request_model, response_model) IS NOT NULL
-    GROUP BY run_id, coalesce(request_model, response_model)
-    QUALIFY row_number() OVER (
-        PARTITION BY run_id ORDER BY count(*) DESC, coalesce(request_model, response_model)
-    ) = 1
-),
-tools AS (
-    SELECT s.run_id, sum(c.cost_per_call_usd) AS tool_cost_usd
-    FROM spans AS s
-    JOIN catalog_tools AS c USING (tool_name)
-    WHERE s.kind = 'tool'
-    GROUP BY s.run_id
 ),
 outcome AS (
     SELECT o.*
@@ -127,7 +115,8 @@ SELECT
     coalesce(g.team, c.team) AS team,
     coalesce(g.cost_center, c.cost_center) AS cost_center,
     g.mode,
-    m.model,
+    -- Entries come sorted by name, so the first of the greatest is the first by name.
+    list_filter(g.models, lambda m: m.value = list_max(list_transform(g.models, lambda n: n.value)))[1].key AS model,
     g.started_at,
     g.ended_at,
     (epoch_us(g.ended_at) - epoch_us(g.started_at)) / 1000.0::DOUBLE AS duration_ms,
@@ -150,14 +139,12 @@ SELECT
     g.output_tokens,
     CASE WHEN g.priced_model_calls + g.costless_model_calls = g.model_calls
         THEN coalesce(g.model_cost_usd, 0) END AS model_cost_usd,
-    CASE WHEN g.tool_calls = 0 THEN 0 ELSE t.tool_cost_usd END AS tool_cost_usd,
+    CASE WHEN g.tool_calls = 0 THEN 0 ELSE g.tool_cost_usd END AS tool_cost_usd,
     CASE WHEN o.status IS NOT DISTINCT FROM 'escalated' THEN c.escalation_cost_usd ELSE 0 END AS escalation_cost_usd,
     model_cost_usd + coalesce(tool_cost_usd, 0) + coalesce(escalation_cost_usd, 0) AS cost_usd,
     coalesce(g.quality_flags, []) AS quality_flags
 FROM grouped AS g
 CROSS JOIN stg_clock AS k
-LEFT JOIN models AS m USING (run_id)
-LEFT JOIN tools AS t USING (run_id)
 LEFT JOIN outcome AS o USING (run_id)
 LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
 ORDER BY g.started_at, g.run_id

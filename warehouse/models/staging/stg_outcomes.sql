@@ -12,31 +12,29 @@
 --   at: When it was known.
 --   source: 'span', 'evaluation' or 'topic'.
 
-WITH session_runs AS (
-    SELECT session_id, run_id, min(started_at) AS started_at
-    FROM spans
-    WHERE session_id IN (SELECT session_id FROM outcomes WHERE run_id IS NULL AND trace_id IS NULL)
-    GROUP BY session_id, run_id
+WITH unresolved AS (
+    SELECT * FROM outcomes WHERE run_id IS NULL
 ),
-trace_runs AS (
-    SELECT DISTINCT trace_id, run_id
+candidates AS (
+    SELECT run_id, trace_id, session_id, min(started_at) AS started_at
     FROM spans
-    WHERE trace_id IN (SELECT trace_id FROM outcomes WHERE run_id IS NULL)
+    WHERE trace_id IN (SELECT trace_id FROM unresolved)
+        OR session_id IN (SELECT session_id FROM unresolved WHERE trace_id IS NULL)
+    GROUP BY run_id, trace_id, session_id
 ),
 resolved AS (
-    SELECT outcome_id, run_id, status, name, value_usd, score, "at", source
-    FROM outcomes
-    WHERE run_id IS NOT NULL
+    SELECT DISTINCT o.outcome_id, c.run_id, o.status, o.name, o.value_usd, o.score, o."at", o.source
+    FROM unresolved AS o
+    JOIN candidates AS c USING (trace_id)
     UNION ALL
-    SELECT o.outcome_id, t.run_id, o.status, o.name, o.value_usd, o.score, o."at", o.source
-    FROM outcomes AS o
-    JOIN trace_runs AS t USING (trace_id)
-    WHERE o.run_id IS NULL
-    UNION ALL
-    SELECT o.outcome_id, s.run_id, o.status, o.name, o.value_usd, o.score, o."at", o.source
-    FROM outcomes AS o
-    JOIN session_runs AS s ON s.session_id = o.session_id AND (s.started_at <= o."at" OR o."at" IS NULL)
-    WHERE o.run_id IS NULL AND o.trace_id IS NULL
-    QUALIFY row_number() OVER (PARTITION BY o.outcome_id ORDER BY s.started_at DESC, s.run_id) = 1
+    SELECT o.outcome_id, c.run_id, o.status, o.name, o.value_usd, o.score, o."at", o.source
+    FROM unresolved AS o
+    JOIN candidates AS c ON c.session_id = o.session_id AND (c.started_at <= o."at" OR o."at" IS NULL)
+    WHERE o.trace_id IS NULL
+    QUALIFY row_number() OVER (PARTITION BY o.outcome_id ORDER BY c.started_at DESC, c.run_id) = 1
 )
+SELECT outcome_id, run_id, status, name, value_usd, score, "at", source
+FROM outcomes
+WHERE run_id IS NOT NULL
+UNION ALL
 SELECT * FROM resolved
