@@ -1,0 +1,21 @@
+"""What Dagster loads (`[tool.dg.project]`, `dagster dev -m pipelines.definitions`): assembles `pipelines.defs`, no more."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipelines.defs.assets import fact_specs, mart_assets
+from pipelines.defs.checks import runs_are_sound
+from pipelines.defs.jobs import compaction, refresh
+from pipelines.defs.lakehouse import Lakehouse
+from pipelines.defs.retention import retention
+from pipelines.defs.schedules import schedules
+
+defs = dg.Definitions(
+    assets=[*fact_specs(), *mart_assets()],
+    asset_checks=[runs_are_sound],
+    jobs=[refresh, compaction, retention],
+    schedules=schedules,
+    resources={"lakehouse": Lakehouse()},
+    executor=dg.in_process_executor,
+)

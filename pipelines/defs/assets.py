@@ -1,0 +1,89 @@
+"""One asset per mart, made from the SQL models: their headers and what they read are the only description there is.
+
+The facts that the stream and the catalog write are assets of others here (external): they show where a mart comes from.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipelines.defs.lakehouse import Lakehouse
+from pipelines.defs.retrying import RETRIES, only_when_busy
+from warehouse import marts
+from warehouse.headers import Relation
+
+#: Who answers for a group of marts; the platform team for the others.
+OWNERS = {"cost": "team:finance"}
+#: Metadata of a mart's materialization: the lake's snapshots between which its rows were computed.
+SNAPSHOT_BEFORE, SNAPSHOT = "plumbline/snapshot_before", "plumbline/snapshot"
+
+_COLUMNS = "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ?"
+
+
+def mart_assets() -> list[dg.AssetsDefinition]:
+    """The marts, each after those that it reads."""
+    return [_mart_asset(marts.models()[name]) for name in marts.names()]
+
+
+def fact_specs() -> list[dg.AssetSpec]:
+    """The tables that marts read and others write."""
+    built = set(marts.names())
+    facts = sorted({table for name in built for table in marts.upstream(name)} - built)
+    return [
+        dg.AssetSpec(
+            name,
+            group_name="catalog" if name.startswith("catalog_") else "facts",
+            kinds={"duckdb", "table"},
+            owners=["team:platform"],
+            description=(
+                "From the users' catalog.yaml, replaced whole."
+                if name.startswith("catalog_")
+                else "Written by the stream."
+            ),
+        )
+        for name in facts
+    ]
+
+
+def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=mart.name,
+        deps=sorted(marts.upstream(mart.name)),
+        group_name=mart.group,
+        kinds={"duckdb", "sql"},
+        owners=[OWNERS.get(mart.group, "team:platform")],
+        description=describe(mart),
+        metadata={"plumbline/grain": mart.grain, "plumbline/model": f"warehouse/models/marts/{mart.name}.sql"},
+        retry_policy=RETRIES,
+    )
+    def build(lakehouse: Lakehouse) -> dg.MaterializeResult:
+        with only_when_busy():
+            return materialize(lakehouse, mart)
+
+    return build
+
+
+def materialize(lakehouse: Lakehouse, mart: Relation) -> dg.MaterializeResult:
+    """Build a mart and return its row count, column schema and the snapshots around it as metadata."""
+    warehouse = lakehouse.warehouse
+    before = warehouse.query("SELECT id FROM ducklake_current_snapshot('lake')").item()
+    rows = marts.build(warehouse, mart.name)
+    after = warehouse.query("SELECT id FROM ducklake_last_committed_snapshot('lake')").item()
+    columns = [
+        dg.TableColumn(name, type=kind, description=mart.columns.get(name))
+        for name, kind in warehouse.query(_COLUMNS, [mart.name]).iter_rows()
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "dagster/column_schema": dg.TableSchema(columns),
+            SNAPSHOT_BEFORE: before,
+            SNAPSHOT: after,
+        }
+    )
+
+
+def describe(mart: Relation) -> str:
+    """The header as Markdown: what a row is, its rules, and every column with unit and formula."""
+    columns = "\n".join(f"- `{name}`: {text}" for name, text in mart.columns.items())
+    return "\n\n".join([*mart.notes, f"Grain: {mart.grain}", columns])

@@ -1,0 +1,26 @@
+"""The jobs: refresh builds every mart with its checks; compaction keeps the lake's files few."""
+
+# No postponed annotations: Dagster reads the type of `context` as it is.
+
+import dagster as dg
+
+from pipelines.defs.lakehouse import Lakehouse
+from pipelines.defs.retrying import RETRIES, only_when_busy
+
+refresh = dg.define_asset_job(
+    "refresh", selection=dg.AssetSelection.all(), description="Builds every mart once, in order, with its checks."
+)
+
+
+@dg.op(retry_policy=RETRIES, description="Merges small files and drops snapshots and files past their time.")
+def compact(context: dg.OpExecutionContext, lakehouse: Lakehouse) -> None:
+    """Compact the lake; its counts become the step's metadata."""
+    with only_when_busy():
+        counts = lakehouse.warehouse.compact()
+    context.add_output_metadata(counts)
+
+
+@dg.job(description="Compacts the lake, in transactions short enough for the stream to wait its turn between them.")
+def compaction() -> None:
+    """Run `compact`."""
+    compact()

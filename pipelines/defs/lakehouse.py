@@ -1,0 +1,55 @@
+"""The resource that the assets share: the home's warehouse, opened once per run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from pipelines.errors import TerminalError
+from pipelines.settings import load_settings
+from warehouse import Limits, Warehouse
+
+
+class Lakehouse(dg.ConfigurableResource):
+    """The warehouse below a home directory.
+
+    Attributes
+    ----------
+    home : str
+        The home; empty takes that of the settings (``PLUMBLINE_HOME``, ``plumbline.toml``, ``.plumbline``).
+    threads : int
+        Threads of DuckDB; 0 takes half the cores, so that a stream on this machine keeps the others.
+    """
+
+    home: str = Field(default="", description="Home directory; empty: PLUMBLINE_HOME, plumbline.toml or .plumbline.")
+    threads: int = Field(default=0, ge=0, description="Threads of DuckDB; 0: half the cores.")
+
+    _open: Warehouse | None = PrivateAttr(default=None)
+
+    @property
+    def directory(self) -> Path:
+        """The warehouse's directory."""
+        return (Path(self.home) if self.home else load_settings().home) / "warehouse"
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The warehouse, open for writing for as long as the run lasts."""
+        if self._open is None:
+            raise TerminalError("the warehouse is not open", str(self.directory), "use this resource inside a run")
+        return self._open
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lakehouse]:
+        """Open the warehouse, and close it when the run ends."""
+        threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
+        with Warehouse.open(self.directory, limits=Limits(threads=threads)) as warehouse:
+            self._open = warehouse
+            try:
+                yield self
+            finally:
+                self._open = None

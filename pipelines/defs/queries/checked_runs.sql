@@ -1,0 +1,19 @@
+-- The columns of runs that the check looks at, as of one snapshot.
+-- grain: run_id
+-- A start that the stream has flagged (time_missing, time_out_of_range) is known to be wrong and counted there: null here.
+-- parameters: ? the lake's snapshot
+SELECT
+    run_id,
+    workflow,
+    CASE WHEN NOT list_has_any(quality_flags, ['time_missing', 'time_out_of_range']) THEN started_at END AS started_at,
+    model_calls,
+    priced_model_calls,
+    failed_model_calls,
+    tool_calls,
+    tool_errors,
+    steps,
+    input_tokens,
+    cached_input_tokens,
+    output_tokens,
+    cost_usd
+FROM runs AT (VERSION => ?)

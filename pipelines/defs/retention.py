@@ -1,0 +1,62 @@
+"""Run retention: Dagster keeps one SQLite database per run and never deletes one by itself."""
+
+# No postponed annotations: Dagster reads the type of `context` as it is.
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import dagster as dg
+
+#: Runs that ended longer ago than this are deleted, with their events and captured output.
+KEEP = timedelta(days=14)
+#: At most this many at a time: the rest waits for the next time.
+MOST = 2_000
+
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+def prune(instance: dg.DagsterInstance, *, keep: timedelta = KEEP, most: int = MOST) -> int:
+    """Number of runs deleted: those that ended and were made more than `keep` ago, but the latest success of each job.
+
+    Parameters
+    ----------
+    instance : dagster.DagsterInstance
+        The instance whose runs are looked at.
+    keep : timedelta
+        Age up to which runs are kept.
+    most : int
+        Runs deleted at most.
+    """
+    old = dg.RunsFilter(statuses=_ENDED, created_before=datetime.now(timezone.utc) - keep)
+    deleted, kept = 0, {}
+    for record in instance.get_run_records(old, limit=most):
+        run = record.dagster_run
+        if run.job_name not in kept:
+            done = dg.RunsFilter(job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
+            kept[run.job_name] = {latest.run_id for latest in instance.get_runs(done, limit=1)}
+        if run.run_id in kept[run.job_name]:
+            continue
+        instance.delete_run(run.run_id)
+        instance.compute_log_manager.delete_logs(prefix=[run.run_id])
+        _delete_database(instance, run.run_id)
+        deleted += 1
+    return deleted
+
+
+def _delete_database(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete what SQLite storage leaves of a deleted run: its emptied database."""
+    runs = Path(instance.root_directory) / "history" / "runs"
+    for file in (runs / f"{run_id}.db", runs / f"{run_id}.db-wal", runs / f"{run_id}.db-shm"):
+        file.unlink(missing_ok=True)
+
+
+@dg.op(description=f"Deletes runs that ended more than {KEEP.days} days ago.")
+def prune_runs(context: dg.OpExecutionContext) -> None:
+    """Prune; the count becomes the step's metadata."""
+    context.add_output_metadata({"deleted": prune(context.instance)})
+
+
+@dg.job(description=f"Deletes Dagster runs older than {KEEP.days} days; the latest success of each job stays.")
+def retention() -> None:
+    """Run `prune_runs`."""
+    prune_runs()

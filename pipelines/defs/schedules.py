@@ -1,0 +1,34 @@
+"""When jobs run while `plumbline dagster` does; each can be stopped in its UI. Times in UTC."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipelines.defs.jobs import compaction, refresh
+from pipelines.defs.retention import retention
+
+_RUNNING = dg.DefaultScheduleStatus.RUNNING
+
+schedules = [
+    dg.ScheduleDefinition(
+        name="refresh_hourly",
+        job=refresh,
+        cron_schedule="0 * * * *",
+        default_status=_RUNNING,
+        description="Every hour on the hour.",
+    ),
+    dg.ScheduleDefinition(
+        name="compaction_every_ten_minutes",
+        job=compaction,
+        cron_schedule="5-59/10 * * * *",  # between the refreshes
+        default_status=_RUNNING,
+        description="Every ten minutes, five minutes after the hour first.",
+    ),
+    dg.ScheduleDefinition(
+        name="retention_daily",
+        job=retention,
+        cron_schedule="32 3 * * *",
+        default_status=_RUNNING,
+        description="Every day at 03:32.",
+    ),
+]
