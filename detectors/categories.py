@@ -6,8 +6,9 @@ A code is given in warm-up, in order of first appearance. Later strangers are no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 import polars as pl
@@ -48,7 +49,7 @@ class Categories:
         )
         given: list[int] = []
         self.fresh = []
-        for row, slot, name in unique.iter_rows():
+        for row, slot, name in cast(Iterator[tuple[int, int, str]], unique.iter_rows()):
             codes = self.codes[slot]
             code = codes.get(name)
             if code is None:

@@ -29,6 +29,7 @@ LOG_MGF = np.array(
         for d in SHIFTS
     ]
 )
+SCALE = np.exp(-LOG_MGF)
 # Quantiles (in 64ths) at which the reference is cut: fine in the tails, where a drift shows first.
 CUTS = np.array([1, 4, 8, 14, 20, 26, 32, 38, 44, 50, 56, 60, 63]) / 64.0
 # The components of the grid that carry an onset tracker (a small and a large shift, up then down).
@@ -273,9 +274,8 @@ def observe_continuous(
         total = 0.0
         for i in range(4):
             up = math.exp(SHIFTS[i] * white)
-            scale = math.exp(-LOG_MGF[i])
-            state.statistic[s, i] = (state.statistic[s, i] + 1.0) * up * scale
-            state.statistic[s, i + 4] = (state.statistic[s, i + 4] + 1.0) / up * scale
+            state.statistic[s, i] = (state.statistic[s, i] + 1.0) * up * SCALE[i]
+            state.statistic[s, i + 4] = (state.statistic[s, i + 4] + 1.0) / up * SCALE[i]
             total += state.statistic[s, i] + state.statistic[s, i + 4]
         strongest = 0.0
         for i in range(4):

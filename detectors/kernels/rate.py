@@ -48,8 +48,8 @@ class RateState(NamedTuple):
 
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "share_sum": ((), "f8"), "run": ((), "u8"),
-    "run_n": ((), "i4"), "run_sum": ((), "f4"), "run_at": ((), "i8"), "statistic": ((8,), "f4"), "cusum": ((4,), "f4"),
-    "onset_n": ((4,), "i4"), "onset_at": ((6,), "i8"), "onset_sum": ((6,), "f8"), "reference_n": ((), "i8"),
+    "run_n": ((), "i4"), "run_sum": ((), "f4"), "run_at": ((), "i8"), "statistic": ((8,), "f4"), "cusum": ((6,), "f4"),
+    "onset_n": ((6,), "i4"), "onset_at": ((6,), "i8"), "onset_sum": ((6,), "f8"), "reference_n": ((), "i8"),
     "reference_sum": ((), "f8"), "recent": ((), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
     "alarm_at": ((), "i8"),
 }  # fmt: skip

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -79,3 +83,24 @@ def test_observation_by_observation_is_the_same_too(small_fleet: pl.DataFrame) -
     assert expected.height > 0
     assert pl.concat(signals).equals(expected)
     assert other.encode() == one.encode()
+
+
+def test_interpreted_and_compiled_kernels_raise_the_same_alarms(small_fleet: pl.DataFrame, tmp_path: Path) -> None:
+    """Interpreted, an index outside an array is an error; compiled, it would be somebody else's memory."""
+    file = tmp_path / "observations.parquet"
+    small_fleet.write_parquet(file)
+    code = (
+        "import sys, polars, detectors\n"
+        "signals = detectors.Monitor().update(polars.read_parquet(sys.argv[1]))\n"
+        "print(*(f'{m} {a.isoformat()} {o.isoformat()}' for m, a, o in signals.select('metric', 'at', 'onset_at').rows()), sep=';')"
+    )
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(file)],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    compiled = Monitor().update(small_fleet).select("metric", "at", "onset_at").rows()
+    assert found.split(";") == [f"{metric} {at.isoformat()} {onset.isoformat()}" for metric, at, onset in compiled]
