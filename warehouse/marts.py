@@ -67,18 +67,22 @@ def build(warehouse: Warehouse, name: str) -> int:
         raise WarehouseError(f"there is no mart {name!r}", "warehouse/models/marts", f"choose from {', '.join(names())}")
     try:
         _put_views(warehouse, name)
+        snapshot = warehouse.query("SELECT max(id) FROM ducklake_current_snapshot('lake')").item()
         warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {models()[name].sql}")
     except duckdb.CatalogException as error:
         reads = ", ".join(sorted(upstream(name) & set(names())))
         raise WarehouseError(f"mart {name} can't be built", str(warehouse.path), f"build {reads} first ({error})") from error
     try:
-        return warehouse.transaction(lambda connection: _replace(connection, name))
+        return warehouse.transaction(lambda connection: _replace(connection, name, snapshot))
     finally:
         warehouse.connection.execute(f"DROP TABLE {_COMPUTED}")
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+def _replace(connection: duckdb.DuckDBPyConnection, name: str, snapshot: int) -> int:
+    """Put the computed rows in place; the comment says which snapshot of the lake they come from, or a later one."""
     connection.execute(f'CREATE OR REPLACE TABLE lake.main."{name}" AS SELECT * FROM {_COMPUTED}')
+    comment = quote_text(f"{models()[name].notes[0]} [snapshot {snapshot}]")
+    connection.execute(f'COMMENT ON TABLE lake.main."{name}" IS {comment}')
     row = connection.execute(f"SELECT count(*) FROM {_COMPUTED}").fetchone()
     return row[0] if row else 0
 

@@ -106,11 +106,9 @@ def findings(frame: pl.DataFrame, expectations: list[Expectation], *, key: str) 
         ],
     )
     report = {"result_format": "SUMMARY", "unexpected_index_column_names": [key], "partial_unexpected_count": _EXAMPLES}
-    results = {
-        result.expectation_config.meta["place"]: result
-        for result in batch.validate(suite, result_format=report).results
-    }
-    return [_finding(expectation, results[place], key) for place, expectation in enumerate(expectations)]
+    results = batch.validate(suite, result_format=report).results  # in an order of the library's own
+    by_place = {(result.expectation_config.meta or {})["place"]: result for result in results if result.expectation_config}
+    return [_finding(expectation, by_place[place], key) for place, expectation in enumerate(expectations)]
 
 
 def _pandas(frame: pl.DataFrame) -> pd.DataFrame:

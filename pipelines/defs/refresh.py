@@ -1,32 +1,29 @@
-"""`plumbline refresh`: every mart and check once, in this process, recorded where Dagster's UI shows it.
-
-Quiet: Dagster's messages go to its event log below HOME/dagster; what a caller must know comes back as a result or an error.
-"""
+"""Run all assets and their checks once, in this process, recorded where Dagster's UI shows it."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipelines.defs.home import dagster_home
-from pipelines.errors import PlumblineError, TerminalError, TransientError
+import dagster as dg
 
-if TYPE_CHECKING:
-    import dagster as dg
+from pipelines.definitions import defs
+from pipelines.defs.home import run_config
+from pipelines.defs.instance import dagster_home
+from pipelines.defs.jobs import KEPT_RUNS, prune_runs, refresh_marts
+from pipelines.errors import TerminalError
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
     """What one refresh did.
 
-    Attributes
+    Parameters
     ----------
     rows : dict[str, int]
-        Rows by mart, in the order in which they were built; marts that a failed check blocked are not in it.
+        Rows of each mart that was built, in order.
     failed_checks : tuple[str, ...]
-        Names of the checks that failed, ``asset.check: what it found``.
+        Checks that failed, each with what it found; what depends on them was left as it was.
     run_id : str
         Dagster's id of the run.
     """
@@ -37,80 +34,42 @@ class RefreshResult:
 
 
 def refresh(home: Path) -> RefreshResult:
-    """Build all marts of a home's warehouse.
+    """Build every mart of the warehouse in `home` with its checks.
 
     Raises
     ------
-    TransientError
-        The warehouse stayed busy through every retry.
     TerminalError
-        A mart can't be built, or Dagster's configuration is broken.
+        If a mart can't be built; its first error is in the message.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # other libraries' deprecations are no business of who refreshes
-        return _run(home)
-
-
-def _run(home: Path) -> RefreshResult:
-    import dagster as dg
-
-    from pipelines.defs.retention import prune
-    from pipelines.definitions import defs
-
     directory = dagster_home(home)
-    with _instance(directory) as instance:
-        result = defs.resolve_job_def("refresh").execute_in_process(
+    with dg.DagsterInstance.from_config(str(directory)) as instance:
+        result = defs.resolve_job_def(refresh_marts.name).execute_in_process(
+            run_config={**run_config(home), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
-            run_config={
-                # In the foreground someone waits for it: all cores.
-                "resources": {"lakehouse": {"config": {"home": str(home.absolute()), "threads": _cores()}}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
             raise_on_error=False,
         )
+        rows: dict[str, int] = {}
+        for event in result.get_asset_materialization_events():
+            materialization = event.step_materialization_data.materialization
+            rows[materialization.asset_key.to_user_string()] = materialization.metadata["dagster/row_count"].value  # pyright: ignore
         failed = tuple(
-            f"{check.asset_key.to_user_string()}.{check.check_name}: {check.description}"
+            f"{check.check_name} on {check.asset_key.to_user_string()}"
+            + (f" ({check.description})" if check.description else "")
             for check in result.get_asset_check_evaluations()
             if not check.passed
         )
         if not result.success and not failed:
-            raise _error(result, directory)
-        prune(instance)
-        return RefreshResult(_rows(result), failed, result.run_id)
+            raise TerminalError("a mart can't be built", str(directory), _first_error(result))
+        prune_runs(instance, keep=KEPT_RUNS)
+    return RefreshResult(rows, failed, result.run_id)
 
 
-def _instance(directory: Path) -> dg.DagsterInstance:
-    import dagster as dg
-
-    try:
-        return dg.DagsterInstance.from_config(str(directory))
-    except dg.DagsterError as error:
-        raise TerminalError("Dagster can't start", str(directory / "dagster.yaml"), str(error)) from error
-
-
-def _cores() -> int:
-    import os
-
-    return os.cpu_count() or 1
-
-
-def _rows(result: dg.ExecuteInProcessResult) -> dict[str, int]:
-    return {
-        event.asset_key.to_user_string(): int(str(event.materialization.metadata["dagster/row_count"].value))
-        for event in result.get_asset_materialization_events()
-        if event.asset_key is not None
-    }
-
-
-def _error(result: dg.ExecuteInProcessResult, directory: Path) -> PlumblineError:
-    """What made the run fail, in one line."""
+def _first_error(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
-        failure = event.step_failure_data if event.is_step_failure else None
-        if failure is None or failure.error is None:
-            continue
-        causes = [failure.error]
-        while causes[-1].cause is not None:
-            causes.append(causes[-1].cause)
-        kind = TransientError if any(cause.cls_name == "WarehouseBusyError" for cause in causes) else TerminalError
-        return kind(f"{event.step_key} failed", str(directory), causes[-1].message)
-    return TerminalError("the refresh failed", str(directory), "open `plumbline dagster` for its log")
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            if error is not None:
+                return error.message
+    return "open `plumbline dagster` for its log"

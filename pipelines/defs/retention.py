@@ -2,7 +2,7 @@
 
 # No postponed annotations: Dagster reads the type of `context` as it is.
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -27,7 +27,7 @@ def prune(instance: dg.DagsterInstance, *, keep: timedelta = KEEP, most: int = M
     most : int
         Runs deleted at most.
     """
-    old = dg.RunsFilter(statuses=_ENDED, created_before=datetime.now(timezone.utc) - keep)
+    old = dg.RunsFilter(statuses=_ENDED, created_before=datetime.now(UTC) - keep)
     deleted, kept = 0, {}
     for record in instance.get_run_records(old, limit=most):
         run = record.dagster_run
