@@ -210,7 +210,7 @@ def report(settings: Settings, truth: dict[str, Any]) -> None:
 
     with Warehouse.open(settings.warehouse, read_only=True) as warehouse:
         totals = warehouse.query(_sql("demo_totals")).row(0, named=True)
-        signals = warehouse.query("SELECT workflow, family, at, headline FROM signals")
+        signals = warehouse.query('SELECT workflow, family, "at", headline FROM signals')
         opened = warehouse.query("SELECT workflow, opened_at FROM incidents")
         workflows = warehouse.query(_sql("demo_workflows"))
         shown = incidents(warehouse.connection)
