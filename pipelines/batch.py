@@ -132,7 +132,7 @@ def _insert_new(
 ) -> None:
     if frame.is_empty():
         return
-    known = connection.execute(f'SELECT "{key}" FROM "{table}"').pl()  # both names are ours, never from a trace
+    known = connection.execute(f'SELECT "{key}" FROM "{table}"').pl()  # noqa: S608 - names of ours, never from a trace
     warehouse.insert(connection, table, frame.join(known, on=key, how="anti", maintain_order="left"))
 
 

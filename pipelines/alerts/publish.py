@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -81,7 +82,7 @@ class Publisher:
             self._producer.send(
                 self._settings.alerts_topic,
                 key=incident.incident_id.encode(),
-                value=store.event_data(incident).encode(),
+                value=event_data(incident).encode(),
                 headers=[(key, value.encode()) for key, value in headers.items()],
             ).get(timeout=_PATIENCE_SECONDS)
         except (KafkaError, OSError) as error:
@@ -106,3 +107,24 @@ class Publisher:
                 headers=header_text(row["reason"], row["detail"], place),
             )
         self._producer.flush(timeout=_PATIENCE_SECONDS)
+
+
+def event_data(incident: Incident) -> str:
+    """Return the JSON of one incident as ``pipelines/contracts/drift_alert.schema.json`` describes it."""
+    return json.dumps(
+        {
+            "incident_id": incident.incident_id,
+            "workflow": incident.workflow,
+            "family": incident.family,
+            "families": list(incident.families),
+            "severity": incident.severity,
+            "state": incident.state,
+            "headline": incident.headline,
+            "onset_at": incident.onset_at.isoformat() + "Z",
+            "opened_at": incident.opened_at.isoformat() + "Z",
+            "last_signal_at": incident.last_signal_at.isoformat() + "Z",
+            "signals": incident.signals,
+            "run_ids": list(incident.run_ids),
+        },
+        ensure_ascii=False,
+    )

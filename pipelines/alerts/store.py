@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import duckdb
@@ -12,7 +11,10 @@ from pipelines.alerts.incidents import Incident, assign, signal_id
 from pipelines.sources.kafka import utc_now
 from warehouse import Warehouse
 
-_COLUMNS = "incident_id, workflow, family, families, severity, state, headline, onset_at, opened_at, last_signal_at, signals, run_ids"
+_COLUMNS = (
+    "incident_id, workflow, family, families, severity, state, headline, "
+    "onset_at, opened_at, last_signal_at, signals, run_ids"
+)
 __all__ = ["Incident", "incidents", "mark_delivered", "record", "undelivered"]
 
 
@@ -34,7 +36,7 @@ def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident
         for incident in changed:
             connection.execute("DELETE FROM incidents WHERE incident_id = ?", [incident.incident_id])
             connection.execute(
-                f"INSERT INTO incidents ({_COLUMNS}, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO incidents ({_COLUMNS}, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - columns of ours
                 [
                     incident.incident_id,
                     incident.workflow,
@@ -63,7 +65,7 @@ def _signal_columns(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def incidents(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> list[Incident]:
     """Return the stored incidents, oldest first; the condition is SQL of ours."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM incidents WHERE {condition} ORDER BY opened_at, incident_id"
+        f"SELECT {_COLUMNS} FROM incidents WHERE {condition} ORDER BY opened_at, incident_id"  # noqa: S608 - SQL of ours
     ).fetchall()
     return [
         Incident(
@@ -112,24 +114,3 @@ def mark_delivered(warehouse: Warehouse, channel: str, told: list[tuple[str, Inc
 
     if told:
         warehouse.transaction(work)
-
-
-def event_data(incident: Incident) -> str:
-    """Return the JSON of one incident as ``pipelines/contracts/drift_alert.schema.json`` describes it."""
-    return json.dumps(
-        {
-            "incident_id": incident.incident_id,
-            "workflow": incident.workflow,
-            "family": incident.family,
-            "families": list(incident.families),
-            "severity": incident.severity,
-            "state": incident.state,
-            "headline": incident.headline,
-            "onset_at": incident.onset_at.isoformat() + "Z",
-            "opened_at": incident.opened_at.isoformat() + "Z",
-            "last_signal_at": incident.last_signal_at.isoformat() + "Z",
-            "signals": incident.signals,
-            "run_ids": list(incident.run_ids),
-        },
-        ensure_ascii=False,
-    )

@@ -120,7 +120,7 @@ def trace_handler() -> Any:
     Lists are nullable and named ``item``; an absent sub-message is a null struct, an absent proto3 scalar its zero.
     """
     descriptor = trace_request_type().DESCRIPTOR
-    return HandlerPool([descriptor.file], config=PtarsConfig(list_nullable=True)).get_for_message(descriptor)
+    return HandlerPool([descriptor.file], config=PtarsConfig(list_nullable=True)).get_for_message(descriptor)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def nested_value(kind: str, payload: bytes) -> Any:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
-from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
+from kafka.structs import TopicPartition
 
 from pipelines.errors import TransientError
 from pipelines.sources.base import MESSAGE_SCHEMA, Positions
@@ -187,7 +188,7 @@ def producer(bootstrap_servers: str) -> KafkaProducer:
     try:
         return KafkaProducer(
             bootstrap_servers=bootstrap_servers.split(","),
-            bootstrap_timeout_ms=10_000,
+            bootstrap_timeout_ms=10_000,  # pyright: ignore[reportCallIssue] - new in 3.0, missing in the stubs
             acks="all",
             linger_ms=20,
             batch_size=2**20,

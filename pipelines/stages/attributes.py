@@ -45,19 +45,19 @@ def attribute_frame(pairs: pa.Array | None, owner: pl.Series) -> pl.DataFrame:
     """
     if pairs is None or len(pairs) == 0:
         return pl.DataFrame(schema=_SCHEMA)
-    value = pc.struct_field(pairs, "value")
+    value = pc.struct_field(pairs, "value")  # pyright: ignore[reportAttributeAccessIssue]
     names = {field.name: field.name for field in value.type}
     camel = "stringValue" in names
 
     def part(name: str, of: pa.Array = value) -> pa.Array:
-        return pc.struct_field(of, name.split("_")[0] + "Value" if camel else name)
+        return pc.struct_field(of, name.split("_")[0] + "Value" if camel else name)  # pyright: ignore[reportAttributeAccessIssue]
 
-    arrays = pc.struct_field(part("array_value"), "values")
-    leaves, array_of = pc.list_flatten(arrays), pl.Series(pc.list_parent_indices(arrays))
+    arrays = pc.struct_field(part("array_value"), "values")  # pyright: ignore[reportAttributeAccessIssue]
+    leaves, array_of = pc.list_flatten(arrays), pl.Series(pc.list_parent_indices(arrays))  # pyright: ignore[reportAttributeAccessIssue]
     frame = pl.DataFrame(
         {
             "owner": owner,
-            "key": pl.Series(pc.struct_field(pairs, "key")).fill_null(""),
+            "key": pl.Series(pc.struct_field(pairs, "key")).fill_null(""),  # pyright: ignore[reportAttributeAccessIssue]
             "string": _text(part("string_value"), part("bytes_value")),
             "bool": pl.Series(part("bool_value")),
             "int": pl.Series(part("int_value")).cast(pl.Int64, strict=False),

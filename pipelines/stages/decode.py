@@ -163,12 +163,12 @@ _CAMEL |= {"time": "timeUnixNano"}
 
 
 def _flatten(lists: pa.Array) -> tuple[pa.Array, pl.Series]:
-    return pc.list_flatten(lists), pl.Series(pc.list_parent_indices(lists)).cast(pl.UInt32)
+    return pc.list_flatten(lists), pl.Series(pc.list_parent_indices(lists)).cast(pl.UInt32)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _field(structs: pa.Array, *path: str) -> pa.Array:
     for name in path:
-        structs = pc.struct_field(structs, name)
+        structs = pc.struct_field(structs, name)  # pyright: ignore[reportAttributeAccessIssue]
     return structs
 
 

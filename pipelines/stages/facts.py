@@ -79,7 +79,7 @@ def _stated(decoded: Decoded, spans: pl.DataFrame, event: str, needed: str | Non
     at = (pl.col("at_ns") // 1000).cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
     events = decoded.events.rename({"name": "event"}).hstack(columns).filter(pl.col("event") == event)
     parts = [
-        own.select(pl.all().gather(events["span"])).drop("at").hstack(events.select(columns.columns + [at.alias("at")]))
+        own.select(pl.all().gather(events["span"])).drop("at").hstack(events.select([*columns.columns, at.alias("at")]))
     ]
     on_span, _ = pivot(decoded.attributes, len(spans), aliases)
     parts.append(own.hstack(on_span).filter(pl.any_horizontal(pl.col(name).is_not_null() for name in on_span.columns)))

@@ -36,7 +36,9 @@ def opened(*rows: tuple[str, float]) -> pl.DataFrame:
 
 def test_a_drift_is_found_by_the_first_signal_of_its_own_family_after_it_began() -> None:
     found, false = verdicts(
-        TRUTH, signals(("desk", "tool", 5), ("desk", "tool", 2), ("claims", "data", 1)), opened(("desk", 2), ("claims", 1))
+        TRUTH,
+        signals(("desk", "tool", 5), ("desk", "tool", 2), ("claims", "data", 1)),
+        opened(("desk", 2), ("claims", 1)),
     )
     assert [each.delay for each in found] == [timedelta(hours=2), None]
     assert false == 0

@@ -9,7 +9,11 @@ import pytest
 
 from pipelines.cli import main
 
-BY_MODEL = "SELECT workflow, model, runs, successes, cost_usd, cost_per_success_usd, price_coverage_ratio, input_tokens, output_tokens, tool_calls, tool_errors FROM cost_per_outcome_by_model"
+BY_MODEL = """
+SELECT workflow, model, runs, successes, cost_usd, cost_per_success_usd, price_coverage_ratio,
+    input_tokens, output_tokens, tool_calls, tool_errors
+FROM cost_per_outcome_by_model
+"""
 
 
 def plumbline(home: Path, *arguments: str) -> None:

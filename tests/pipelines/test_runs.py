@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def observed(values: list[bytes], cuts: list[int], partitions: int) -> pl.DataFr
     parts: list[pl.DataFrame] = []
     everything = messages(*values).with_columns(partition=(pl.col("offset") % partitions).cast(pl.Int32))
     edges = [0, *sorted(cuts), len(values)]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         if high > low:
             runs.add(*canonical(everything[low:high]))
             parts.append(runs.release({("otlp_spans", number) for number in range(partitions)}, POLICIES))

@@ -31,7 +31,16 @@ def test_every_group_has_its_recorded_numbers(built: Warehouse, group: dict) -> 
     row = built.query(
         "SELECT * FROM cost_per_outcome_by_model WHERE workflow = ? AND model = ?", [group["workflow"], group["model"]]
     ).row(0, named=True)
-    same = ("runs", "successes", "priced_runs", "priced_successes", "input_tokens", "output_tokens", "tool_calls", "tool_errors")
+    same = (
+        "runs",
+        "successes",
+        "priced_runs",
+        "priced_successes",
+        "input_tokens",
+        "output_tokens",
+        "tool_calls",
+        "tool_errors",
+    )
     assert {name: row[name] for name in same} == {name: group[name] for name in same}
     assert row["pending_runs"] == 0
     if group["priced_runs"]:
@@ -65,7 +74,13 @@ def test_the_days_add_up_to_the_whole(built: Warehouse) -> None:
 
 
 def test_calls_keep_their_run_s_workflow(built: Warehouse) -> None:
-    assert built.query("SELECT count(*) FROM model_calls").item() == built.query(
-        "SELECT count(*) FROM spans WHERE kind = 'model'"
-    ).item()
-    assert built.query("SELECT count(*) FROM tool_calls WHERE workflow NOT LIKE 'tau2-%' OR workflow LIKE '%-service'").item() == 0
+    assert (
+        built.query("SELECT count(*) FROM model_calls").item()
+        == built.query("SELECT count(*) FROM spans WHERE kind = 'model'").item()
+    )
+    assert (
+        built.query(
+            "SELECT count(*) FROM tool_calls WHERE workflow NOT LIKE 'tau2-%' OR workflow LIKE '%-service'"
+        ).item()
+        == 0
+    )

@@ -96,7 +96,7 @@ REFUSED = [
     "PIVOT consumed_offsets ON topic USING count(*)",
     "FROM read_csv('/etc/passwd')",
     "SELECT * FROM Read_Text('/etc/hostname')",
-    'SELECT * FROM "read_text"(\'/etc/hostname\')',
+    "SELECT * FROM \"read_text\"('/etc/hostname')",
     "FROM '/etc/passwd'",
     'SELECT * FROM "/etc/passwd"',
     "FROM '{data}/main/consumed_offsets/*.parquet'",
@@ -143,7 +143,9 @@ def test_anything_else_is_refused_and_changes_nothing(reader: Reader, lake: Path
         connection.execute("CREATE TABLE IF NOT EXISTS secret (word)")
     files = {file: file.stat().st_size for file in (lake / "data").rglob("*") if file.is_file()}
     with pytest.raises(WarehouseError) as caught:
-        reader.select(statement.replace("{data}", str(lake / "data")).replace("{home}", str(lake)).replace("{other}", str(other)))
+        reader.select(
+            statement.replace("{data}", str(lake / "data")).replace("{home}", str(lake)).replace("{other}", str(other))
+        )
     assert "\n" not in str(caught.value)
     assert {file: file.stat().st_size for file in (lake / "data").rglob("*") if file.is_file()} == files
     assert reader.select("SELECT count(*) FROM consumed_offsets").item() == 151
@@ -152,7 +154,12 @@ def test_anything_else_is_refused_and_changes_nothing(reader: Reader, lake: Path
 
 def test_the_engine_alone_keeps_files_and_settings_shut(reader: Reader) -> None:
     """The second wall stands without the first: what the parser let through by mistake still meets the locks."""
-    for statement in ("FROM read_text('/etc/hostname')", "SET threads = 1", "DELETE FROM spans", "COPY (SELECT 1) TO '/tmp/x'"):
+    for statement in (
+        "FROM read_text('/etc/hostname')",
+        "SET threads = 1",
+        "DELETE FROM spans",
+        "COPY (SELECT 1) TO '/tmp/x'",
+    ):
         with pytest.raises(Exception, match=r"disabled|locked|read-only"):
             reader._connection.execute(statement).fetchall()
 

@@ -279,7 +279,7 @@ def test_slices_are_cut_by_volume_and_reported(tmp_path: Path, monkeypatch: pyte
 
 
 def test_start_is_kept_and_files_are_named_by_day(tmp_path: Path) -> None:
-    truth = simulate(tmp_path, days=2, rate=0.5, start=datetime(2026, 2, 28))  # noqa: DTZ001, taken as UTC
+    truth = simulate(tmp_path, days=2, rate=0.5, start=datetime(2026, 2, 28))  # taken as UTC
     assert truth.started_at == datetime(2026, 2, 28, tzinfo=UTC)
     assert truth.files == ("traces-2026-02-28.otlp.binpb", "traces-2026-03-01.otlp.binpb")
     first = min(span.start for span in decode(tmp_path))
