@@ -13,11 +13,13 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pipelines.alerts.store import incidents
-from pipelines.commands.context import err, out, settings_of
+from pipelines.commands.context import err, settings_of
+from pipelines.commands.context import out as console
 from pipelines.commands.flow import publish_files, run_simulation, run_stream
 from pipelines.commands.serving import run_refresh
 from pipelines.errors import PlumblineError, TerminalError
@@ -215,6 +217,8 @@ def report(settings: Settings, truth: dict[str, Any]) -> None:
         workflows = warehouse.query(_sql("demo_workflows"))
         shown = incidents(warehouse.connection)
     found, false = verdicts(truth, signals, opened)
+    # In a log the tables keep the width that they need.
+    out = console if console.is_terminal else Console(width=140, highlight=False)
     out.print(
         f"\n{totals['spans']:,} spans · {totals['runs']:,} runs · {len(shown)} incidents · "
         f"{sum(each.delay is not None for each in found)} of {len(found)} injected drifts found · {false} false incidents",
@@ -247,12 +251,15 @@ def report(settings: Settings, truth: dict[str, Any]) -> None:
             _or_unknown(row["cost_per_success_usd"], "${:,.4f}"),
             _or_unknown(row["price_coverage_ratio"], "{:.1%}"),
             _or_unknown(row["reuse_ratio"], "{:.0%}"),
-            Text(
-                _or_unknown(row["score"], "{:.2f}")
-                + (f", weakest: {row['weakest_link']}" if row["weakest_link"] else "")
-            ),
+            Text(_readiness(row["score"], row["weakest_link"])),
         )
     out.print(grid)
+
+
+def _readiness(score: float | None, weakest: str | None) -> str:
+    if score == 1:
+        return "1.00, every link holds"
+    return _or_unknown(score, "{:.2f}") + (f", weakest: {weakest}" if weakest else "")
 
 
 def _sql(name: str) -> str:
