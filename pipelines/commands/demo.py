@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import socket
 import threading
@@ -259,7 +260,9 @@ def report(settings: Settings, truth: dict[str, Any]) -> None:
 def _readiness(score: float | None, weakest: str | None) -> str:
     if score == 1:
         return "1.00, every link holds"
-    return _or_unknown(score, "{:.2f}") + (f", weakest: {weakest}" if weakest else "")
+    # Cut, not rounded: 0.998 is not "every link holds".
+    cut = None if score is None else math.floor(score * 100) / 100
+    return _or_unknown(cut, "{:.2f}") + (f", weakest: {weakest}" if weakest else "")
 
 
 def _sql(name: str) -> str:
