@@ -1,16 +1,21 @@
-"""Everything Dagster knows of Plumbline, assembled; each concern is a file in `pipelines.defs`."""
+"""What Dagster loads (`[tool.dg.project]`, `dagster dev -m pipelines.definitions`): assembles `pipelines.defs`, no more."""
+
+from __future__ import annotations
 
 import dagster as dg
 
-from pipelines.defs.assets import mart_assets, raw_specs
+from pipelines.defs.assets import fact_specs, mart_assets
 from pipelines.defs.checks import runs_are_sound
-from pipelines.defs.home import Home
-from pipelines.defs.jobs import compact_warehouse, prune_run_records, refresh_marts, schedules
+from pipelines.defs.jobs import compaction, refresh
+from pipelines.defs.lakehouse import Lakehouse
+from pipelines.defs.retention import retention
+from pipelines.defs.schedules import schedules
 
 defs = dg.Definitions(
-    assets=[*raw_specs(), *mart_assets()],
+    assets=[*fact_specs(), *mart_assets()],
     asset_checks=[runs_are_sound],
-    jobs=[refresh_marts, compact_warehouse, prune_run_records],
+    jobs=[refresh, compaction, retention],
     schedules=schedules,
-    resources={"home": Home()},
+    resources={"lakehouse": Lakehouse()},
+    executor=dg.in_process_executor,
 )

@@ -1,1 +1,1 @@
-"""Dagster: what is computed from the warehouse, one file per concern; `pipelines.definitions` assembles them."""
+"""Dagster: the marts as assets, their checks, and the jobs beside the stream. Assembled by `pipelines.definitions`."""

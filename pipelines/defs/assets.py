@@ -1,37 +1,45 @@
-"""One asset for each mart, and one for each raw table that marts read; all they say comes from the SQL files' headers."""
+"""One asset per mart, made from the SQL models: their headers and what they read are the only description there is.
+
+The facts that the stream and the catalog write are assets of others here (external): they show where a mart comes from.
+"""
 
 from __future__ import annotations
 
 import dagster as dg
 
-from pipelines.defs.home import Home
-from warehouse import Warehouse, marts
+from pipelines.defs.lakehouse import Lakehouse
+from pipelines.defs.retrying import RETRIES, only_when_busy
+from warehouse import marts
 from warehouse.dictionary import raw_tables
 from warehouse.headers import Relation
 
-# The stream and the catalog write these; Dagster only shows them.
-_RAW_GROUPS = {"catalog": "catalog", "price": "catalog", "signals": "alerts", "incidents": "alerts"}
+#: Who answers for a group of marts; the platform team for the others.
+OWNERS = {"cost": "team:finance"}
+_FACT_GROUPS = {"catalog": "catalog", "signals": "alerts", "incidents": "alerts"}
+
+_COLUMNS = "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ?"
 
 
-def raw_specs() -> list[dg.AssetSpec]:
-    """Specs of the raw tables that marts read, written by the stream."""
-    read = set().union(*(marts.upstream(name) for name in marts.names()))
+def mart_assets() -> list[dg.AssetsDefinition]:
+    """The marts, each after those that it reads."""
+    return [_mart_asset(marts.models()[name]) for name in marts.names()]
+
+
+def fact_specs() -> list[dg.AssetSpec]:
+    """The tables that marts read and others write."""
+    read = {table for name in marts.names() for table in marts.upstream(name)}
     return [
         dg.AssetSpec(
             table.name,
-            description=_description(table),
-            group_name=_RAW_GROUPS.get(table.name.split("_")[0], "facts"),
-            kinds={"table", "parquet"},
-            metadata={"grain": table.grain},
+            group_name=_FACT_GROUPS.get(table.name.split("_")[0], "facts"),
+            kinds={"duckdb", "table"},
+            owners=["team:platform"],
+            description=describe(table),
+            metadata={"plumbline/grain": table.grain},
         )
         for table in raw_tables()
         if table.name in read
     ]
-
-
-def mart_assets() -> list[dg.AssetsDefinition]:
-    """One asset per mart, depending on what its SQL reads."""
-    return [_mart_asset(marts.models()[name]) for name in marts.names()]
 
 
 def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
@@ -39,34 +47,38 @@ def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
         name=mart.name,
         deps=sorted(marts.upstream(mart.name)),
         group_name=mart.group,
-        kinds={"sql", "duckdb"},
-        description=_description(mart),
-        metadata={"grain": mart.grain, "columns": list(mart.columns)},
-        # A warehouse that another process keeps busy is free again soon.
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
+        kinds={"duckdb", "sql"},
+        owners=[OWNERS.get(mart.group, "team:platform")],
+        description=describe(mart),
+        metadata={"plumbline/grain": mart.grain, "plumbline/model": f"warehouse/models/marts/{mart.name}.sql"},
+        retry_policy=RETRIES,
     )
-    def build(home: Home) -> dg.MaterializeResult:
-        with home.warehouse() as warehouse:
-            rows = marts.build(warehouse, mart.name)
-            return dg.MaterializeResult(
-                metadata={"dagster/row_count": rows, "dagster/column_schema": _column_schema(warehouse, mart)}
-            )
+    def build(lakehouse: Lakehouse) -> dg.MaterializeResult:
+        with only_when_busy():
+            return materialize(lakehouse, mart)
 
     return build
 
 
-def _description(relation: Relation) -> str:
-    return "\n\n".join([*relation.notes, f"Grain: {relation.grain}."])
+def materialize(lakehouse: Lakehouse, mart: Relation) -> dg.MaterializeResult:
+    """Build a mart and return its row count, column schema and snapshot as metadata."""
+    warehouse = lakehouse.warehouse
+    rows = marts.build(warehouse, mart.name)
+    snapshot = warehouse.query("SELECT id FROM ducklake_last_committed_snapshot('lake')").item()
+    columns = [
+        dg.TableColumn(name, type=kind, description=mart.columns.get(name))
+        for name, kind in warehouse.query(_COLUMNS, [mart.name]).iter_rows()
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "dagster/column_schema": dg.TableSchema(columns),
+            "plumbline/snapshot": snapshot,  # `AT (VERSION => n)` reads this build as long as snapshots are kept
+        }
+    )
 
 
-def _column_schema(warehouse: Warehouse, mart: Relation) -> dg.TableSchema:
-    types = warehouse.query(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ?"
-        " ORDER BY column_index",
-        [mart.name],
-    )
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(name, type=type_, description=mart.columns.get(name)) for name, type_ in types.iter_rows()
-        ]
-    )
+def describe(relation: Relation) -> str:
+    """The header as Markdown: what a row is, its rules, and every column with unit and formula."""
+    columns = "\n".join(f"- `{name}`: {text}" for name, text in relation.columns.items())
+    return "\n\n".join([*relation.notes, f"Grain: {relation.grain}.", columns])

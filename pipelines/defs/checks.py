@@ -1,112 +1,129 @@
-"""The check that every figure stands on: the runs are whole, each once, and cost nothing less than nothing.
-
-It blocks: when it fails, no mart that reads the runs is built anew, and the dashboards keep the last good figures. The rules
-are Great Expectations', evaluated on pandas. Importing it takes seconds and 260 MB, so only a running check does.
-"""
+"""The check that stands between `runs` and what depends on it: while it fails, those marts keep their last good rows."""
 
 from __future__ import annotations
 
-import os
 import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from pipelines.defs.home import Home
+from pipelines.defs.expectations import Expectation, Finding, between, findings, not_null, row_count, total, unique
+from pipelines.defs.lakehouse import Lakehouse
+from pipelines.defs.retrying import RETRIES, only_when_busy
+from pipelines.stages.normalise import AHEAD, EARLIEST
 from warehouse import Warehouse, WarehouseError
 
-if TYPE_CHECKING:
-    import pandas as pd
+_QUERIES = Path(__file__).parent / "queries"
+_COUNTS = (
+    *("model_calls", "priced_model_calls", "failed_model_calls", "tool_calls", "tool_errors", "steps"),
+    *("input_tokens", "cached_input_tokens", "output_tokens"),
+)
 
-_ODD = re.compile(r"[^\w .:+-]")
-QUERIES = Path(__file__).parent / "queries"
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the spans add up to, as of one snapshot."""
+
+    runs: int
+    model_calls: int
+    tool_calls: int
 
 
 @dg.asset_check(
     asset="runs",
     blocking=True,
-    description="Every run once, with a workflow and a start; no cost below zero; no run or model call lost from the spans.",
+    description=(
+        "Great Expectations on every run: identity, ranges of counts, costs and times, and no run or call lost from the "
+        "spans or counted twice. While it fails, what depends on runs is not rebuilt."
+    ),
+    retry_policy=RETRIES,
 )
-def runs_are_sound(home: Home) -> dg.AssetCheckResult:
-    """Pass if every expectation on ``runs`` holds; what depends on it waits otherwise."""
-    with home.reader() as warehouse:
-        runs = warehouse.query(_statement("runs_figures")).to_pandas()
-        reconciled = warehouse.query(
-            _statement("runs_reconciled").replace("{snapshot}", str(_snapshot(warehouse)))
-        ).to_pandas()
-    findings = [*_findings("runs", runs, _run_rules()), *_findings("spans to runs", reconciled, _reconciliation_rules())]
-    failed = [finding for finding in findings if not finding["holds"]]
-    return dg.AssetCheckResult(
-        passed=not failed,
-        metadata={
-            "rows": len(runs),
-            "failed_expectations": len(failed),
-            "report": dg.MetadataValue.md(_report(findings)),
-        },
-        description="; ".join(f"{finding['rule']}: {finding['unexpected']} rows" for finding in failed) or None,
+def runs_are_sound(lakehouse: Lakehouse) -> dg.AssetCheckResult:
+    """Whether the mart `runs` can be built upon."""
+    with only_when_busy():
+        return _result(examine_runs(lakehouse.warehouse))
+
+
+def examine_runs(warehouse: Warehouse) -> list[Finding]:
+    """Findings on `runs` as it is.
+
+    The stream commits while a mart is computed, so what the spans add up to is taken twice: as of the snapshot that the
+    mart says it was computed from, and now. The runs must lie between.
+    """
+    frame = warehouse.query(_sql("checked_runs"))
+    now = warehouse.query("SELECT id FROM ducklake_current_snapshot('lake')").item()
+    least, most = (
+        Totals(*warehouse.query(_sql("totals_of_spans"), [snapshot]).row(0))
+        for snapshot in (_built_from(warehouse), now)
     )
+    return findings(frame, expected_of_runs(least, most, now=datetime.now(UTC).replace(tzinfo=None)), key="run_id")
 
 
-def _run_rules() -> list[Any]:
-    from great_expectations import expectations as expect
-
-    costs = ("model_cost_usd", "tool_cost_usd", "escalation_cost_usd", "cost_usd")
-    return [
-        *(expect.ExpectColumnValuesToNotBeNull(column=name) for name in ("run_id", "workflow", "is_pending")),
-        expect.ExpectColumnValuesToBeUnique(column="run_id"),
-        # Null is allowed: an unknown cost is no cost of zero.
-        *(expect.ExpectColumnValuesToBeBetween(column=name, min_value=0) for name in costs),
-    ]
-
-
-def _reconciliation_rules() -> list[Any]:
-    from great_expectations import expectations as expect
-
-    figures = ("runs_lost", "runs_invented", "model_calls_lost", "model_calls_invented")
-    return [expect.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=0) for name in figures]
-
-
-def _findings(name: str, frame: pd.DataFrame, rules: list[Any]) -> list[dict[str, Any]]:
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported; nothing may report home
-    import great_expectations as gx
-
-    context = gx.get_context(mode="ephemeral")  # in memory: no project directory is written
-    context.variables.progress_bars = {"globally": False}  # pyright: ignore[reportAttributeAccessIssue]
-    asset = context.data_sources.add_pandas("warehouse").add_dataframe_asset(name)
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    result = batch.validate(gx.ExpectationSuite(name=name, expectations=rules))
-    return [
-        {
-            "data": name,
-            "rule": f"{one.expectation_config.type.removeprefix('expect_')} ({one.expectation_config.kwargs['column']})",
-            "holds": bool(one.success),
-            "unexpected": one.result.get("unexpected_count", "?"),
-            "examples": [str(value) for value in one.result.get("partial_unexpected_list", [])[:5]],
-        }
-        for one in result.results
-    ]
-
-
-def _report(findings: list[dict[str, Any]]) -> str:
-    """Markdown table; values come from traces, so they are kept short and cannot close the code span."""
-    lines = ["| data | expectation | holds | rows against it | examples |", "|---|---|---|---|---|"]
-    for finding in findings:
-        examples = ", ".join(f"`{_ODD.sub('?', value)[:40]}`" for value in finding["examples"])
-        holds = "yes" if finding["holds"] else "**no**"
-        lines.append(f"| {finding['data']} | {finding['rule']} | {holds} | {finding['unexpected']} | {examples} |")
-    return "\n".join(lines)
-
-
-def _snapshot(warehouse: Warehouse) -> int:
-    row = warehouse.query(
-        "SELECT comment FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'runs'"
-    )["comment"].to_list()
-    found = re.search(r"\[snapshot (\d+)\]$", row[0] or "") if row else None
+def _built_from(warehouse: Warehouse) -> int:
+    """The snapshot that `runs` was computed from, or one before it: `warehouse.marts.build` leaves it in the comment."""
+    comment = warehouse.query(_sql("comment_on_runs")).item()
+    found = re.search(r"\[snapshot (\d+)\]$", comment or "")
     if found is None:
-        raise WarehouseError("runs does not say which snapshot it was built from", "table runs", "run `plumbline refresh`")
+        raise WarehouseError(
+            "runs does not say which snapshot it was built from", "table runs", "run `plumbline refresh`"
+        )
     return int(found[1])
 
 
-def _statement(name: str) -> str:
-    return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+def expected_of_runs(least: Totals, most: Totals, *, now: datetime) -> list[Expectation]:
+    """What must hold for `runs`, when the spans add up to `least` to `most`; `now` in UTC without a zone."""
+    return [
+        not_null("run_id"),
+        unique("run_id"),
+        not_null("workflow"),
+        row_count(least.runs, most.runs, "the distinct run_id of spans"),
+        total("model_calls", least.model_calls, most.model_calls, "spans of kind model"),
+        total("tool_calls", least.tool_calls, most.tool_calls, "spans of kind tool"),
+        *(between(column, 0) for column in _COUNTS),
+        between("cost_usd", 0),
+        between("started_at", EARLIEST, now + AHEAD),  # the stream's own rule; it flags what breaks it
+    ]
+
+
+def _result(found: list[Finding]) -> dg.AssetCheckResult:
+    failed = [finding for finding in found if not finding.passed]
+    summary = "; ".join(f"{finding.rule} ({finding.observed})" for finding in failed)
+    # A table, not Markdown: the UI shows its cells as the text they are, and examples come from traces.
+    report = [
+        dg.TableRecord(
+            {
+                "passed": finding.passed,
+                "expected": finding.rule,
+                "observed": finding.observed,
+                "bad_rows": finding.bad_rows,
+                "examples": finding.examples,
+            }
+        )
+        for finding in sorted(found, key=lambda finding: finding.passed)
+    ]
+    schema = dg.TableSchema(
+        [
+            dg.TableColumn("passed", "bool"),
+            dg.TableColumn("expected", "string"),
+            dg.TableColumn("observed", "string"),
+            dg.TableColumn("bad_rows", "int"),
+            dg.TableColumn("examples", "string", "run_id of the first bad rows, with the value found"),
+        ]
+    )
+    return dg.AssetCheckResult(
+        passed=not failed,
+        description=f"{len(failed)} of {len(found)} expectations broken: {summary}"
+        if failed
+        else f"all {len(found)} hold",
+        metadata={
+            "report": dg.MetadataValue.table(report, schema),
+            "expectations": len(found),
+            "broken": len(failed),
+        },
+    )
+
+
+def _sql(name: str) -> str:
+    return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")

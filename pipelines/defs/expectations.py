@@ -82,9 +82,19 @@ def between(column: str, least: Any, most: Any = None) -> Expectation:
 
 def row_count(least: int, most: int, of: str) -> Expectation:
     """The table has as many rows as another count says."""
-    count = f"{least:,}" if least == most else f"between {least:,} and {most:,}"
     arguments = {"min_value": least, "max_value": most}
-    return Expectation(f"rows are as many as {of}: {count}", "ExpectTableRowCountToBeBetween", arguments)
+    return Expectation(f"rows are as many as {of}: {_range(least, most)}", "ExpectTableRowCountToBeBetween", arguments)
+
+
+def total(column: str, least: int, most: int, of: str) -> Expectation:
+    """The column adds up to what another count says."""
+    arguments = {"column": column, "min_value": least, "max_value": most}
+    text = f"{column} add up to the {of}: {_range(least, most)}"
+    return Expectation(text, "ExpectColumnSumToBeBetween", arguments)
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least:,}" if least == most else f"between {least:,} and {most:,}"
 
 
 def findings(frame: pl.DataFrame, expectations: list[Expectation], *, key: str) -> list[Finding]:
@@ -107,7 +117,9 @@ def findings(frame: pl.DataFrame, expectations: list[Expectation], *, key: str) 
     )
     report = {"result_format": "SUMMARY", "unexpected_index_column_names": [key], "partial_unexpected_count": _EXAMPLES}
     results = batch.validate(suite, result_format=report).results  # in an order of the library's own
-    by_place = {(result.expectation_config.meta or {})["place"]: result for result in results if result.expectation_config}
+    by_place = {
+        (result.expectation_config.meta or {})["place"]: result for result in results if result.expectation_config
+    }
     return [_finding(expectation, by_place[place], key) for place, expectation in enumerate(expectations)]
 
 
@@ -122,8 +134,9 @@ def _finding(expectation: Expectation, result: Any, key: str) -> Finding:
         raised = next((str(value) for value in _messages(result.exception_info)), "no result")
         return Finding(expectation.rule, False, f"could not be evaluated: {shown(raised)}", 0, "")
     if "observed_value" in found:
-        observed = f"{found['observed_value']:,} rows"
-        return Finding(expectation.rule, bool(result.success), observed, int(not result.success), "")
+        return Finding(
+            expectation.rule, bool(result.success), f"{found['observed_value']:,}", int(not result.success), ""
+        )
     bad, rows = int(found["unexpected_count"]), int(found["element_count"])
     column = expectation.arguments["column"]
     examples = ", ".join(

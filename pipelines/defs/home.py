@@ -1,39 +1,29 @@
-"""The resource that tells every asset, check and job which home it works on."""
+"""Dagster's home below ours: HOME/dagster, with the top level's dagster.yaml linked into it."""
 
 from __future__ import annotations
 
-import os
+import shutil
 from pathlib import Path
 
-import dagster as dg
-
-from warehouse import Warehouse, read_only
+CONFIGURATION = Path(__file__).resolve().parents[2] / "dagster.yaml"
 
 
-class Home(dg.ConfigurableResource):
-    """Plumbline's home; the warehouse is in ``warehouse`` below it.
+def dagster_home(home: Path) -> Path:
+    """Return the absolute path of ``HOME/dagster``, made ready.
 
-    Parameters
-    ----------
-    path : str
-        The home; empty takes the environment's ``PLUMBLINE_HOME``, else ``.plumbline``, when a run starts.
+    A link is renewed, so that a moved checkout does no harm; a regular ``dagster.yaml`` is its owner's and stays. Where the
+    file system has no links the file is copied.
     """
-
-    path: str = ""
-
-    def directory(self) -> Path:
-        """The home as a path."""
-        return Path(self.path or os.environ.get("PLUMBLINE_HOME") or ".plumbline")
-
-    def warehouse(self) -> Warehouse:
-        """The warehouse, open for writing; close it after use."""
-        return Warehouse.open(self.directory() / "warehouse")
-
-    def reader(self) -> Warehouse:
-        """The warehouse, attached read-only; close it after use."""
-        return read_only(self.directory() / "warehouse")
-
-
-def run_config(home: Path) -> dict:
-    """Run configuration that sets the home."""
-    return {"resources": {"home": {"config": {"path": str(home.absolute())}}}}
+    directory = home.absolute() / "dagster"
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / CONFIGURATION.name
+    if file.is_symlink():
+        if file.resolve() == CONFIGURATION:
+            return directory
+        file.unlink()
+    if not file.exists():
+        try:
+            file.symlink_to(CONFIGURATION)
+        except OSError:
+            shutil.copyfile(CONFIGURATION, file)
+    return directory

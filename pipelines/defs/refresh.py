@@ -1,29 +1,33 @@
-"""Run all assets and their checks once, in this process, recorded where Dagster's UI shows it."""
+"""`plumbline refresh`: every mart and check once, in this process, recorded where Dagster's UI shows it.
+
+Quiet: Dagster's messages go to its event log below HOME/dagster; what a caller must know comes back as a result or an error.
+"""
 
 from __future__ import annotations
 
+import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dagster as dg
+from pipelines.defs.home import dagster_home
+from pipelines.errors import PlumblineError, TerminalError, TransientError
 
-from pipelines.definitions import defs
-from pipelines.defs.home import run_config
-from pipelines.defs.instance import dagster_home
-from pipelines.defs.jobs import KEPT_RUNS, prune_runs, refresh_marts
-from pipelines.errors import TerminalError
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
     """What one refresh did.
 
-    Parameters
+    Attributes
     ----------
     rows : dict[str, int]
-        Rows of each mart that was built, in order.
+        Rows by mart, in the order in which they were built; marts that a failed check blocked are not in it.
     failed_checks : tuple[str, ...]
-        Checks that failed, each with what it found; what depends on them was left as it was.
+        Names of the checks that failed, ``asset.check: what it found``.
     run_id : str
         Dagster's id of the run.
     """
@@ -34,42 +38,73 @@ class RefreshResult:
 
 
 def refresh(home: Path) -> RefreshResult:
-    """Build every mart of the warehouse in `home` with its checks.
+    """Build all marts of a home's warehouse.
 
     Raises
     ------
+    TransientError
+        The warehouse stayed busy through every retry.
     TerminalError
-        If a mart can't be built; its first error is in the message.
+        A mart can't be built, or Dagster's configuration is broken.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # other libraries' deprecations are no business of who refreshes
+        return _run(home)
+
+
+def _run(home: Path) -> RefreshResult:
+    from pipelines.definitions import defs
+    from pipelines.defs.retention import prune
+
     directory = dagster_home(home)
-    with dg.DagsterInstance.from_config(str(directory)) as instance:
-        result = defs.resolve_job_def(refresh_marts.name).execute_in_process(
-            run_config={**run_config(home), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    with _instance(directory) as instance:
+        result = defs.resolve_job_def("refresh").execute_in_process(
             instance=instance,
+            run_config={
+                # In the foreground someone waits for it: all cores.
+                "resources": {"lakehouse": {"config": {"home": str(home.absolute()), "threads": os.cpu_count() or 1}}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
             raise_on_error=False,
         )
-        rows: dict[str, int] = {}
-        for event in result.get_asset_materialization_events():
-            materialization = event.step_materialization_data.materialization
-            rows[materialization.asset_key.to_user_string()] = materialization.metadata["dagster/row_count"].value  # pyright: ignore
         failed = tuple(
-            f"{check.check_name} on {check.asset_key.to_user_string()}"
-            + (f" ({check.description})" if check.description else "")
+            f"{check.asset_key.to_user_string()}.{check.check_name}: {check.description}"
             for check in result.get_asset_check_evaluations()
             if not check.passed
         )
         if not result.success and not failed:
-            raise TerminalError("a mart can't be built", str(directory), _first_error(result))
-        prune_runs(instance, keep=KEPT_RUNS)
-    return RefreshResult(rows, failed, result.run_id)
+            raise _error(result, directory)
+        prune(instance)
+        return RefreshResult(_rows(result), failed, result.run_id)
 
 
-def _first_error(result: dg.ExecuteInProcessResult) -> str:
+def _instance(directory: Path) -> dg.DagsterInstance:
+    import dagster as dg
+
+    try:
+        return dg.DagsterInstance.from_config(str(directory))
+    except dg.DagsterError as error:
+        raise TerminalError("Dagster can't start", str(directory / "dagster.yaml"), str(error)) from error
+
+
+def _rows(result: dg.ExecuteInProcessResult) -> dict[str, int]:
+    return {
+        event.asset_key.to_user_string(): int(str(event.materialization.metadata["dagster/row_count"].value))
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+
+
+def _error(result: dg.ExecuteInProcessResult, directory: Path) -> PlumblineError:
+    """What made the run fail, in one line."""
     for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            if error is not None:
-                return error.message
-    return "open `plumbline dagster` for its log"
+        failure = event.step_failure_data if event.is_step_failure else None
+        if failure is None or failure.error is None:
+            continue
+        causes = [failure.error]
+        while causes[-1].cause is not None:
+            causes.append(causes[-1].cause)
+        kind = TransientError if any(cause.cls_name == "WarehouseBusyError" for cause in causes) else TerminalError
+        said = causes[-1].message.removeprefix(f"{causes[-1].cls_name}: ")
+        return kind(f"{event.step_key} failed", str(directory), said)
+    return TerminalError("the refresh failed", str(directory), "open `plumbline dagster` for its log")

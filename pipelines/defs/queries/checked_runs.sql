@@ -1,7 +1,6 @@
--- The columns of runs that the check looks at, as of one snapshot.
+-- The columns of runs that the check looks at.
 -- grain: run_id
 -- A start that the stream has flagged (time_missing, time_out_of_range) is known to be wrong and counted there: null here.
--- parameters: ? the lake's snapshot
 SELECT
     run_id,
     workflow,
@@ -16,4 +15,4 @@ SELECT
     cached_input_tokens,
     output_tokens,
     cost_usd
-FROM runs AT (VERSION => ?)
+FROM runs
