@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of our output left: `plumbline sql … | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the one place where errors become a line
+    except Exception as error:
         if debug:
             raise
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
