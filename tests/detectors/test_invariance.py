@@ -92,7 +92,8 @@ def test_interpreted_and_compiled_kernels_raise_the_same_alarms(small_fleet: pl.
     code = (
         "import sys, polars, detectors\n"
         "signals = detectors.Monitor().update(polars.read_parquet(sys.argv[1]))\n"
-        "print(*(f'{m} {a.isoformat()} {o.isoformat()}' for m, a, o in signals.select('metric', 'at', 'onset_at').rows()), sep=';')"
+        "rows = signals.select('metric', 'at', 'onset_at').rows()\n"
+        "print(*(f'{metric} {at.isoformat()} {onset.isoformat()}' for metric, at, onset in rows), sep=';')"
     )
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(file)],
