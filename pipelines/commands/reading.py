@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -59,6 +60,8 @@ def _plain(cell: object) -> object:
         return None
     if isinstance(cell, (str, int, float, bool)) or cell is None:
         return cell
+    if isinstance(cell, Decimal):  # what SQL's sum() of whole numbers is
+        return int(cell) if cell == cell.to_integral_value() else float(cell)
     if isinstance(cell, (list, tuple)):
         return [_plain(item) for item in cell]
     if isinstance(cell, dict):
