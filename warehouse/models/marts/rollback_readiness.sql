@@ -144,7 +144,7 @@ linked AS (
         p.versions_pinned_ratio,
         g.version AS known_good_release,
         coalesce(g.settled_runs, 0) AS known_good_runs,
-        CASE WHEN g.is_good THEN 1.0 ELSE coalesce(least(g.settled_runs / 30, 0.9), 0.0) END AS known_good_score,
+        CASE WHEN g.is_good THEN 1.0 ELSE least(coalesce(g.settled_runs, 0) / 30, 0.9) END AS known_good_score,
         -- Without a tool call there is nothing to undo.
         CASE WHEN w.workflow IS NULL THEN 1.0 ELSE w.compensated_write_ratio END AS compensated_write_ratio,
         m.drill_at,

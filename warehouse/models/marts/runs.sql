@@ -52,7 +52,7 @@ WITH span AS (
         list_has_any(coalesce(quality_flags, []), ['time_missing', 'time_out_of_range']) AS has_broken_clock,
         kind = 'model' AS is_model,
         kind = 'tool' AS is_tool,
-        CASE WHEN kind = 'tool' THEN t.cost_per_call_usd END AS tool_cost_usd
+        CASE WHEN kind = 'tool' THEN t.cost_per_call_usd END AS tool_call_usd
     FROM spans AS s
     LEFT JOIN catalog_tools AS t USING (tool_name)
 ),
@@ -85,8 +85,8 @@ grouped AS (
         sum(input_tokens) FILTER (is_model)::BIGINT AS input_tokens,
         sum(cached_input_tokens) FILTER (is_model)::BIGINT AS cached_input_tokens,
         sum(output_tokens) FILTER (is_model)::BIGINT AS output_tokens,
-        sum(cost_usd) FILTER (is_model) AS model_cost_usd,
-        sum(tool_cost_usd) AS tool_cost_usd,
+        sum(cost_usd) FILTER (is_model) AS priced_usd,
+        sum(tool_call_usd) AS tool_calls_usd,
         map_entries(histogram(coalesce(request_model, response_model)) FILTER (is_model)) AS models,
         list_sort(list_distinct(flatten(list(quality_flags) FILTER (quality_flags <> [])))) AS quality_flags
     FROM span
@@ -138,9 +138,10 @@ SELECT
     g.cached_input_tokens,
     g.output_tokens,
     CASE WHEN g.priced_model_calls + g.costless_model_calls = g.model_calls
-        THEN coalesce(g.model_cost_usd, 0) END AS model_cost_usd,
-    CASE WHEN g.tool_calls = 0 THEN 0 ELSE g.tool_cost_usd END AS tool_cost_usd,
+        THEN coalesce(g.priced_usd, 0) END AS model_cost_usd,
+    CASE WHEN g.tool_calls = 0 THEN 0 ELSE g.tool_calls_usd END AS tool_cost_usd,
     CASE WHEN o.status IS NOT DISTINCT FROM 'escalated' THEN c.escalation_cost_usd ELSE 0 END AS escalation_cost_usd,
+    -- The three columns above: no table in FROM may have one of their names, or it would be meant here.
     model_cost_usd + coalesce(tool_cost_usd, 0) + coalesce(escalation_cost_usd, 0) AS cost_usd,
     coalesce(g.quality_flags, []) AS quality_flags
 FROM grouped AS g
