@@ -14,7 +14,7 @@ A crash between two steps leaves at most files that the next run deletes.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -55,7 +55,7 @@ def compact(warehouse: Warehouse, *, keep: timedelta = KEEP, grace: timedelta = 
     WarehouseBusyError
         If the catalog stayed locked; what was done until then stays done.
     """
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     files_before = _files(warehouse)
     expired = _call(warehouse, _EXPIRE, now - keep)
     flushed = _call(warehouse, _FLUSH)

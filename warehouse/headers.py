@@ -69,9 +69,16 @@ def read_model(file: Path) -> Relation:
             columns[current] += " " + line.strip()
         else:
             notes.append(line)
-    if fields.get(kind) != file.stem or "grain" not in fields or not columns or (kind == "mart" and not fields.get("group")):
+    if (
+        fields.get(kind) != file.stem
+        or "grain" not in fields
+        or not columns
+        or (kind == "mart" and not fields.get("group"))
+    ):
         raise WarehouseError(
-            "the model's header is not complete", str(file), "state mart or view (the file's name), group, grain, columns"
+            "the model's header is not complete",
+            str(file),
+            "state mart or view (the file's name), group, grain, columns",
         )
     return Relation(
         kind=kind,
@@ -96,7 +103,9 @@ def read_tables(sql: str) -> list[Relation]:
         stop = next(number for number, line in enumerate(lines) if number > start and line.startswith(");"))
         matches = [_TABLE_COLUMN.match(line) for line in lines[start + 1 : stop]]
         if not all(matches):
-            raise WarehouseError("a column has no comment", f"table {lines[0]}", "write two spaces, --, and its meaning")
+            raise WarehouseError(
+                "a column has no comment", f"table {lines[0]}", "write two spaces, --, and its meaning"
+            )
         found.append(
             Relation(
                 kind="table",

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -121,10 +122,8 @@ class Warehouse:
         raise AssertionError("unreachable")
 
     def _roll_back(self) -> None:
-        try:
+        with suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
             self.connection.execute("ROLLBACK")
-        except duckdb.Error:
-            pass  # a failed COMMIT has ended the transaction already
 
     def insert(self, connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> int:
         """Number of rows inserted into `table`, columns matched by name; those `frame` lacks become null.
@@ -143,7 +142,7 @@ class Warehouse:
             return 0
         connection.register("incoming_rows", frame.to_arrow())
         try:
-            connection.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM incoming_rows')
+            connection.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM incoming_rows')  # noqa: S608 - a table that is there
         finally:
             connection.unregister("incoming_rows")
         return frame.height

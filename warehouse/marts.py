@@ -64,14 +64,18 @@ def build(warehouse: Warehouse, name: str) -> int:
         If there is no such mart, or one that it reads has not been built.
     """
     if name not in names():
-        raise WarehouseError(f"there is no mart {name!r}", "warehouse/models/marts", f"choose from {', '.join(names())}")
+        raise WarehouseError(
+            f"there is no mart {name!r}", "warehouse/models/marts", f"choose from {', '.join(names())}"
+        )
     try:
         _put_views(warehouse, name)
         snapshot = warehouse.query("SELECT max(id) FROM ducklake_current_snapshot('lake')").item()
         warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {models()[name].sql}")
     except duckdb.CatalogException as error:
         reads = ", ".join(sorted(upstream(name) & set(names())))
-        raise WarehouseError(f"mart {name} can't be built", str(warehouse.path), f"build {reads} first ({error})") from error
+        raise WarehouseError(
+            f"mart {name} can't be built", str(warehouse.path), f"build {reads} first ({error})"
+        ) from error
     try:
         return warehouse.transaction(lambda connection: _replace(connection, name, snapshot))
     finally:
@@ -80,10 +84,10 @@ def build(warehouse: Warehouse, name: str) -> int:
 
 def _replace(connection: duckdb.DuckDBPyConnection, name: str, snapshot: int) -> int:
     """Put the computed rows in place; the comment says which snapshot of the lake they come from, or a later one."""
-    connection.execute(f'CREATE OR REPLACE TABLE lake.main."{name}" AS SELECT * FROM {_COMPUTED}')
+    connection.execute(f'CREATE OR REPLACE TABLE lake.main."{name}" AS SELECT * FROM {_COMPUTED}')  # noqa: S608 - our names
     comment = quote_text(f"{models()[name].notes[0]} [snapshot {snapshot}]")
     connection.execute(f'COMMENT ON TABLE lake.main."{name}" IS {comment}')
-    row = connection.execute(f"SELECT count(*) FROM {_COMPUTED}").fetchone()
+    row = connection.execute(f"SELECT count(*) FROM {_COMPUTED}").fetchone()  # noqa: S608 - our name
     return row[0] if row else 0
 
 

@@ -107,7 +107,9 @@ class Reader:
             except duckdb.Error as error:
                 if late.is_set():
                     raise WarehouseError(
-                        f"the statement took longer than {self.timeout_s:g} s", "sql", "narrow it, or ask for fewer days"
+                        f"the statement took longer than {self.timeout_s:g} s",
+                        "sql",
+                        "narrow it, or ask for fewer days",
                     ) from error
                 raise WarehouseError("the statement failed", "sql", _first_line(error)) from error
             finally:

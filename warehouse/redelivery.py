@@ -8,6 +8,7 @@ the batch's start times are cut at their widest gaps into a few ranges, and each
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import duckdb
 import polars as pl
@@ -73,7 +74,7 @@ def start_ranges(started_at: pl.Series) -> list[tuple[datetime, datetime]]:
         .to_list()
     )
     edges = [0, *cuts, len(starts)]
-    return [(starts[first], starts[last - 1]) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+    return [(starts[first], starts[last - 1]) for first, last in pairwise(edges)]
 
 
 def _look_up(

@@ -44,7 +44,9 @@ class Fleet:
         """A root span, its calls as children one second apart, and its outcome as an explicit statement."""
         common = {"trace_id": run_id, "run_id": run_id, "workflow": workflow, "workflow_rank": 1, "status": "ok"}
         shared = {name: root[name] for name in ("release", "mode", "session_id") if name in root}
-        self.add("spans", **{**common, "span_id": f"{run_id}-0", "kind": "run", "started_at": at, "ended_at": at, **root})
+        self.add(
+            "spans", **{**common, "span_id": f"{run_id}-0", "kind": "run", "started_at": at, "ended_at": at, **root}
+        )
         for number, call in enumerate(calls, 1):
             start = at + timedelta(seconds=number)
             times = {"started_at": start, "ended_at": start}
@@ -59,11 +61,15 @@ class Fleet:
 
     def store(self, warehouse: Warehouse) -> None:
         for table, rows in self.rows.items():
-            frame = pl.DataFrame(rows, schema=SCHEMA) if table == "spans" else pl.DataFrame(rows, infer_schema_length=None)
+            frame = (
+                pl.DataFrame(rows, schema=SCHEMA) if table == "spans" else pl.DataFrame(rows, infer_schema_length=None)
+            )
             warehouse.transaction(lambda c, table=table, frame=frame: warehouse.insert(c, table, frame))
 
 
-def model_call(cost_usd: float | None = 0.01, model: str = "m", tokens: int | None = 100, **call: Any) -> dict[str, Any]:
+def model_call(
+    cost_usd: float | None = 0.01, model: str = "m", tokens: int | None = 100, **call: Any
+) -> dict[str, Any]:
     return {
         "kind": "model", "request_model": model, "input_tokens": tokens, "output_tokens": tokens and 10,
         "cost_usd": cost_usd, **call,

@@ -43,7 +43,7 @@ def moment(nanoseconds: str) -> Any:
 def canonical(span: dict[str, Any], service: str) -> dict[str, Any]:
     found = attributes(span["attributes"])
     kind = KINDS[found["gen_ai.operation.name"]]
-    used = (
+    used: dict[str, Any] = (
         {
             "input_tokens": found.get("gen_ai.usage.input_tokens"),
             "cached_input_tokens": found.get("gen_ai.usage.cache_read.input_tokens"),

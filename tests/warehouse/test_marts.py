@@ -48,7 +48,9 @@ def money(it: Fleet) -> None:
     it.run("priced", "mixed", model_call(0.03), outcome="failure")
     it.run("refused", "refusals", model_call(0.02), model_call(None, tokens=None, status="error"), outcome="success")
     it.run("silent", "silence", model_call(None, tokens=None), outcome="success")
-    it.run("tools", "tooling", tool_call("paid"), tool_call("paid", status="error"), tool_call("free"), outcome="success")
+    it.run(
+        "tools", "tooling", tool_call("paid"), tool_call("paid", status="error"), tool_call("free"), outcome="success"
+    )
     it.run("tools-unknown", "tooling", tool_call("free"), outcome="success")
     it.run("handed", "desk", model_call(0.5), outcome="escalated")
     it.run("handed-unknown", "mixed-desk", model_call(0.5), outcome="escalated")
@@ -85,7 +87,10 @@ def outcomes(it: Fleet) -> None:
 def sharing(it: Fleet) -> None:
     for day, workflow in ((3, "one"), (2, "one"), (2, "two"), (1, "one")):
         tools = [tool_call("certified", tool_arguments_shape="c"), tool_call("lonely", tool_arguments_shape="l")]
-        clones = [tool_call(f"search-{workflow}", tool_arguments_shape="same"), tool_call("own", tool_arguments_shape="o")]
+        clones = [
+            tool_call(f"search-{workflow}", tool_arguments_shape="same"),
+            tool_call("own", tool_arguments_shape="o"),
+        ]
         it.run(f"share-{day}-{workflow}", workflow, *tools, *clones, at=NOW - day * DAY, outcome="success")
     it.add("catalog_tools", tool_name="certified", certified=True)
     it.add("catalog_components", component_kind="policy", name="privacy", version="2", certified=True)
@@ -135,7 +140,13 @@ def rollbacks(it: Fleet) -> None:
     drill(it, "bad-before")
     it.run("first-new", "first", release="1", outcome="success")
     drill(it, "first")
-    release(it, "unsafe", write, {**write, "tool_call_id": "undone"}, tool_call("x", compensates="undone", tool_effect="write"))
+    release(
+        it,
+        "unsafe",
+        write,
+        {**write, "tool_call_id": "undone"},
+        tool_call("x", compensates="undone", tool_effect="write"),
+    )
     drill(it, "unsafe")
     release(it, "approved", tool_call("gone", tool_effect="irreversible"))
     it.add("approvals", trace_id="t", span_id="a", run_id="approved-new", status="granted", tool_name="gone", at=NOW)
@@ -265,15 +276,27 @@ def test_cost_per_success_has_fieller_s_interval(built: Warehouse) -> None:
 
 def test_without_a_success_there_is_no_cost_of_one(built: Warehouse) -> None:
     row = one(built, "cost_per_outcome_daily", workflow="hopeless")
-    assert (row["successes"], row["cost_per_success_usd"], row["ci_low_usd"], row["ci_high_usd"]) == (0, None, None, None)
+    assert (row["successes"], row["cost_per_success_usd"], row["ci_low_usd"], row["ci_high_usd"]) == (
+        0,
+        None,
+        None,
+        None,
+    )
     assert (row["cost_usd"], row["failed_run_cost_usd"]) == (pytest.approx(0.5), pytest.approx(0.5))
 
 
 def test_pending_runs_are_told_and_left_out(built: Warehouse) -> None:
-    assert [run(built, name)["is_pending"] for name in ("open", "closed", "known", "long")] == [True, False, False, True]
+    assert [run(built, name)["is_pending"] for name in ("open", "closed", "known", "long")] == [
+        True,
+        False,
+        False,
+        True,
+    ]
     row = one(built, "cost_per_outcome_by_model", workflow="waiting")
     assert (row["runs"], row["pending_runs"], row["successes"]) == (3, 1, 1)
-    assert row["cost_per_success_usd"] == pytest.approx(0.3), "the closed run counts as not successful, the open one not"
+    assert row["cost_per_success_usd"] == pytest.approx(0.3), (
+        "the closed run counts as not successful, the open one not"
+    )
 
 
 def test_the_latest_statement_holds_and_explicit_ones_beat_evaluations(built: Warehouse) -> None:
@@ -296,7 +319,10 @@ def test_reuse_counts_certified_components_once_two_workflows_use_them(built: Wa
     assert counted(3, "one") == (4, 0, 1), "only one workflow uses it yet"
     assert counted(2, "one") == (5, 2, 1), "the tool, and the policy in its certified version"
     assert counted(2, "two") == (5, 2, 1)
-    assert counted(1, "one")[:2] == (one(built, "reuse_daily", date=(NOW - DAY).date(), workflow="one")["invocations"], 1)
+    assert counted(1, "one")[:2] == (
+        one(built, "reuse_daily", date=(NOW - DAY).date(), workflow="one")["invocations"],
+        1,
+    )
     fleet_row = one(built, "reuse_daily", date=(NOW - 2 * DAY).date(), workflow="(fleet)")
     assert (fleet_row["invocations"], fleet_row["certified_shared_invocations"]) == (10, 4)
     assert (fleet_row["reuse_ratio"], fleet_row["clone_candidates"]) == (0.4, 2)
@@ -318,7 +344,9 @@ def test_reuse_counts_certified_components_once_two_workflows_use_them(built: Wa
         ("untold", None, "compensation"),
     ],
 )
-def test_rollback_readiness_is_its_weakest_link(built: Warehouse, workflow: str, score: float | None, link: str) -> None:
+def test_rollback_readiness_is_its_weakest_link(
+    built: Warehouse, workflow: str, score: float | None, link: str
+) -> None:
     row = one(built, "rollback_readiness", workflow=workflow)
     assert (row["score"], row["weakest_link"]) == (pytest.approx(score) if score is not None else None, link)
     assert row["detail"]
@@ -342,7 +370,9 @@ def test_the_scorecard_of_one_day(built: Warehouse) -> None:
 
 
 def test_the_fleet_is_as_ready_as_its_weakest_workflow(built: Warehouse) -> None:
-    last = built.query("SELECT * FROM scorecard_daily WHERE workflow = '(fleet)' ORDER BY date DESC LIMIT 1").row(0, named=True)
+    last = built.query("SELECT * FROM scorecard_daily WHERE workflow = '(fleet)' ORDER BY date DESC LIMIT 1").row(
+        0, named=True
+    )
     assert last["rollback_readiness"] == 0
     assert built.query("SELECT count(rollback_readiness) FROM scorecard_daily WHERE workflow = '(fleet)'").item() == 1
 

@@ -2,7 +2,8 @@
 -- group: cost
 -- Cost per successful outcome of each workflow and model, over all that the warehouse holds.
 -- grain: workflow, model
--- Pending runs are counted and left out of cost and successes. Cost and the successes that share it are those of runs with a
+-- Pending runs are counted and left out of cost and successes. Cost and the successes that share it are those of runs
+-- with a
 -- known cost: a run of a model without a price adds to neither, and lowers the coverage.
 -- columns:
 --   workflow: Workflow.

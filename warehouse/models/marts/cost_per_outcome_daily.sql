@@ -4,9 +4,11 @@
 -- grain: date, workflow
 -- Cohort by run start (UTC day). Pending runs are counted and left out of both sides; past the window a run without an
 -- outcome counts as not successful. Cost and priced_successes are those of settled runs with a known cost.
--- Interval: Fieller's theorem for the ratio of means C/S over the n priced runs of the day. With c̄, s̄ the means and v_c, v_s,
+-- Interval: Fieller's theorem for the ratio of means C/S over the n priced runs of the day. With c̄, s̄ the means and
+-- v_c, v_s,
 -- v_cs the variances and covariance of those means (sample moments ÷ n) and z = 1.96, the bounds are
--- (B ± √(B² − A·D)) ÷ A with A = s̄² − z²·v_s, B = s̄·c̄ − z²·v_cs, D = c̄² − z²·v_c. Where A ≤ 0 the data do not bound the
+-- (B ± √(B² − A·D)) ÷ A with A = s̄² − z²·v_s, B = s̄·c̄ − z²·v_cs, D = c̄² − z²·v_c. Where A ≤ 0 the data do not bound
+-- the
 -- ratio, and with n < 2 there is no variance: both bounds are null.
 -- columns:
 --   date: Day of the run's start, UTC.

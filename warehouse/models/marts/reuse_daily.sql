@@ -2,7 +2,8 @@
 -- group: reuse
 -- Reuse rate: how much of what agents invoke is a certified component that several workflows share.
 -- grain: date, workflow
--- A component is shared from the day on which a second workflow first used it. Clone candidates are tools that no catalog
+-- A component is shared from the day on which a second workflow first used it. Clone candidates are tools that no
+-- catalog
 -- certifies and whose usual arguments have the same shape as those of a tool of another name, anywhere in the fleet.
 -- columns:
 --   date: Day of the invocation, UTC.

@@ -4,7 +4,8 @@
 -- grain: workflow
 -- Looked at: the 30 days before as_of; drills 90 days; shadow runs left out. Links, each 0 to 1:
 --   versions: versions_pinned_ratio;
---   known_good: 1 if an earlier release had 30 settled runs or more and succeeded at least 0.8 times as often as all runs of
+--   known_good: 1 if an earlier release had 30 settled runs or more and succeeded at least 0.8 times as often as all
+--     runs of
 --     the workflow; otherwise that release's settled runs ÷ 30 (at most 0.9), 0 without an earlier release;
 --   compensation: compensated_write_ratio;
 --   drill: 1 if a drill succeeded within 90 days, else 0;
@@ -17,7 +18,9 @@
 --   known_good_release: The latest earlier release that is known good, else the earlier release with most settled runs.
 --   known_good_runs: Its settled runs.
 --   known_good_score: The link, 0 to 1.
---   compensated_write_ratio: Write calls whose tool has a compensation in the catalog or was in fact compensated, and irreversible calls in runs with a granted approval ÷ all write and irreversible calls; 1 without such calls, null when tool calls are there and no effect is known.
+--   compensated_write_ratio: Write calls whose tool has a compensation in the catalog or was in fact compensated, and
+--     irreversible calls in runs with a granted approval ÷ all write and irreversible calls; 1 without such calls, null
+--     when tool calls are there and no effect is known.
 --   drill_at: Start of the latest successful drill.
 --   drill_score: The link, 0 or 1.
 --   stop_minutes: Time from trigger to completion of the latest kill switch, in minutes.

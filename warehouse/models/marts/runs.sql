@@ -3,9 +3,11 @@
 -- One row per agent run: who ran, under which versions, what it used, what it cost, how it ended.
 -- grain: run_id
 -- keys: run_id
--- The workflow is that of the span that names it best: least workflow_rank, the root span first, then the earliest start,
+-- The workflow is that of the span that names it best: least workflow_rank, the root span first, then the earliest
+-- start,
 -- then the span id. Other identity columns: the first span that has a value, in the order root, start, span id.
--- The outcome is the latest statement about the run; explicit ones (span, topic) come before evaluations, and an evaluation
+-- The outcome is the latest statement about the run; explicit ones (span, topic) come before evaluations, and an
+-- evaluation
 -- counts only when the catalog names no outcome for the workflow, or this one.
 -- columns:
 --   run_id: The run.
@@ -28,7 +30,8 @@
 --   outcome_at: When that was known.
 --   outcome_name: Name of that outcome or evaluation.
 --   outcome_value_usd: What it is worth, in US dollars, as sent.
---   is_pending: True when no outcome is known and the workflow's outcome window (catalog, 24 hours by default) since the start is still open against the latest event time of the warehouse.
+--   is_pending: True when no outcome is known and the workflow's outcome window (catalog, 24 hours by default) since
+--     the start is still open against the latest event time of the warehouse.
 --   model_calls: Model-call spans.
 --   priced_model_calls: Those whose cost is known.
 --   costless_model_calls: Those that failed without using a token: they cost nothing and need no price.
@@ -40,9 +43,12 @@
 --   cached_input_tokens: The part of input_tokens read from the provider's cache.
 --   output_tokens: Output tokens of its model calls, reasoning included.
 --   model_cost_usd: Sum of cost_usd over its model calls, in US dollars; null unless every call is priced or costless.
---   tool_cost_usd: Sum of the catalog's cost per call over its tool calls that have one, in US dollars; 0 without tool calls, null when none of its tools has a cost in the catalog.
---   escalation_cost_usd: The catalog's escalation cost when the outcome is 'escalated', in US dollars; 0 otherwise, null when escalated and the catalog has none.
---   cost_usd: model_cost_usd plus what is known of tool_cost_usd and escalation_cost_usd, in US dollars; null when model_cost_usd is.
+--   tool_cost_usd: Sum of the catalog's cost per call over its tool calls that have one, in US dollars; 0 without tool
+--     calls, null when none of its tools has a cost in the catalog.
+--   escalation_cost_usd: The catalog's escalation cost when the outcome is 'escalated', in US dollars; 0 otherwise,
+--     null when escalated and the catalog has none.
+--   cost_usd: model_cost_usd plus what is known of tool_cost_usd and escalation_cost_usd, in US dollars; null when
+--     model_cost_usd is.
 --   quality_flags: All flags of its spans, each once.
 
 WITH span AS (

@@ -11,8 +11,10 @@
 --   cost_usd: Cost of settled runs with a known cost, in US dollars; null when there is none.
 --   cost_per_success_usd: cost_usd ÷ successes of the same runs, in US dollars; null without a success.
 --   price_coverage_ratio: Priced model calls ÷ model calls that need a price, settled runs.
---   reuse_ratio: Share of invocations that resolve to certified components shared by two workflows or more: reuse_daily.
---   rollback_readiness: The weakest link, 0 to 1, as measured last: rollback_readiness. On the last day of a workflow only; the fleet's is the least of its workflows.
+--   reuse_ratio: Share of invocations that resolve to certified components shared by two workflows or more:
+--     reuse_daily.
+--   rollback_readiness: The weakest link, 0 to 1, as measured last: rollback_readiness. On the last day of a workflow
+--     only; the fleet's is the least of its workflows.
 --   policy_adherence_ratio: Policy decisions that allowed the action ÷ all; null without one.
 --   escalation_ratio: Settled runs handed to a person (outcome 'escalated') ÷ settled runs.
 --   override_ratio: Runs with a decision that a person changed ÷ runs.

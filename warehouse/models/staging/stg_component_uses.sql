@@ -1,5 +1,6 @@
 -- view: stg_component_uses
--- Every invocation of a component that could be shared, and whether the catalog certifies it: tool calls, agents, prompts (one
+-- Every invocation of a component that could be shared, and whether the catalog certifies it: tool calls, agents,
+-- prompts (one
 -- use per model call of a run with a prompt version), policy decisions.
 -- grain: one row per invocation
 -- columns:
@@ -9,7 +10,8 @@
 --   component_kind: 'tool', 'agent', 'prompt' or 'policy'.
 --   name: Name of the component; a prompt's is its version text.
 --   version: Version, where the trace tells one; null for tools and prompts.
---   is_certified: Whether the catalog certifies this component in this version. A prompt version resolves to the catalog's prompt when it is its name, or its name and version joined by '@', ':', '/' or '-'.
+--   is_certified: Whether the catalog certifies this component in this version. A prompt version resolves to the
+--     catalog's prompt when it is its name, or its name and version joined by '@', ':', '/' or '-'.
 
 WITH uses AS (
     SELECT started_at AS used_at, run_id, 'tool' AS component_kind, tool_name AS name, NULL::VARCHAR AS version

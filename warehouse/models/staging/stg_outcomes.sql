@@ -1,5 +1,6 @@
 -- view: stg_outcomes
--- Outcomes, each resolved to its run: by run id, else by trace, else to the last run of the session that had started by then.
+-- Outcomes, each resolved to its run: by run id, else by trace, else to the last run of the session that had started by
+-- then.
 -- An outcome whose run never came is left out here and stays in outcomes.
 -- grain: outcome_id, run_id
 -- columns:
