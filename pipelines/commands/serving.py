@@ -25,9 +25,13 @@ def broker_start(
     from pipelines.broker import Broker
 
     home = Broker(settings_of(context).home)
-    address = home.start(port, progress=lambda line: err.print(line, markup=False))
+    address = home.start(port, progress=lambda line: err.print(line, markup=False, soft_wrap=True))
     status = home.status()
-    out.print(f"Apache Kafka {status.version} on {address} (process {status.pid}), logs in {status.logs}", markup=False)
+    out.print(
+        f"Apache Kafka {status.version} on {address} (process {status.pid}), logs in {status.logs}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @broker.command("stop")
@@ -83,7 +87,7 @@ def refresh(context: typer.Context, catalog: Annotated[Path | None, typer.Option
     """Run the Dagster assets once: runs, cost per outcome, reuse, rollback readiness, scorecard."""
     rows = run_refresh(with_options(settings_of(context), catalog=catalog))
     for name, count in rows.items():
-        out.print(f"{name}: {count:,} rows", markup=False)
+        out.print(f"{name}: {count:,} rows", markup=False, soft_wrap=True)
 
 
 def dagster(
@@ -109,7 +113,7 @@ def dashboard_serve(
     from dashboards import serve
 
     existing_warehouse(settings_of(context))
-    err.print(f"dashboard at http://{host}:{port} (Ctrl-C stops it)", markup=False)
+    err.print(f"dashboard at http://{host}:{port} (Ctrl-C stops it)", markup=False, soft_wrap=True)
     serve(settings_of(context).home, host=host, port=port)
 
 
