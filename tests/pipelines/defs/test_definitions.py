@@ -1,0 +1,78 @@
+"""What Dagster loads: valid, and as the snapshot beside this file says.
+
+After a wanted change: ``UPDATE_SNAPSHOTS=1 python -m pytest tests/pipelines/defs/test_definitions.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pipelines.definitions import defs
+from warehouse import marts
+
+SNAPSHOT = Path(__file__).parent / "asset_specs.json"
+
+
+def described(spec: dg.AssetSpec) -> dict[str, Any]:
+    return {
+        "group": spec.group_name,
+        "kinds": sorted(spec.kinds),
+        "owners": list(spec.owners),
+        "deps": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+        "metadata": {
+            name: str(value) for name, value in sorted(spec.metadata.items()) if name.startswith("plumbline/")
+        },
+        "description": (spec.description or "").split("\n"),
+    }
+
+
+def asset_specs() -> dict[str, Any]:
+    specs = {spec.key.to_user_string(): described(spec) for spec in defs.resolve_all_asset_specs()}
+    return dict(sorted(specs.items()))
+
+
+def test_definitions_are_valid() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_every_asset_spec_is_as_its_snapshot_says() -> None:
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        SNAPSHOT.write_text(json.dumps(asset_specs(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        pytest.skip("the snapshot was written anew")
+    assert asset_specs() == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+
+
+def test_every_mart_is_an_asset_that_depends_on_what_its_sql_reads() -> None:
+    specs = asset_specs()
+    assert set(marts.names()) <= set(specs)
+    assert {name: set(specs[name]["deps"]) for name in marts.names()} == {
+        name: marts.upstream(name) for name in marts.names()
+    }
+    assert {"runs", "cost_per_outcome_by_model", "reuse_daily", "rollback_readiness"} <= set(marts.names())
+
+
+def test_the_check_on_runs_blocks() -> None:
+    checks = {
+        (spec.asset_key.to_user_string(), spec.name): spec.blocking
+        for checks in defs.asset_checks or []
+        for spec in checks.check_specs
+    }
+    assert checks == {("runs", "runs_are_sound"): True}
+
+
+def test_each_job_has_a_schedule() -> None:
+    repository = defs.get_repository_def()
+    scheduled = {schedule.job_name for schedule in repository.schedule_defs}
+    assert scheduled == {"refresh", "compaction", "retention"}
+    assert scheduled <= {job.name for job in repository.get_all_jobs()}
+
+
+def test_the_refresh_job_builds_every_mart() -> None:
+    layer = defs.resolve_job_def("refresh").asset_layer
+    assert {key.to_user_string() for key in layer.executable_asset_keys} == set(marts.names())

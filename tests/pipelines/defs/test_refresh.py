@@ -1,0 +1,118 @@
+"""A refresh builds every mart as its SQL says, records itself for Dagster's UI, and stops where a check fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from pipelines.defs.home import CONFIGURATION, dagster_home
+from pipelines.defs.refresh import RefreshResult, refresh
+from pipelines.errors import TerminalError
+from tests.pipelines.defs.conftest import HOSTILE, RUNS, outcome, run_spans, span, store
+from warehouse import Warehouse, marts, run_select
+
+
+def rows_of(home: Path, query: str) -> pl.DataFrame:
+    return run_select(home / "warehouse", query)
+
+
+def test_a_refresh_builds_every_mart_in_order_and_again_the_same(
+    refreshed: tuple[Path, RefreshResult], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    home, first = refreshed
+    assert list(first.rows) == marts.names()
+    assert first.failed_checks == ()
+    assert first.rows == {name: rows_of(home, f'SELECT count(*) FROM "{name}"').item() for name in first.rows}
+    assert (first.rows["runs"], first.rows["model_calls"], first.rows["tool_calls"]) == (RUNS, RUNS, RUNS)
+    before = rows_of(home, "SELECT * FROM cost_per_outcome_by_model ORDER BY ALL")
+
+    again = Path(shutil.copytree(home, tmp_path / "again"))
+    second = refresh(again)
+    assert second.rows == first.rows
+    assert second.run_id != first.run_id
+    assert rows_of(again, "SELECT * FROM cost_per_outcome_by_model ORDER BY ALL").equals(before)
+    assert capfd.readouterr() == ("", ""), "Dagster's messages stay in its own log"
+
+
+def test_the_run_is_in_the_instance_that_the_ui_reads(refreshed: tuple[Path, RefreshResult]) -> None:
+    home, result = refreshed
+    with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
+        run = instance.get_run_by_id(result.run_id)
+        event = instance.get_latest_materialization_event(dg.AssetKey("runs"))
+    assert run is not None
+    assert (run.job_name, run.status) == ("refresh", dg.DagsterRunStatus.SUCCESS)
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    assert metadata["dagster/row_count"].value == RUNS
+    schema = metadata["dagster/column_schema"].value
+    assert isinstance(schema, dg.TableSchema)
+    assert {column.name: column.type for column in schema.columns}["cost_usd"] == "DOUBLE"
+    assert all(column.description for column in schema.columns)
+
+
+def test_text_from_traces_stays_text(refreshed: tuple[Path, RefreshResult]) -> None:
+    home, result = refreshed
+    assert result.failed_checks == ()
+    assert rows_of(home, "SELECT run_id, workflow, model FROM runs WHERE run_id LIKE '%DROP%'").row(0) == (HOSTILE,) * 3
+    assert rows_of(home, "SELECT count(*) FROM spans").item() == 3 * RUNS
+
+
+def test_an_empty_warehouse_gives_empty_marts(tmp_path: Path) -> None:
+    Warehouse.open(tmp_path / "warehouse").close()
+    result = refresh(tmp_path)
+    assert set(result.rows) == set(marts.names())
+    assert set(result.rows.values()) == {0}
+    assert result.failed_checks == ()
+
+
+def test_a_failed_check_keeps_the_marts_behind_it_as_they_were(
+    refreshed: tuple[Path, RefreshResult], tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(refreshed[0], tmp_path / "home"))
+    everything = {name: f'SELECT * FROM "{name}" ORDER BY ALL' for name in marts.names() if name != "runs"}
+    before = {name: rows_of(home, query) for name, query in everything.items()}
+    refund = {"cost_usd": -5.0, "input_tokens": 1, "output_tokens": 1}
+    store(home, "spans", [*run_spans(RUNS), span(RUNS, 3, "model", **refund)])
+    store(home, "outcomes", [outcome(RUNS)])
+
+    failed = refresh(home)
+    assert set(failed.rows) == {"runs"}, "all others depend on runs"
+    (message,) = failed.failed_checks
+    assert message.startswith("runs.runs_are_sound: 1 of ")
+    assert "cost_usd is 0 or more, where known (1 of 13 rows break it)" in message
+    for name, query in everything.items():
+        assert rows_of(home, query).equals(before[name]), name
+
+
+def test_a_mart_that_cannot_be_built_is_one_clear_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(warehouse: Warehouse, name: str) -> int:
+        raise ValueError(f"no room\nfor {name}")
+
+    monkeypatch.setattr(marts, "build", fail)
+    with pytest.raises(TerminalError) as raised:
+        refresh(home)
+    assert str(raised.value) == f"runs failed ({home / 'dagster'}): no room for runs"
+
+
+def test_the_command_says_rows_and_nothing_else_and_writes_below_the_home_alone(home: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "--home", str(home), "refresh"],
+        cwd=elsewhere,
+        env={**os.environ, "HOME": str(elsewhere), "PYTHONPATH": str(CONFIGURATION.parent), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == marts.names()
+    assert list(elsewhere.iterdir()) == []
