@@ -33,6 +33,7 @@ def _consumer_options(bootstrap_servers: str) -> dict[str, Any]:
         "max_poll_records": 5000,
         "max_partition_fetch_bytes": 4 * 2**20,
         "max_poll_interval_ms": 600_000,
+        "session_timeout_ms": 15_000,  # how long a dead worker keeps its partitions from the others
     }
 
 
@@ -112,7 +113,10 @@ class KafkaSource:
         """Assigned partitions not yet read up to their high watermark, or not long enough to call them idle."""
         now = time.monotonic()
         waiting: set[tuple[str, int]] = set()
-        for partition in self._consumer.assignment():
+        assignment = self._consumer.assignment()
+        if not assignment:
+            return {(self._topic, -1)}  # the group has not settled: anything may still come
+        for partition in assignment:
             key = (partition.topic, partition.partition)
             high = self._consumer.highwater(partition)
             if high is None or self._positions.get(key, 0) < high:
