@@ -149,8 +149,7 @@ def _wire(app: Dash, reader: Reader) -> None:
             extent = reader.extent() if reader.state() is DataState.READY else None
         except (WarehouseError, duckdb.Error):
             return no_update, no_update
-        filled = shell.controls(extent, Filters.parse(search))
-        return tuple(part.children[1].options for part in filled.children[:2])
+        return shell.offered(extent, Filters.parse(search))
 
 
 def render(reader: Reader, path: str, filters: Filters) -> tuple[Component, Component, Component]:
@@ -165,6 +164,8 @@ def render(reader: Reader, path: str, filters: Filters) -> tuple[Component, Comp
         if state is not DataState.READY:
             return bar, shell.heading(path, None), empty.not_ready(state)
         view = reader.view(filters)
+        if view is None:
+            return bar, shell.heading(path, None), empty.not_ready(DataState.STREAMED)
         content = content_of(reader, path, view)
     except (WarehouseError, DashboardError) as error:
         return bar, shell.heading(path, None), empty.broken(error.what, error.where, error.todo)

@@ -16,8 +16,8 @@ from typing import Any
 
 import polars as pl
 
-# Two-sided 95 % of the normal law.
-Z95 = 1.959963984540054
+# Two-sided 95 % of the normal law, rounded as the marts round it.
+Z95 = 1.96
 
 SUMS = (
     "runs",
@@ -27,7 +27,7 @@ SUMS = (
     "escalations",
     "priced_runs",
     "priced_successes",
-    "model_calls",
+    "priceable_model_calls",
     "priced_model_calls",
     "tool_calls",
     "tool_errors",
@@ -37,6 +37,9 @@ NULLABLE_SUMS = (
     "cost_usd",
     "cost_squared",
     "cost_of_successes_usd",
+    "model_cost_usd",
+    "tool_cost_usd",
+    "escalation_cost_usd",
     "input_tokens",
     "cached_input_tokens",
     "output_tokens",
@@ -69,7 +72,7 @@ def rolled(cohorts: pl.DataFrame, *by: str) -> pl.DataFrame:
     return groups.with_columns(
         success_ratio=_ratio("successes", "settled_runs"),
         escalation_ratio=_ratio("escalations", "settled_runs"),
-        price_coverage_ratio=_ratio("priced_model_calls", "model_calls"),
+        price_coverage_ratio=_ratio("priced_model_calls", "priceable_model_calls"),
         cost_per_success_usd=_ratio("cost_usd", "priced_successes"),
         unsuccessful_cost_usd=pl.col("cost_usd") - pl.col("cost_of_successes_usd"),
         **_fieller(),

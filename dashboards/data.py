@@ -24,6 +24,12 @@ QUERIES = Path(__file__).parent / "queries"
 # The tables a page can't do without, and the one that says the stream has run.
 MARTS = frozenset({"runs", "reuse_daily", "rollback_readiness"})
 
+# Metrics whose evidence is in policy decisions and approvals.
+POLICY_METRICS = frozenset({"denied", "approval_skipped", "outdated_policy"})
+
+# A view is some hundred kilobytes; this many serve the filters that a team looks at.
+_VIEWS_KEPT = 64
+
 
 class State(Enum):
     """How far the data are."""
@@ -92,6 +98,7 @@ class Reader:
         self.path = Path(home) / "warehouse"
         self._warehouse: Warehouse | None = None
         self._identity: tuple[int, int] | None = None
+        self._views: dict[tuple[str, Filters], View | None] = {}
         self._lock = threading.RLock()
 
     def rows(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
@@ -128,39 +135,46 @@ class Reader:
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY
         tables = set(self.rows("tables")["table_name"])
-        if "spans" not in tables or not self.rows("streamed").item(0, "spans"):
-            return State.EMPTY if not tables & MARTS else self._marts_state(tables)
-        return self._marts_state(tables)
-
-    def _marts_state(self, tables: set[str]) -> State:
-        return State.READY if tables >= MARTS and self.rows("extent").item(0, "runs") else State.STREAMED
+        if tables >= MARTS and self.extent() is not None:
+            return State.READY
+        return State.STREAMED if "spans" in tables and self.rows("has_spans").item() else State.EMPTY
 
     def revision(self) -> str:
         """A text that changes when a refresh or an incident changed what pages show."""
-        state = self.state()
-        if state is State.EMPTY:
-            return state.name
-        parts = [self.rows("revision").row(0)] + ([self.extent()] if state is State.READY else [])
-        return repr((state.name, *parts))
+        if not (self.path / "catalog.sqlite").is_file():
+            return State.EMPTY.name
+        row = self.rows("revision").row(0) if "incidents" in set(self.rows("tables")["table_name"]) else ()
+        return repr((self._identity, *map(str, row)))
 
-    def extent(self) -> Extent:
-        """What the marts hold; only to be asked in `State.READY`."""
+    def extent(self) -> Extent | None:
+        """What the marts hold; None without a run."""
         row = self.rows("extent").row(0, named=True)
-        return Extent(
-            row["earliest_at"],
-            row["latest_at"],
-            row["runs"],
-            tuple(row["workflows"] or ()),
-            tuple(row["environments"] or ()),
-        )
+        if not row["runs"] or row["earliest_at"] is None:
+            return None
+        workflows, environments = tuple(row["workflows"] or ()), tuple(row["environments"] or ())
+        return Extent(row["earliest_at"], row["latest_at"], row["runs"], workflows, environments)
 
-    def view(self, filters: Filters) -> View:
-        """What the pages show under `filters`; only to be asked in `State.READY`."""
+    def view(self, filters: Filters) -> View | None:
+        """What the pages show under `filters`; None where there is no run.
+
+        Views are kept until the next `revision`, so that many readers of one page cost one set of queries.
+        """
+        with self._lock:
+            key = (self.revision(), filters)
+            if key not in self._views:
+                self._views[key] = self._read(filters)
+                while len(self._views) > _VIEWS_KEPT:
+                    self._views.pop(next(iter(self._views)))
+            return self._views[key]
+
+    def _read(self, filters: Filters) -> View | None:
         extent = self.extent()
+        if extent is None:
+            return None
         shown = window(filters.period, extent.earliest_at, extent.latest_at)
         spans = [shown.previous_start, shown.previous_end, shown.start, shown.end]
         scope = [*spans, filters.workflow, filters.environment, round(shown.bucket / timedelta(seconds=1))]
-        incidents = self.rows("incidents", [shown.previous_start, None, filters.workflow])
+        incidents = self.rows("incidents", [shown.previous_start, filters.workflow])
         return View(
             filters=filters,
             window=shown,
@@ -171,7 +185,7 @@ class Reader:
             rollback=self.rows("rollback", [filters.workflow]),
             incidents=incidents,
             signals=self.rows("signals", [incidents["incident_id"].to_list()]),
-            streamed_at=self.rows("streamed").item(0, "latest_at"),
+            streamed_at=self.rows("streamed", [extent.latest_at]).item(0, "latest_at"),
         )
 
     def evidence(self, signal: dict[str, Any], until: datetime) -> pl.DataFrame:
@@ -193,6 +207,6 @@ class Reader:
         scope = [signal["workflow"], start, end, bucket]
         if signal["metric"] == "tool_error":
             return self.rows("tool_values", [*scope, signal["dimension"]])
-        if signal["metric"] == "denied":
-            return self.rows("policy_values", scope)
+        if signal["metric"] in POLICY_METRICS:
+            return self.rows("policy_values", [*scope, signal["metric"]])
         return self.rows("run_values", [*scope, signal["metric"]])

@@ -120,12 +120,21 @@ DEFINITIONS: dict[str, Definition] = {
         "Runs that are pending or have a call without a known price.",
         "runs",
     ),
+    "made_of": Definition(
+        "What a success is paid for",
+        "Where the money of one successful outcome goes: to models, to tools, or to people who took a run over.",
+        "model, tool and escalation cost of settled, priced runs, each ÷ the successes among them; the parts add up to the "
+        "cost per success",
+        "US dollars per successful run",
+        "Tools and escalations without a cost in the catalog count as nothing: give them one to see them.",
+        "runs, catalog_tools, catalog_workflows",
+    ),
     "price_coverage": Definition(
         "Price coverage",
         "How much of the model traffic has a known price: the rest is missing from every cost.",
-        "model calls with a known price ÷ all model calls",
+        "model calls with a known price ÷ model calls that need one, in settled runs",
         "share of model calls",
-        "Nothing.",
+        "Calls that failed without using a token: they cost nothing.",
         "runs, price_list",
     ),
     "incident_timeline": Definition(

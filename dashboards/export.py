@@ -69,14 +69,14 @@ def export(home: Path, out: Path, *, filters: Filters | None = None) -> list[Pat
     reader = Reader(home)
     try:
         state = reader.state()
-        if state is not DataState.READY:
+        view = reader.view(filters or Filters()) if state is DataState.READY else None
+        if view is None:
             todo = (
                 "run `plumbline stream`, then `plumbline refresh`"
                 if state is DataState.EMPTY
                 else "run `plumbline refresh`"
             )
             raise DashboardError(f"there is nothing to report: {state.value}", str(home), todo)
-        view = reader.view(filters or Filters())
         pages = {path: document(path, shell.heading(path, view), content_of(reader, path, view)) for path in FILES}
     finally:
         reader.close()
@@ -102,7 +102,10 @@ def document(path: str, heading: Component, content: Component) -> str:
     theme = (ASSETS / "theme.js").read_text(encoding="utf-8")
     scripts = [get_plotlyjs(), _DRAW] if writer.figures else []
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in [theme, *scripts])
-    policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
     # Inside a script element only `</script` and `<!--` end or bend the text; every < is written as an escape.
     figures = "[" + ",".join(writer.figures) + "]"
     figures = figures.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -110,7 +113,8 @@ def document(path: str, heading: Component, content: Component) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escaping.escape(policy)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>Plumbline: {escaping.escape(shell.TITLES[path])}</title>\n<style>\n{styles}\n</style>\n<script>{theme}</script>\n</head>\n"
+        f"<title>Plumbline: {escaping.escape(shell.TITLES[path])}</title>\n"
+        f"<style>\n{styles}\n</style>\n<script>{theme}</script>\n</head>\n"
         f'<body>\n{body}\n<script type="application/json" id="figures">{figures}</script>\n'
         + "".join(f"<script>{script}</script>\n" for script in scripts)
         + "</body>\n</html>\n"
@@ -153,7 +157,7 @@ class Writer:
         )
 
     def _graph(self, props: dict[str, Any]) -> str:
-        figure = json.loads(to_json(props["figure"], validate=False))
+        figure = json.loads(to_json(props["figure"], validate=False) or "{}")
         self.figures.append(
             json.dumps({"data": figure["data"], "layout": figure["layout"], "config": props.get("config") or {}})
         )

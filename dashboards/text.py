@@ -22,11 +22,11 @@ def _visible(character: str) -> str:
 
 
 def plain(text: object, limit: int = 60) -> str:
-    """`text` as one line of at most `limit` characters, control and direction characters made visible.
+    r"""`text` as one line of at most `limit` characters, control and direction characters made visible.
 
     Examples
     --------
-    >>> plain("refund\\u202etxt.exe")
+    >>> plain("refund\u202etxt.exe")
     'refund\ufffdtxt.exe'
     >>> plain("a" * 100, limit=5)
     'aaaa…'
@@ -116,13 +116,15 @@ def measure(value: float | None, unit: str | None) -> str:
     Examples
     --------
     >>> measure(0.031, "usd"), measure(0.12, "ratio"), measure(1520, "ms"), measure(2.31, "steps")
-    ('$0.0310', '12\u202f%', '1,520\u202fms', '2.31\u202fsteps')
+    ('$0.0310', '12\u202f%', '1.52\u202fs', '2.31\u202fsteps')
     """
     if value is None:
         return UNKNOWN
     name = (unit or "").lower()
     if name == "usd" or name.startswith(("usd ", "usd/", "usd_")):
         return usd(value) + (f" {plain(name[4:].replace('_', ' '), 20)}" if len(name) > 3 else "")
+    if name == "ms" and abs(value) >= 1000:
+        return f"{significant(value / 1000)}{_NARROW}s"
     if name in {"ratio", "share", "rate", "probability"}:
         return percent(value)
     return significant(value) + (f"{_NARROW}{plain(unit, 24)}" if unit else "")
@@ -143,12 +145,12 @@ def when(value: datetime | None, *, seconds: bool = False) -> str:
 
 
 def lasted(value: timedelta | None) -> str:
-    """A duration in its two largest units.
+    """A duration in its two largest units; in one, where that is precise enough.
 
     Examples
     --------
-    >>> lasted(timedelta(hours=26, minutes=5)), lasted(timedelta(seconds=42)), lasted(timedelta(minutes=3, seconds=9))
-    ('1 d 2 h', '42 s', '3 min 9 s')
+    >>> lasted(timedelta(hours=26, minutes=5)), lasted(timedelta(seconds=42)), lasted(timedelta(minutes=49, seconds=9))
+    ('1 d 2 h', '42 s', '49 min')
     """
     if value is None:
         return UNKNOWN
@@ -160,7 +162,7 @@ def lasted(value: timedelta | None) -> str:
         amount, seconds = divmod(seconds, size)
         if amount or parts or name == "s":
             parts.append(f"{amount} {name}" if amount or not parts else "")
-        if len(parts) == 2:
+        if len(parts) == 2 or amount >= 10:
             break
     return " ".join(part for part in parts if part)
 

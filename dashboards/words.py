@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +13,34 @@ from dashboards.cohorts import is_ratio_within_noise, is_within_noise
 
 Row = Mapping[str, Any]
 
-FAMILY_NAMES = ("data", "behavior", "tool", "cost", "policy")
-
 # Weakest links as rollback_readiness names them → words.
 LINKS = {
-    "versions_pinned": "versions are not pinned on every run",
-    "known_good_release": "no earlier release with enough good runs",
-    "compensated_writes": "writes without a compensation",
-    "drill": "no successful drill in 90 days",
-    "objective": "slower than the rollback objective",
+    "versions": "versions pinned",
+    "known_good": "known-good release",
+    "compensation": "writes compensated",
+    "drill": "rollback drill",
+    "objective": "time to roll back",
+}
+
+# Metrics as signals name them → words.
+METRICS = {
+    "input_tokens_per_call": "input tokens per model call",
+    "retrieval_source": "retrieval sources",
+    "steps_per_run": "steps per run",
+    "path": "path through the run",
+    "duration_ms": "run duration",
+    "success": "success ratio",
+    "escalated": "escalation ratio",
+    "tool_error": "error rate",
+    "tool_mix": "mix of tools",
+    "argument_shape": "argument shape",
+    "cost_usd_per_run": "model cost per run",
+    "tokens_per_call": "tokens per model call",
+    "cached_ratio": "cached share of input tokens",
+    "model_served": "model that served",
+    "denied": "runs with a denied action",
+    "approval_skipped": "approvals bypassed",
+    "outdated_policy": "runs under an outdated policy",
 }
 
 
@@ -40,6 +61,11 @@ class Delta:
     text: str
     tone: str
     said: str
+
+
+def known(row: Row | None, name: str) -> float | None:
+    """A number of `row`; None where there is no row or it does not know."""
+    return row[name] if row else None
 
 
 def changed(
@@ -84,9 +110,9 @@ def _delta(
     if is_zero:
         return Delta("no change", "flat", f"no change against {against}")
     arrow, way = ("▲", "up") if change > 0 else ("▼", "down")
-    said = f"{way} {size} against {against}"
     if noise:
-        return Delta(f"{arrow} {size}", "flat", f"{said}; no more than sampling alone explains")
+        return Delta(f"{arrow} {size}", "flat", f"about the same as {against} ({way} {size}, within sampling)")
+    said = f"{way} {size} against {against}"
     tone = "flat" if lower_is_better is None else "good" if (change < 0) == lower_is_better else "bad"
     return Delta(f"{arrow} {size}", tone, said)
 
@@ -114,7 +140,7 @@ def verdict(now: Row, before: Row | None, open_incidents: int, readiness: Row | 
     if score is None:
         return Verdict("Not proven", "warn", "rollback readiness can't be proved from the traces", 4)
     if score < 0.5:
-        return Verdict("No rollback", "warn", link(readiness), 3)
+        return Verdict("No rollback", "warn", f"weakest link: {link(readiness)}", 3)
     return Verdict("Steady", "good", "no open incident, cost and success within their range, rollback proven", 5)
 
 
@@ -145,9 +171,39 @@ def is_worse_success(now: Row, before: Row | None) -> bool:
 
 
 def link(readiness: Row | None) -> str:
-    """The weakest link of rollback readiness in words."""
-    name = (readiness or {}).get("weakest_link")
-    return LINKS.get(name, text.plain(str(name).replace("_", " "), 60)) if name else ""
+    """The weakest link of rollback readiness by name, and what is wrong with it."""
+    row = readiness or {}
+    name, detail = row.get("weakest_link"), text.plain(row.get("detail") or "", 90)
+    if row.get("score") == 1 or not name:
+        return detail
+    return f"{LINKS.get(name, text.plain(str(name).replace('_', ' '), 40))}: {detail}".removesuffix(": ")
+
+
+def score(value: float | None) -> str:
+    """A readiness score; rounded down, so that 1.00 is said only of a chain whose every link holds.
+
+    Examples
+    --------
+    >>> score(0.9954), score(None)
+    ('0.99', 'not proven')
+    """
+    return f"{math.floor(100 * value) / 100:.2f}" if value is not None else "not proven"
+
+
+def metric(signal: Row | None) -> str:
+    """What a signal watches, in words."""
+    if signal is None:
+        return ""
+    name = METRICS.get(signal["metric"], text.plain(str(signal["metric"]).replace("_", " "), 40))
+    return f"{name} of {text.plain(signal['dimension'], 40)}" if signal["dimension"] else name
+
+
+def headline(incident: Row, limit: int = 140) -> str:
+    """An incident's headline, its first letter raised."""
+    line = text.plain(incident["headline"] or incident["incident_id"] or "drift", limit)
+    # No line may break between a number and its unit.
+    line = re.sub(r"(?<=\d) (?=%)", "\u202f", line)
+    return line[:1].upper() + line[1:]
 
 
 def interval(row: Row) -> str:
@@ -162,7 +218,8 @@ def interval(row: Row) -> str:
 def coverage(row: Row) -> str:
     """What a cost rests on."""
     return (
-        f"{text.percent(row['price_coverage_ratio'])} of {text.count(row['model_calls'])} model calls have a known price; "
+        f"{text.percent(row['price_coverage_ratio'])} of {text.count(row['priceable_model_calls'])} model calls "
+        "have a known price; "
         f"{text.count(row['priced_runs'])} of {text.count(row['settled_runs'])} settled runs are priced; "
         f"{text.count(row['pending_runs'])} pending runs are left out"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,19 @@ import plotly.graph_objects as go
 import polars as pl
 
 from dashboards import text
-from dashboards.figures.theme import BAND, BLUE, SHADE, VERMILLION, bare, note, time_axis
+from dashboards.figures.theme import (
+    BAND,
+    BLUE,
+    GOLD,
+    GREEN,
+    RULE,
+    SHADE,
+    VERMILLION,
+    bare,
+    note,
+    rows_axis,
+    time_axis,
+)
 from dashboards.filters import Window
 
 
@@ -48,10 +61,7 @@ def trend(points: pl.DataFrame, window: Window, *, height: int = 280, is_small: 
         customdata=[[_hover(row, window.bucket)] for row in points.iter_rows(named=True)],
         hovertemplate="%{customdata[0]}<extra></extra>",
     )
-    highest = known.select(pl.max_horizontal("cost_per_success_usd", "ci_high_usd").max()).item()
-    # A wide interval at one thin bucket must not flatten the rest: three times the highest point is room enough.
-    ceiling = min(highest, 3 * known["cost_per_success_usd"].max()) if highest else None  # type: ignore[operator]
-    _money_axis(figure, ceiling, ticks=3 if is_small else 5)
+    _fit(figure, known, ticks=3 if is_small else 5)
     _time(figure, points, window, is_small=is_small)
     return figure
 
@@ -80,7 +90,7 @@ def spend(points: pl.DataFrame, window: Window, *, height: int = 280) -> go.Figu
             marker={
                 "color": colour,
                 "line": {"width": 0},
-                "pattern": {"shape": pattern, "fgcolor": "rgba(255,255,255,0.55)", "size": 6, "solidity": 0.25},
+                "pattern": _pattern(pattern, colour),
             },
             customdata=[
                 [text.when(row["bucket_at"]), text.usd(row[column]), text.percent(share)]
@@ -93,6 +103,58 @@ def spend(points: pl.DataFrame, window: Window, *, height: int = 280) -> go.Figu
     _money_axis(figure, total if isinstance(total, (int, float)) else None, ticks=5)
     _time(figure, points, window, is_small=False, is_bar=True)
     return figure
+
+
+# Part of a run's cost → name, column, colour, pattern.
+_PARTS = (
+    ("Model calls", "model_cost_usd", BLUE, ""),
+    ("Tools", "tool_cost_usd", GREEN, "."),
+    ("Handing over to people", "escalation_cost_usd", GOLD, "/"),
+)
+
+
+def made_of(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """What one successful outcome is paid for, per workflow: model calls, tools, people who took over.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        `dashboards.cohorts.rolled` by ``workflow``, top to bottom; each with a cost per success.
+    """
+    figure = bare(max(84 + 34 * len(rows), 150), barmode="stack", bargap=0.42, showlegend=True)
+    figure.update_layout(
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "font": {"size": 12},
+            "traceorder": "normal",
+        }
+    )
+    for name, column, colour, pattern in _PARTS:
+        values = [(row[column] or 0.0) / row["priced_successes"] for row in rows]
+        shares = [(row[column] or 0.0) / row["cost_usd"] if row["cost_usd"] else None for row in rows]
+        figure.add_bar(
+            y=list(range(len(rows))),
+            x=values,
+            orientation="h",
+            name=name,
+            marker={"color": colour, "line": {"width": 0}, "pattern": _pattern(pattern, colour)},
+            customdata=[
+                [text.label(row["workflow"]), text.usd(value), text.percent(share)]
+                for row, value, share in zip(rows, values, shares, strict=True)
+            ],
+            hovertemplate=f"%{{customdata[0]}}<br>{name}: <b>%{{customdata[1]}}</b> per success, %{{customdata[2]}} of it"
+            "<extra></extra>",
+        )
+    rows_axis(figure, [text.label(row["workflow"], 26) for row in rows])
+    figure.update_xaxes(tickprefix="$", showgrid=True, gridcolor=RULE, nticks=5, rangemode="tozero")
+    return figure
+
+
+def _pattern(shape: str, colour: str) -> dict[str, Any]:
+    return {"shape": shape, "bgcolor": colour, "fgcolor": "rgba(255,255,255,0.5)", "size": 6, "solidity": 0.22}
 
 
 def _share(points: pl.DataFrame) -> list[float | None]:
@@ -117,6 +179,20 @@ def _hover(row: dict[str, Any], bucket: timedelta) -> str:
         f"price coverage {text.percent(row['price_coverage_ratio'])} of model calls<br>"
         f"{text.when(row['bucket_at'])}, {text.lasted(bucket)}"
     )
+
+
+def _fit(figure: go.Figure, known: pl.DataFrame, *, ticks: int) -> None:
+    """Scale the axis to the line and its band; it starts at zero unless that would flatten everything."""
+    values = known["cost_per_success_usd"]
+    low, high = (float(values.min() or 0), float(values.max() or 0)) if known.height else (0.0, 1.0)  # type: ignore[arg-type]
+    # A wide band at one thin bucket must not flatten the rest.
+    top = min(float(known["ci_high_usd"].max() or high), 3 * high)  # type: ignore[arg-type]
+    bottom = max(float(known["ci_low_usd"].min() or 0), low / 3)  # type: ignore[arg-type]
+    top, room = max(top, high), max(top, high) - min(bottom, low)
+    start = max(min(bottom, low) - 0.6 * room, 0.0)
+    if start < 0.35 * top:
+        start = 0.0
+    figure.update_yaxes(tickprefix="$", nticks=ticks, range=[start, top + 0.12 * (top - start)])
 
 
 def _money_axis(figure: go.Figure, highest: float | None, *, ticks: int) -> None:

@@ -22,6 +22,7 @@ from dashboards.figures.theme import (
     rows_axis,
     time_axis,
 )
+from dashboards.mixes import Share
 
 
 def timeline(incidents: pl.DataFrame, start: datetime, end: datetime) -> go.Figure:
@@ -79,7 +80,8 @@ def timeline(incidents: pl.DataFrame, start: datetime, end: datetime) -> go.Figu
                 ]
                 for row in rows
             ],
-            hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}<br>detected %{customdata[2]}, %{customdata[3]}<extra></extra>",
+            hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}<br>"
+            "detected %{customdata[2]}, %{customdata[3]}<extra></extra>",
         )
     rows_axis(figure, [text.label(workflow, 24) for workflow in workflows])
     for place in range(len(workflows)):
@@ -119,7 +121,10 @@ def evidence(points: pl.DataFrame, level: Level, *, height: int = 220) -> go.Fig
         bucket_at (UTC), value, observations.
     """
     figure = bare(height, margin={"l": 8, "r": 12, "t": 26, "b": 8})
-    times, values = points["bucket_at"].to_list(), points["value"].to_list()
+    # Long durations are read in seconds.
+    scale = 0.001 if level.unit == "ms" and (points["value"].max() or 0) >= 1000 else 1.0  # type: ignore[operator]
+    times, values = points["bucket_at"].to_list(), [scale * value for value in points["value"].to_list()]
+    before, after = (None if value is None else scale * value for value in (level.before, level.after))
     is_ratio = (level.unit or "") in {"ratio", "share", "rate", "probability"}
     figure.add_scatter(
         x=times,
@@ -134,7 +139,7 @@ def evidence(points: pl.DataFrame, level: Level, *, height: int = 220) -> go.Fig
         hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]} observations from %{customdata[2]}<extra></extra>",
     )
     start, end = min([*times, level.onset_at]), max([*times, level.alarm_at])
-    for value, x0, x1 in ((level.before, start, level.onset_at), (level.after, level.onset_at, end)):
+    for value, x0, x1 in ((before, start, level.onset_at), (after, level.onset_at, end)):
         if value is not None:
             figure.add_shape(
                 type="line", x0=x0, x1=x1, y0=value, y1=value, line={"color": VERMILLION, "width": 2, "dash": "dash"}
@@ -148,42 +153,54 @@ def evidence(points: pl.DataFrame, level: Level, *, height: int = 220) -> go.Fig
             type="line", x0=at, x1=at, yref="paper", y0=0, y1=1, line={"color": GREY, "width": 1.25, "dash": "dot"}
         )
         note(figure, name, x=at, y=1, yref="paper", xanchor=side, yanchor="bottom")
-    known = [value for value in (*values, level.before, level.after) if value is not None]
+    known = [value for value in (*values, before, after) if value is not None]
     figure.update_yaxes(rangemode="tozero", nticks=4, tickformat=".0%" if is_ratio else None)
     if known and min(known) >= 0:
         figure.update_yaxes(range=[0, max(max(known) * 1.15, 1e-9)])
     if (level.unit or "").lower().startswith("usd"):
         figure.update_yaxes(tickprefix="$")
+    if level.unit == "ms":
+        figure.update_yaxes(ticksuffix="\u202fs" if scale < 1 else "\u202fms")
     time_axis(figure, start - timedelta(minutes=30), end + timedelta(minutes=30))
     return figure
 
 
-def shares(names: Sequence[str], before: Sequence[float | None], after: Sequence[float | None]) -> go.Figure:
-    """A mix before and after: two bars per category.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Categories as the traces name them; made safe here.
-    before, after : sequence of float | None
-        Share of each in [0, 1].
-    """
-    figure = bare(max(78 + 40 * len(names), 150), barmode="group", bargap=0.35, bargroupgap=0.08, showlegend=True)
-    figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}})
-    safe = [text.label(name, 40) for name in names]
-    for title, part, colour, pattern in (("Before", before, GREY, "/"), ("After", after, BLUE, "")):
+def shares(mix: Sequence[Share]) -> go.Figure:
+    """A mix before and after: two bars per category, the largest move on top."""
+    figure = bare(max(70 + 34 * len(mix), 150), barmode="group", bargap=0.3, bargroupgap=0.06, showlegend=True)
+    figure.update_layout(
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "font": {"size": 12},
+            "traceorder": "normal",
+        }
+    )
+    names = [text.label(share.name, 34) for share in mix]
+    for title, part, colour, pattern in (
+        ("Before", [share.before for share in mix], GREY, "/"),
+        ("After", [share.after for share in mix], BLUE, ""),
+    ):
         figure.add_bar(
-            y=list(range(len(names))),
-            x=list(part),
+            y=list(range(len(mix))),
+            x=part,
             orientation="h",
             name=title,
             marker={
                 "color": colour,
-                "pattern": {"shape": pattern, "size": 6, "solidity": 0.25, "fgcolor": "rgba(255,255,255,0.55)"},
+                "pattern": {
+                    "shape": pattern,
+                    "bgcolor": colour,
+                    "size": 6,
+                    "solidity": 0.22,
+                    "fgcolor": "rgba(255,255,255,0.5)",
+                },
             },
-            customdata=[[name, text.percent(value)] for name, value in zip(safe, part, strict=True)],
+            customdata=[[name, text.percent(value)] for name, value in zip(names, part, strict=True)],
             hovertemplate=f"%{{customdata[0]}}<br>{title.lower()}: <b>%{{customdata[1]}}</b><extra></extra>",
         )
-    rows_axis(figure, safe)
+    rows_axis(figure, names)
     figure.update_xaxes(tickformat=".0%", showgrid=True, gridcolor=RULE, nticks=5, rangemode="tozero")
     return figure

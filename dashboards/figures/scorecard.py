@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,12 @@ class Change:
 
 
 def changes(
-    rows: Sequence[Change], shown: Callable[[float | None], str], *, prefix: str = "", suffix: str = ""
+    rows: Sequence[Change],
+    shown: Callable[[float | None], str],
+    *,
+    prefix: str = "",
+    suffix: str = "",
+    is_log: bool = False,
 ) -> go.Figure:
     """One row per workflow: hollow mark before, filled mark now, a thin line for the interval.
 
@@ -48,6 +54,8 @@ def changes(
         Writes one value with its unit.
     prefix, suffix : str
         Unit on the axis.
+    is_log : bool
+        Amounts of very different size: a logarithmic axis, when the largest is eight times the smallest or more.
     """
     figure = bare(max(70 + 34 * len(rows), 140), margin={"l": 8, "r": 18, "t": 8, "b": 8})
     for index, row in enumerate(rows):
@@ -97,12 +105,21 @@ def changes(
         hovertemplate="%{customdata[0]}<br><b>%{customdata[1]}</b> now, %{customdata[2]} before%{customdata[3]}<extra></extra>",
     )
     rows_axis(figure, [text.label(row.workflow, 26) for row in rows])
-    figure.update_xaxes(
-        showgrid=True,
-        gridcolor=RULE,
-        tickprefix=prefix,
-        ticksuffix=suffix,
-        nticks=5,
-        rangemode="tozero" if prefix else "normal",
-    )
+    figure.update_xaxes(showgrid=True, gridcolor=RULE, tickprefix=prefix, ticksuffix=suffix, nticks=5)
+    known = [value for row in rows for value in (row.now, row.before, row.low, row.high) if value is not None]
+    if is_log and known and min(known) > 0 and max(known) >= 8 * min(known):
+        ticks = _log_ticks(min(known), max(known))
+        figure.update_xaxes(
+            type="log", tickmode="array", tickvals=ticks, ticktext=[shown(tick).removesuffix(".00") for tick in ticks]
+        )
+    elif prefix:
+        figure.update_xaxes(rangemode="tozero")
     return figure
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round values (1, 2, 5 of each power of ten) within or next to the range; at most six."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
+    inside = [tick for tick in ticks if low * 0.7 <= tick <= high * 1.4]
+    return inside if len(inside) <= 6 else [tick for tick in inside if f"{tick:e}".startswith("1")]

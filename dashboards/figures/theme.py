@@ -38,7 +38,7 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
 }
 OTHER_FAMILY = ("Other", GREY, "x")
 
-FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+FONT = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', system-ui, sans-serif"
 
 # For every graph on a page: no editing, no logo, no link out, no scroll trap on a phone.
 CONFIG: dict[str, Any] = {
@@ -67,9 +67,18 @@ def bare(height: int, **layout: Any) -> go.Figure:
         showlegend=False,
         dragmode=False,
     )
-    figure.update_xaxes(automargin=True, fixedrange=True, showgrid=False, zeroline=False, showline=False, ticks="")
+    figure.update_xaxes(
+        automargin=True, fixedrange=True, showgrid=False, zeroline=False, showline=False, ticks="", ticklabelstandoff=6
+    )
     figure.update_yaxes(
-        automargin=True, fixedrange=True, showgrid=True, gridcolor=RULE, zeroline=False, showline=False, ticks=""
+        automargin=True,
+        fixedrange=True,
+        showgrid=True,
+        gridcolor=RULE,
+        zeroline=False,
+        showline=False,
+        ticks="",
+        ticklabelstandoff=4,
     )
     figure.update_layout(**layout)
     return figure
@@ -81,8 +90,7 @@ def time_axis(figure: go.Figure, start: datetime, end: datetime) -> None:
     figure.update_xaxes(
         type="date",
         range=[start, end],
-        tickformat="%H:%M\n%-d %b" if hours <= 48 else "%-d %b",
-        nticks=7,
+        tickformat="%H:%M\n%-d %b" if hours <= 100 else "%-d %b",
         tickangle=0,
     )
 

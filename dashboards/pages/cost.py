@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -10,13 +11,16 @@ from dash import dcc, html
 from dashboards import text, words
 from dashboards.cohorts import rolled
 from dashboards.data import View
-from dashboards.figures.cost import spend, trend
+from dashboards.figures.cost import made_of, spend, trend
 from dashboards.pages.empty import nothing_matches
 from dashboards.pages.figuring import Figured, figured
 from dashboards.pages.parts import Column, card, delta, graph, meter, table, tile
 
 PATH = "/cost"
 TITLE = "Cost per outcome"
+
+# More bars than this need a filter.
+_MOST_BARS = 24
 
 # More small trends than this are a wall, not a picture; the table has all of them.
 _MOST_TRENDS = 12
@@ -67,6 +71,7 @@ def page(view: View) -> html.Div:
                 ],
                 className="pair",
             ),
+            _made_of(shown),
             _small(view, shown) if len(shown.workflows) > 1 else None,
             _models(view),
         ]
@@ -83,10 +88,13 @@ def _lost(shown: Figured) -> str:
     )
 
 
+def _lost_share(row: Mapping[str, Any] | None) -> float | None:
+    return row["unsuccessful_cost_usd"] / row["cost_usd"] if row and row["cost_usd"] else None
+
+
 def _tiles(view: View, shown: Figured) -> html.Div:
     now, before, against = shown.now, shown.before, view.window.previous_name
-    lost = now["unsuccessful_cost_usd"] / now["cost_usd"] if now["cost_usd"] else None
-    lost_before = before["unsuccessful_cost_usd"] / before["cost_usd"] if before and before["cost_usd"] else None
+    lost, lost_before = _lost_share(now), _lost_share(before)
     return html.Div(
         [
             tile(
@@ -103,7 +111,7 @@ def _tiles(view: View, shown: Figured) -> html.Div:
                 key="cost",
                 coverage=words.coverage(now),
                 change=words.changed(
-                    now["cost_usd"], before and before["cost_usd"], against=against, lower_is_better=None
+                    now["cost_usd"], words.known(before, "cost_usd"), against=against, lower_is_better=None
                 ),
                 foot=f"{text.count(now['priced_runs'])} priced runs",
             ),
@@ -128,13 +136,39 @@ def _tiles(view: View, shown: Figured) -> html.Div:
 
 def _unpriced(view: View) -> str:
     models = rolled(view.cohorts.filter(pl.col("span") == "current"), "model").filter(
-        (pl.col("model_calls") > 0) & (pl.col("priced_model_calls") < pl.col("model_calls"))
+        pl.col("priced_model_calls") < pl.col("priceable_model_calls")
     )
     if models.is_empty():
         return "every model call has a price"
     names = [text.plain(name or "unknown model", 28) for name in models["model"].head(2)]
     more = f" and {models.height - 2} more" if models.height > 2 else ""
     return f"no price for {', '.join(names)}{more}"
+
+
+def _made_of(shown: Figured) -> html.Section | None:
+    rows = [row for row in shown.workflows if row["priced_successes"]]
+    if not rows:
+        return None
+    ranked = sorted(rows, key=lambda row: (-row["cost_per_success_usd"], row["workflow"]))[:_MOST_BARS]
+    total = shown.now
+    parts = [
+        ("models", total["model_cost_usd"]),
+        ("tools", total["tool_cost_usd"]),
+        ("people who took over", total["escalation_cost_usd"]),
+    ]
+    said = ", ".join(
+        f"{text.percent(value / total['cost_usd'])} {name}" for name, value in parts if value and total["cost_usd"]
+    )
+    return card(
+        "What a success is paid for",
+        graph(
+            made_of(ranked), "Cost per successful outcome of each workflow, split into models, tools and escalations"
+        ),
+        key="made_of",
+        coverage=words.coverage(total),
+        lead=f"Of all cost: {said}." if said else None,
+        wide=True,
+    )
 
 
 def _small(view: View, shown: Figured) -> html.Section:
@@ -161,7 +195,7 @@ def _small(view: View, shown: Figured) -> html.Section:
                                     delta(
                                         words.changed(
                                             row["cost_per_success_usd"],
-                                            before and before["cost_per_success_usd"],
+                                            words.known(before, "cost_per_success_usd"),
                                             against=view.window.previous_name,
                                             lower_is_better=True,
                                             noise=noise,
@@ -207,7 +241,7 @@ def _models(view: View) -> html.Section:
 
 
 def _model_row(view: View, row: dict[str, Any]) -> list[Any]:
-    lost = row["unsuccessful_cost_usd"] / row["cost_usd"] if row["cost_usd"] else None
+    lost = _lost_share(row)
     covered = row["price_coverage_ratio"]
     return [
         dcc.Link(

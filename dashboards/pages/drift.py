@@ -7,12 +7,11 @@ from typing import Any
 import polars as pl
 from dash import dcc, html
 
-from dashboards import mixes, text
+from dashboards import mixes, text, words
 from dashboards.data import Reader, View
 from dashboards.figures import drift as figures
-from dashboards.figures.theme import FAMILIES, OTHER_FAMILY
 from dashboards.pages.figuring import OPEN_STATES
-from dashboards.pages.parts import Column, card, graph, notice, pill, table, tile
+from dashboards.pages.parts import Column, card, family, graph, notice, pill, table, tile
 
 PATH = "/drift"
 TITLE = "Drift and incidents"
@@ -36,6 +35,7 @@ def page(view: View, reader: Reader) -> html.Div:
     chosen = _chosen(view)
     return html.Div(
         [
+            _detail(view, reader, chosen) if chosen else None,
             _tiles(view),
             card(
                 "Incidents over time",
@@ -43,7 +43,7 @@ def page(view: View, reader: Reader) -> html.Div:
                     figures.timeline(
                         view.incidents,
                         view.window.previous_start,
-                        max(view.window.end, view.incidents["last_signal_at"].max() or view.window.end),
+                        max([view.window.end, *view.incidents["last_signal_at"].drop_nulls().to_list()]),
                     ),
                     "Incidents per workflow over time, from estimated onset to last signal",
                 ),
@@ -51,7 +51,6 @@ def page(view: View, reader: Reader) -> html.Div:
                 lead="Open mark: estimated onset. Filled mark: detected. Times are UTC.",
                 wide=True,
             ),
-            _detail(view, reader, chosen) if chosen else None,
             _incidents(view),
         ]
     )
@@ -118,9 +117,10 @@ def _tiles(view: View) -> html.Div:
     )
 
 
-def _family(row: dict[str, Any]) -> html.Span:
-    name = FAMILIES.get(row["family"] or "", OTHER_FAMILY)[0]
-    return pill(name, f"family-{row['family']}" if row["family"] in FAMILIES else "")
+def _families(row: dict[str, Any]) -> html.Div:
+    # The strongest signal's family first, then the others that moved with it.
+    others = [name for name in (row["families"] or []) if name != row["family"]]
+    return html.Div([family(name) for name in (row["family"], *others)], className="families")
 
 
 def _state(state: str | None) -> html.Span:
@@ -134,8 +134,8 @@ def _values(signal: dict[str, Any] | None) -> str:
     if signal["kind"] == "mix":
         moved = mixes.shares(signal["detail"])
         if moved:
-            name, before, after = moved[0]
-            return f"{text.plain(name, 28)}: {text.percent(before)} → {text.percent(after)}"
+            most = moved[0]
+            return f"{text.plain(most.name, 40)}: {text.percent(most.before)} → {text.percent(most.after)}"
     return f"{text.measure(signal['before_value'], signal['unit'])} → {text.measure(signal['after_value'], signal['unit'])}"
 
 
@@ -149,7 +149,7 @@ def _incidents(view: View) -> html.Section:
                 html.Div(
                     [
                         dcc.Link(
-                            text.plain(row["headline"] or row["incident_id"], 110),
+                            words.headline(row),
                             href=PATH + view.filters.search(incident=row["incident_id"]),
                             className="name",
                         ),
@@ -157,7 +157,7 @@ def _incidents(view: View) -> html.Section:
                     ],
                     className="stack",
                 ),
-                _family(row),
+                _families(row),
                 _state(row["state"]),
                 text.when(onset),
                 html.Div(
@@ -168,7 +168,8 @@ def _incidents(view: View) -> html.Section:
                     className="stack",
                 ),
                 html.Div(
-                    [html.Span(_values(strongest)), html.Span(_metric(strongest), className="under")], className="stack"
+                    [html.Span(_values(strongest)), html.Span(words.metric(strongest), className="under")],
+                    className="stack",
                 ),
                 text.significant(strongest["log_e"]) if strongest and strongest["log_e"] is not None else text.UNKNOWN,
                 text.plain(strongest["cause"], 90) if strongest and strongest["cause"] else "none found",
@@ -180,13 +181,6 @@ def _incidents(view: View) -> html.Section:
         lead="The newest first. Open one to see its evidence.",
         wide=True,
     )
-
-
-def _metric(signal: dict[str, Any] | None) -> str:
-    if signal is None:
-        return ""
-    name = text.plain(str(signal["metric"]).replace("_", " "), 40)
-    return f"{name} of {text.plain(signal['dimension'], 40)}" if signal["dimension"] else name
 
 
 def _detail(view: View, reader: Reader, row: dict[str, Any]) -> html.Section:
@@ -221,13 +215,13 @@ def _detail(view: View, reader: Reader, row: dict[str, Any]) -> html.Section:
         [
             html.Div(
                 [
-                    html.H2(text.plain(row["headline"] or "Incident", 200)),
+                    html.H2(words.headline(row, 200)),
                     dcc.Link("Close", href=PATH + view.filters.search(incident=None), className="close"),
                 ],
                 className="card-head",
             ),
             html.Div(
-                [_family(row), _state(row["state"]), html.Code(text.plain(row["incident_id"], 60), className="id")],
+                [_families(row), _state(row["state"]), html.Code(text.plain(row["incident_id"], 60), className="id")],
                 className="pills",
             ),
             html.Div(
@@ -261,7 +255,9 @@ def _signal(view: View, reader: Reader, signal: dict[str, Any]) -> html.Div:
     counts = f"{text.count(signal['n_before'])} observations before, {text.count(signal['n_after'])} after"
     return html.Div(
         [
-            html.Div([html.Strong(_metric(signal).capitalize()), html.Span(_values(signal))], className="small-head"),
+            html.Div(
+                [html.Strong(words.metric(signal).capitalize()), html.Span(_values(signal))], className="small-head"
+            ),
             html.P(" · ".join(part for part in (strength, counts) if part), className="under"),
             _picture(view, reader, signal),
         ],
@@ -270,12 +266,10 @@ def _signal(view: View, reader: Reader, signal: dict[str, Any]) -> html.Div:
 
 
 def _picture(view: View, reader: Reader, signal: dict[str, Any]) -> html.Figure | html.P | None:
-    described = f"{_metric(signal)}: {_values(signal)}"
+    described = f"{words.metric(signal)}: {_values(signal)}"
     moved = mixes.shares(signal["detail"]) if signal["kind"] == "mix" else []
     if moved:
-        return graph(
-            figures.shares([row[0] for row in moved], [row[1] for row in moved], [row[2] for row in moved]), described
-        )
+        return graph(figures.shares(moved), described)
     points = reader.evidence(signal, view.extent.latest_at)
     if points.height > 1:
         level = figures.Level(

@@ -35,7 +35,8 @@ def nothing_matches(view: View) -> html.Section:
     what = f"No run of {' in '.join(chosen)}" if chosen else "No run"
     section = notice(
         f"{what} in {view.window.name.lower() if view.window.days else 'this warehouse'}",
-        f"There are {text.count(view.extent.runs)} runs from {text.when(view.extent.earliest_at)} to {text.when(view.extent.latest_at)}.",
+        f"There are {text.count(view.extent.runs)} runs from {text.when(view.extent.earliest_at)} "
+        f"to {text.when(view.extent.latest_at)}.",
         dcc.Link("Show everything", href="?period=all"),
     )
     return section

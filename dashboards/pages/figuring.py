@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from dashboards import words
-from dashboards.cohorts import rolled
+from dashboards.cohorts import is_ratio_within_noise, rolled
 from dashboards.data import View
 
 FLEET = "(fleet)"
@@ -18,11 +18,14 @@ OPEN_STATES = ("open", "acknowledged")
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A ratio now, before, and over time; None is unknown. `whole` is what it rests on."""
+    """A ratio now, before, and over time; None is unknown. `whole` is what it rests on; `noise` says whether
+    sampling alone explains the change.
+    """
 
     now: float | None
     before: float | None
     whole: float
+    noise: bool | None
     trend: Sequence[float | None]
     split: int
 
@@ -144,15 +147,20 @@ def _share(frame: pl.DataFrame, part: str, whole: str) -> Share:
     return Share(
         now=_ratio(current, part, whole),
         before=_ratio(earlier, part, whole),
-        whole=float(current[whole].sum()),
+        whole=_sums(current, part, whole)[1],
+        noise=is_ratio_within_noise(*_sums(current, part, whole), *_sums(earlier, part, whole)),
         trend=[row[part] / row[whole] if row[whole] else None for row in points.iter_rows(named=True)],
         split=earlier["bucket_at"].n_unique(),
     )
 
 
+def _sums(frame: pl.DataFrame, part: str, whole: str) -> tuple[float, float]:
+    return float(frame[part].sum()), float(frame[whole].sum())
+
+
 def _ratio(frame: pl.DataFrame, part: str, whole: str) -> float | None:
-    total = frame[whole].sum()
-    return float(frame[part].sum()) / float(total) if total else None
+    amount, total = _sums(frame, part, whole)
+    return amount / total if total else None
 
 
 def _by_workflow(frame: pl.DataFrame, part: str, whole: str) -> dict[str, float | None]:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboards.definitions import DEFINITIONS
-from dashboards.figures.theme import CONFIG
+from dashboards.figures.theme import CONFIG, FAMILIES, OTHER_FAMILY
 from dashboards.words import Delta
 
 Child = Component | str | None
+
+
+def attributes(**values: str) -> dict[str, Any]:
+    """Attributes whose names have a hyphen: ``aria_label`` is written ``aria-label``."""
+    return {name.replace("_", "-"): value for name, value in values.items()}
 
 
 def how(key: str, coverage: str = "") -> html.Details:
@@ -41,7 +46,7 @@ def how(key: str, coverage: str = "") -> html.Details:
     pairs = [part for term, text in rows if text for part in (html.Dt(term), html.Dd(text))]
     return html.Details(
         [
-            html.Summary("?", **{"aria-label": f"How {meant.name.lower()} is computed"}),
+            html.Summary("?", **attributes(aria_label=f"How {meant.name.lower()} is computed")),
             html.Div([html.Strong(meant.name), html.P(meant.meaning), html.Dl(pairs)], className="how-box"),
         ],
         className="how",
@@ -50,12 +55,12 @@ def how(key: str, coverage: str = "") -> html.Details:
 
 def graph(figure: go.Figure, described: str) -> html.Figure:
     """A figure with the words a screen reader says in its place."""
-    height = figure.layout.height
+    height, config = figure.layout.height, cast("Any", CONFIG)
     return html.Figure(
-        dcc.Graph(figure=figure, config=CONFIG, responsive=True, style={"height": f"{height}px", "width": "100%"}),
+        dcc.Graph(figure=figure, config=config, responsive=True, style={"height": f"{height}px", "width": "100%"}),
         className="graph",
         role="img",
-        **{"aria-label": described},
+        **attributes(aria_label=described),
     )
 
 
@@ -83,11 +88,22 @@ def tile(
         [
             html.Div([html.Span(name, className="tile-name"), how(key, coverage)], className="tile-head"),
             html.Div([html.Span(value, className="tile-value"), delta(change)], className="tile-line"),
-            html.Img(src=trend, className="spark", alt=f"Trend of {name.lower()}") if trend else None,
+            spark(trend, f"Trend of {name.lower()}"),
             html.P(foot, className="tile-foot") if foot else None,
         ],
         className="tile",
     )
+
+
+def spark(picture: str, said: str) -> html.Img | None:
+    """A sparkline; nothing where there is no trend."""
+    return html.Img(src=picture, className="spark", alt=said) if picture else None
+
+
+def family(name: str | None) -> html.Span:
+    """A family of drift, with its colour and its name."""
+    shown = FAMILIES.get(name or "", OTHER_FAMILY)[0]
+    return pill(shown, f"family-{name}" if name in FAMILIES else "")
 
 
 def pill(text: str, tone: str, title: str = "") -> html.Span:
@@ -98,7 +114,7 @@ def pill(text: str, tone: str, title: str = "") -> html.Span:
 def meter(value: float | None, said: str, tone: str = "") -> html.Div:
     """A thin bar for a share in [0, 1]; nothing but its outline when unknown."""
     filled = html.Span(style={"width": f"{100 * min(max(value, 0.0), 1.0):.1f}%"}) if value is not None else None
-    return html.Div(filled, className=f"meter {tone}".strip(), role="img", **{"aria-label": said})
+    return html.Div(filled, className=f"meter {tone}".strip(), role="img", **attributes(aria_label=said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +155,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], *, caption: 
             if index == 0:
                 cells.append(html.Th(value, scope="row", className=kinds))
             else:
-                cells.append(html.Td(value, className=kinds, **{"data-label": column.name}))
+                cells.append(html.Td(value, className=kinds, **attributes(data_label=column.name)))
         body.append(html.Tr(cells))
     return html.Div(
         html.Table([html.Caption(caption), html.Thead(html.Tr(heads)), html.Tbody(body)]),
@@ -156,7 +172,7 @@ def notice(title: str, *lines: Child, commands: Sequence[str] = ()) -> html.Sect
     """What a page shows where there is nothing to show: why, and what to do."""
     return html.Section(
         [
-            html.Div(className="notice-mark", **{"aria-hidden": "true"}),
+            html.Div(className="notice-mark", **attributes(aria_hidden="true")),
             html.H2(title),
             *[html.P(line) for line in lines],
             html.Div([html.Code(command) for command in commands], className="commands") if commands else None,

@@ -8,6 +8,9 @@ from dashboards import text
 from dashboards.data import Extent, View
 from dashboards.filters import PERIODS, Filters
 from dashboards.pages import cost, drift, scorecard
+from dashboards.pages.parts import attributes
+
+Option = dict[str, str]
 
 # Address → short name on the tab.
 TABS = {scorecard.PATH: "Scorecard", cost.PATH: "Cost", drift.PATH: "Drift"}
@@ -25,15 +28,16 @@ def bar(links: dict[str, str], current: str) -> html.Header:
         Address of the page shown.
     """
     tabs = [
-        dcc.Link(name, href=links[path], className="tab current" if path == current else "tab")
+        dcc.Link(name, href=links[path], className="page-tab current" if path == current else "page-tab")
         for path, name in TABS.items()
     ]
     return html.Header(
         [
             html.Div(
-                [html.Span(className="mark", **{"aria-hidden": "true"}), html.Span("Plumbline")], className="brand"
+                [html.Span(className="mark", **attributes(aria_hidden="true")), html.Span("Plumbline")],
+                className="brand",
             ),
-            html.Nav(tabs, **{"aria-label": "Pages"}),
+            html.Nav(tabs, **attributes(aria_label="Pages")),
             html.Button("Theme: auto", id="theme", className="theme", type="button"),
         ],
         className="bar",
@@ -42,44 +46,49 @@ def bar(links: dict[str, str], current: str) -> html.Header:
 
 def controls(extent: Extent | None, filters: Filters) -> html.Div:
     """The filters; their values live in the address (assets/address.js)."""
-
-    def choice(name: str, label: str, values: list[tuple[str, str]], chosen: str | None, everything: str) -> html.Div:
-        options = [{"label": everything, "value": ""}, *({"label": shown, "value": value} for value, shown in values)]
-        picker = dcc.Dropdown(
-            id=f"filter-{name}",
-            options=options,
-            value=chosen or "",
-            clearable=False,
-            searchable=len(values) > 12,
-            className="pick",
-        )
-        return html.Div([html.Label(label, htmlFor=f"filter-{name}"), picker], className="filter")
-
-    def listed(known: tuple[str, ...], chosen: str | None) -> list[tuple[str, str]]:
-        # A value from the address that the data do not have stays choosable, so that the control shows what is filtered.
-        return [
-            (value, text.plain(value, 48)) for value in (*known, *((chosen,) if chosen and chosen not in known else ()))
-        ]
-
-    workflows, environments = (extent.workflows, extent.environments) if extent else ((), ())
+    workflows, environments = offered(extent, filters)
+    periods = [_option("", "Automatic"), *(_option(key, name) for key, (name, _) in PERIODS.items())]
     return html.Div(
         [
-            choice(
-                "workflow", "Workflow", listed(workflows[:2000], filters.workflow), filters.workflow, "All workflows"
-            ),
-            choice(
-                "environment",
-                "Environment",
-                listed(environments[:200], filters.environment),
-                filters.environment,
-                "All environments",
-            ),
-            choice(
-                "period", "Period", [(key, name) for key, (name, _) in PERIODS.items()], filters.period, "Automatic"
-            ),
+            _choice("workflow", "Workflow", workflows, filters.workflow),
+            _choice("environment", "Environment", environments, filters.environment),
+            _choice("period", "Period", periods, filters.period),
         ],
         className="filters",
     )
+
+
+def offered(extent: Extent | None, filters: Filters) -> tuple[list[Option], list[Option]]:
+    """What the workflow and the environment filter offer.
+
+    A value from the address that the data do not have is offered too, so that the control shows what is filtered.
+    """
+    workflows, environments = (extent.workflows, extent.environments) if extent else ((), ())
+    return (
+        [_option("", "All workflows"), *_listed(workflows[:2000], filters.workflow)],
+        [_option("", "All environments"), *_listed(environments[:200], filters.environment)],
+    )
+
+
+def _listed(known: tuple[str, ...], chosen: str | None) -> list[Option]:
+    values = known if chosen is None or chosen in known else (*known, chosen)
+    return [_option(value, text.plain(value, 48)) for value in values]
+
+
+def _option(value: str, name: str) -> Option:
+    return {"label": name, "value": value}
+
+
+def _choice(name: str, label: str, options: list[Option], chosen: str | None) -> html.Div:
+    picker = dcc.Dropdown(
+        id=f"filter-{name}",
+        options=options,
+        value=chosen or "",
+        clearable=False,
+        searchable=len(options) > 12,
+        className="pick",
+    )
+    return html.Div([html.Label(label, htmlFor=f"filter-{name}"), picker], className="filter")
 
 
 def heading(path: str, view: View | None) -> html.Div:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+
 from warehouse import Warehouse
 
 START = datetime(2026, 3, 2)
@@ -26,20 +28,39 @@ WORKFLOWS = (
     ("supplier-onboarding", 45, 0.16, 0.82, "in-house-70b"),
 )
 
-# family, workflow, metric, dimension, kind, unit, before, after, onset after start, headline, cause, containment, detail
+
+class Drift(NamedTuple):
+    """One injected drift and what its signal says."""
+
+    family: str
+    workflow: str
+    metric: str
+    dimension: str
+    kind: str
+    unit: str
+    before: float
+    after: float
+    onset: timedelta
+    headline: str
+    cause: str | None
+    containment: str
+    detail: dict[str, Any] | None
+
+
 DRIFTS = (
-    ("tool", "invoice-matching", "tool_error", "ledger.lookup", "rate", "ratio", 0.021, 0.187, timedelta(days=4, hours=14),
+    Drift("tool", "invoice-matching", "tool_error", "ledger.lookup", "rate", "ratio", 0.021, 0.187, timedelta(days=4, hours=14),
      "Error rate of ledger.lookup rose from 2.1 % to 18.7 %", "release 2.4.1 began 11 min before the onset",
      "Pin invoice-matching to release 2.4.0", None),
-    ("cost", "contract-review", "cost_usd_per_run", "", "continuous", "usd", 0.42, 0.61, timedelta(days=5, hours=2),
+    Drift("cost", "contract-review", "cost_usd_per_run", "", "continuous", "usd", 0.42, 0.61, timedelta(days=5, hours=2),
      "Cost per run rose from $0.42 to $0.61", "prompt version 9 replaced 8", "Return to prompt version 8", None),
-    ("behavior", "claims-triage", "steps_per_run", "", "continuous", "steps", 6.1, 8.9, timedelta(days=4, hours=20),
+    Drift("behavior", "claims-triage", "steps_per_run", "", "continuous", "steps", 6.1, 8.9, timedelta(days=4, hours=20),
      "Runs take 8.9 steps instead of 6.1", None, "Compare the paths of the evidence runs", None),
-    ("data", "customer-refunds", "retrieval_source", "", "mix", "ratio", None, None, timedelta(days=3, hours=9),
+    Drift("data", "customer-refunds", "retrieval_source", "", "mix", "total_variation", 0.0, 0.55, timedelta(days=3, hours=9),
      "Retrieval moved to a new source", "source kb-2026 was first seen 4 min before the onset",
      "Check the index that serves kb-2026",
-     {"before": {"kb-2025": 0.71, "tickets": 0.24, "wiki": 0.05}, "after": {"kb-2025": 0.22, "tickets": 0.2, "kb-2026": 0.55, "wiki": 0.03}}),
-    ("policy", "it-helpdesk", "denied", "", "rate", "ratio", 0.011, 0.064, timedelta(days=5, hours=19),
+     {"new_categories": ["kb-2026"], "shares": [{"category": "new", "before": 0.0, "after": 0.55},
+      {"category": "kb-2025", "before": 0.71, "after": 0.22}, {"category": "tickets", "before": 0.24, "after": 0.2}]}),
+    Drift("policy", "it-helpdesk", "denied", "", "rate", "ratio", 0.011, 0.064, timedelta(days=5, hours=19),
      "Denied share of policy decisions rose from 1.1 % to 6.4 %", "policy access version 12 took effect",
      "Review rule no-admin-grant of policy access", None),
 )  # fmt: skip
@@ -52,7 +73,12 @@ def write_home(
     names = rename or {}
     rng = np.random.default_rng(seed)
     runs = pl.concat([_runs(rng, *workflow, days=days, scale=scale) for workflow in WORKFLOWS]).sort("started_at")
-    tables = {"runs": runs, "tool_calls": _tool_calls(rng, runs), "reuse_daily": _reuse(rng, days), "rollback_readiness": _rollback()}
+    tables = {
+        "runs": runs,
+        "tool_calls": _tool_calls(rng, runs),
+        "reuse_daily": _reuse(rng, days),
+        "rollback_readiness": _rollback(),
+    }
     decisions = _decisions(rng, runs)
     incidents, signals = _incidents(runs)
     with Warehouse.open(home / "warehouse") as warehouse:
@@ -60,7 +86,9 @@ def write_home(
             _create(warehouse, name, _renamed(frame, names))
         facts = {"policy_decisions": decisions, "incidents": incidents, "signals": signals, "spans": _spans(runs)}
         for name, frame in facts.items():
-            warehouse.transaction(lambda connection, n=name, f=frame: warehouse.insert(connection, n, _renamed(f, names)))
+            warehouse.transaction(
+                lambda connection, n=name, f=frame: warehouse.insert(connection, n, _renamed(f, names))
+            )
     return home
 
 
@@ -69,7 +97,7 @@ def _renamed(frame: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
 
 
 def _create(warehouse: Warehouse, name: str, frame: pl.DataFrame) -> None:
-    def work(connection) -> None:  # noqa: ANN001
+    def work(connection) -> None:
         connection.register("made", frame.to_arrow())
         connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM made')
         connection.unregister("made")
@@ -77,15 +105,17 @@ def _create(warehouse: Warehouse, name: str, frame: pl.DataFrame) -> None:
     warehouse.transaction(work)
 
 
-def _runs(rng: np.random.Generator, name: str, rate: int, cost: float, success: float, model: str, *, days: int, scale: float) -> pl.DataFrame:
-    drift = next((d for d in DRIFTS if d[1] == name), None)
+def _runs(
+    rng: np.random.Generator, name: str, rate: int, cost: float, success: float, model: str, *, days: int, scale: float
+) -> pl.DataFrame:
+    drift = next((d for d in DRIFTS if d.workflow == name), None)
     n = max(int(rate * days * scale), 4)
     # Office hours: two thirds of the runs between 8 and 18 UTC.
     hours = np.where(rng.random(n) < 0.67, rng.uniform(8, 18, n), rng.uniform(0, 24, n))
     at = np.sort(rng.integers(0, days, n) * 24 + hours)
     started = [START + timedelta(hours=float(h)) for h in at]
-    late = at / 24 > (drift[8] / timedelta(days=1) if drift else 1e9)
-    family = drift[0] if drift else ""
+    late = at / 24 > (drift.onset / timedelta(days=1) if drift else 1e9)
+    family = drift.family if drift else ""
     steps = rng.poisson(6.1, n) + rng.poisson(np.where(late & (family == "behavior"), 2.8, 0.0)) + 1
     costs = cost * rng.lognormal(-0.18, 0.6, n) * np.where(late & (family == "cost"), 1.45, 1.0)
     worked = rng.random(n) < success - np.where(late & (family == "tool"), 0.14, 0.0)
@@ -98,6 +128,7 @@ def _runs(rng: np.random.Generator, name: str, rate: int, cost: float, success: 
         {
             "run_id": [f"{rng.integers(0, 2**63):032x}" for _ in range(n)],
             "workflow": name,
+            "mode": "live",
             "environment": rng.choice(["production", "staging"], n, p=[0.9, 0.1]),
             "release": np.where(late, "2.4.1", "2.4.0"),
             "model": model,
@@ -107,6 +138,7 @@ def _runs(rng: np.random.Generator, name: str, rate: int, cost: float, success: 
             "outcome": [None if p else str(o) for p, o in zip(pending, outcome, strict=True)],
             "is_pending": pending,
             "model_calls": calls,
+            "costless_model_calls": np.zeros(n, int),
             "priced_model_calls": np.zeros(n, int) if unpriced else calls,
             "tool_calls": np.maximum(steps - calls, 0),
             "tool_errors": rng.binomial(np.maximum(steps - calls, 0), 0.02),
@@ -114,18 +146,26 @@ def _runs(rng: np.random.Generator, name: str, rate: int, cost: float, success: 
             "input_tokens": tokens * 3,
             "cached_input_tokens": tokens,
             "output_tokens": tokens // 4,
-            "cost_usd": [None if unpriced else float(c) for c in costs],
+            "model_cost_usd": [None if unpriced else float(c) for c in costs],
+            "tool_cost_usd": 0.002 * (steps - calls).clip(0),
+            "escalation_cost_usd": np.where(outcome == "escalated", 0.05, 0.0),
         },
-        schema_overrides={"cost_usd": pl.Float64, "outcome": pl.String},
+        schema_overrides={"model_cost_usd": pl.Float64, "outcome": pl.String},
+    ).with_columns(
+        cost_usd=pl.sum_horizontal("model_cost_usd", "tool_cost_usd", "escalation_cost_usd", ignore_nulls=False)
     )
 
 
 def _tool_calls(rng: np.random.Generator, runs: pl.DataFrame) -> pl.DataFrame:
     drift = DRIFTS[0]
-    calls = runs.filter(pl.col("workflow") == drift[1]).select("run_id", "workflow", "started_at")
-    rate = calls.select(pl.when(pl.col("started_at") > START + drift[8]).then(drift[7]).otherwise(drift[6])).to_series()
+    calls = runs.filter(pl.col("workflow") == drift.workflow).select(
+        "run_id", "workflow", "started_at", span_id=pl.col("run_id").str.slice(0, 16)
+    )
+    rate = calls.select(
+        pl.when(pl.col("started_at") > START + drift.onset).then(drift.after).otherwise(drift.before)
+    ).to_series()
     failed = rng.random(calls.height) < rate.to_numpy()
-    return calls.with_columns(tool_name=pl.lit(drift[3]), status=pl.Series(np.where(failed, "error", "ok")))
+    return calls.with_columns(tool_name=pl.lit(drift.dimension), status=pl.Series(np.where(failed, "error", "ok")))
 
 
 def _reuse(rng: np.random.Generator, days: int) -> pl.DataFrame:
@@ -134,31 +174,51 @@ def _reuse(rng: np.random.Generator, days: int) -> pl.DataFrame:
         total, shared = 0, 0
         for index, (name, rate, *_rest) in enumerate(WORKFLOWS):
             part = int(rate * 5 * (0.31 + 0.07 * index + 0.01 * day + 0.02 * rng.random()))
-            rows.append({"date": (START + timedelta(days=day)).date(), "workflow": name, "invocations": rate * 5, "certified_shared_invocations": part})
+            rows.append(
+                {
+                    "date": (START + timedelta(days=day)).date(),
+                    "workflow": name,
+                    "invocations": rate * 5,
+                    "certified_shared_invocations": part,
+                }
+            )
             total, shared = total + rate * 5, shared + part
-        rows.append({"date": (START + timedelta(days=day)).date(), "workflow": "(fleet)", "invocations": total, "certified_shared_invocations": shared})
+        rows.append(
+            {
+                "date": (START + timedelta(days=day)).date(),
+                "workflow": "(fleet)",
+                "invocations": total,
+                "certified_shared_invocations": shared,
+            }
+        )
     return pl.DataFrame(rows)
 
 
 def _rollback() -> pl.DataFrame:
-    links = ("drill", "compensated_writes", "versions_pinned", "known_good_release", "drill", None)
-    scores = (0.9, 0.62, 0.97, 0.4, 0.88, None)
+    links = ("versions", "compensation", "versions", "known_good", "drill", "objective")
+    scores = (1.0, 0.62, 0.97, 0.4, 0.0, None)
     return pl.DataFrame(
         {
             "workflow": [workflow[0] for workflow in WORKFLOWS],
             "as_of": [START + timedelta(days=6)] * len(WORKFLOWS),
             "score": list(scores),
             "weakest_link": list(links),
-            "detail": [None] * len(WORKFLOWS),
+            "detail": [
+                "every link holds",
+                "62 % of write calls can be undone or were approved",
+                "97 % of runs name the versions they ran under",
+                "the earlier release has 12 settled runs and is not known to be good",
+                "no drill succeeded within 90 days",
+                "no rollback was ever timed",
+            ],
         },
-        schema_overrides={"detail": pl.String},
     )
 
 
 def _decisions(rng: np.random.Generator, runs: pl.DataFrame) -> pl.DataFrame:
     drift = DRIFTS[4]
-    late = (pl.col("workflow") == drift[1]) & (pl.col("started_at") > START + drift[8])
-    share = runs.select(pl.when(late).then(drift[7]).otherwise(drift[6])).to_series().to_numpy()
+    late = (pl.col("workflow") == drift.workflow) & (pl.col("started_at") > START + drift.onset)
+    share = runs.select(pl.when(late).then(drift.after).otherwise(drift.before)).to_series().to_numpy()
     return runs.select(
         trace_id=pl.col("run_id"),
         span_id=pl.col("run_id").str.slice(0, 16),
@@ -173,31 +233,67 @@ def _decisions(rng: np.random.Generator, runs: pl.DataFrame) -> pl.DataFrame:
 
 def _spans(runs: pl.DataFrame) -> pl.DataFrame:
     return runs.select(
-        trace_id=pl.col("run_id"), span_id=pl.col("run_id").str.slice(0, 16), run_id=pl.col("run_id"), workflow=pl.col("workflow"), kind=pl.lit("run"), started_at=pl.col("started_at")
+        trace_id=pl.col("run_id"),
+        span_id=pl.col("run_id").str.slice(0, 16),
+        run_id=pl.col("run_id"),
+        workflow=pl.col("workflow"),
+        kind=pl.lit("run"),
+        started_at=pl.col("started_at"),
     )
 
 
 def _incidents(runs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     incidents, signals = [], []
-    last = runs["started_at"].max()
-    for index, (family, workflow, metric, dimension, kind, unit, before, after, offset, headline, cause, contain, detail) in enumerate(DRIFTS):
-        onset = START + offset
-        opened = onset + timedelta(minutes=37 + 61 * index)
+    last: datetime = runs["started_at"].to_list()[-1]
+    for number, drift in enumerate(DRIFTS, start=1):
+        onset = START + drift.onset
+        opened = onset + timedelta(minutes=61 * number - 24)
         if opened > last:
             continue
-        evidence = runs.filter((pl.col("workflow") == workflow) & (pl.col("started_at") > onset))["run_id"].head(5).to_list()
-        incident = f"inc-{index + 1:04d}"
+        shown = runs.filter((pl.col("workflow") == drift.workflow) & (pl.col("started_at") > onset))["run_id"].head(5)
+        both = {
+            "incident_id": f"inc-{number:04d}",
+            "workflow": drift.workflow,
+            "family": drift.family,
+            "headline": drift.headline,
+            "onset_at": onset,
+            "run_ids": shown.to_list(),
+        }
         incidents.append(
-            {"incident_id": incident, "workflow": workflow, "family": family, "families": [family], "severity": "critical" if index < 2 else "warning",
-             "state": "open", "headline": headline, "onset_at": onset, "opened_at": opened, "last_signal_at": opened + timedelta(hours=3 * index),
-             "signals": 1, "run_ids": evidence, "updated_at": opened}
-        )  # fmt: skip
+            {
+                **both,
+                "families": [drift.family],
+                "severity": "critical" if number < 3 else "warning",
+                "state": "open",
+                "opened_at": opened,
+                "last_signal_at": opened + timedelta(hours=3 * number - 3),
+                "signals": 1,
+                "updated_at": opened,
+            }
+        )
         signals.append(
-            {"signal_id": f"sig-{index + 1:04d}", "incident_id": incident, "workflow": workflow, "family": family, "metric": metric,
-             "dimension": dimension, "kind": kind, "detector": "ShiryaevRoberts", "at": opened, "onset_at": onset, "log_e": 9.4 + 3 * index, "threshold": 9.2,
-             "before_value": before, "after_value": after, "effect": None if before is None else after - before, "unit": unit, "n_before": 1450, "n_after": 86,
-             "run_ids": evidence, "detail": json.dumps(detail) if detail else None, "headline": headline, "cause": cause, "containment": contain, "created_at": opened}
-        )  # fmt: skip
+            {
+                **both,
+                "signal_id": f"sig-{number:04d}",
+                "metric": drift.metric,
+                "dimension": drift.dimension,
+                "kind": drift.kind,
+                "detector": "ShiryaevRoberts",
+                "at": opened,
+                "log_e": 9.4 + 3 * number,
+                "threshold": 9.2,
+                "before_value": drift.before,
+                "after_value": drift.after,
+                "effect": drift.after - drift.before,
+                "unit": drift.unit,
+                "n_before": 1450,
+                "n_after": 86,
+                "detail": json.dumps(drift.detail) if drift.detail else None,
+                "cause": drift.cause,
+                "containment": drift.containment,
+                "created_at": opened,
+            }
+        )
     if not incidents:
         return pl.DataFrame(), pl.DataFrame()
     return pl.DataFrame(incidents), pl.DataFrame(signals, infer_schema_length=None)
