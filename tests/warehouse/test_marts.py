@@ -39,6 +39,12 @@ def identity(it: Fleet) -> None:
         "clock", "w",
         model_call(started_at=datetime(1970, 1, 1), ended_at=datetime(2100, 1, 1), quality_flags=["time_out_of_range"]),
     )  # fmt: skip
+    lost = {
+        "started_at": datetime(2100, 1, 1),
+        "ended_at": datetime(2100, 1, 1),
+        "quality_flags": ["time_out_of_range"],
+    }
+    it.run("lost", "lost", {**model_call(), **tool_call("t"), **lost}, **lost)
     it.run("models", "w", model_call(model="b"), model_call(model="a"), model_call(model="b"), model_call(model="a"))
     it.run("response", "w", model_call(model=None, response_model="r"))  # type: ignore[arg-type]
 
@@ -229,6 +235,14 @@ def test_a_broken_clock_moves_neither_the_run_nor_the_windows(built: Warehouse) 
     row = run(built, "clock")
     assert (row["started_at"], row["ended_at"], row["quality_flags"]) == (NOW, NOW, ["time_out_of_range"])
     assert run(built, "open")["is_pending"]
+
+
+def test_a_run_without_any_good_time_is_counted_but_on_no_day(built: Warehouse) -> None:
+    row = run(built, "lost")
+    assert (row["started_at"], row["ended_at"], row["duration_ms"], row["is_pending"]) == (None, None, None, False)
+    assert one(built, "cost_per_outcome_by_model", workflow="lost")["runs"] == 1
+    for mart in ("cost_per_outcome_daily", "reuse_daily", "scorecard_daily"):
+        assert built.query(f"SELECT count(*) FROM {mart} WHERE workflow = 'lost' OR year(date) <> 2025").item() == 0
 
 
 def test_the_model_of_a_run_is_that_of_most_calls(built: Warehouse) -> None:

@@ -6,7 +6,7 @@
 -- catalog
 -- certifies and whose usual arguments have the same shape as those of a tool of another name, anywhere in the fleet.
 -- columns:
---   date: Day of the invocation, UTC.
+--   date: Day of the run's start, UTC.
 --   workflow: Workflow; '(fleet)' for all of them.
 --   invocations: Invocations of tools, agents, prompts and policies.
 --   certified_shared_invocations: Those of certified components used by two workflows or more by that day.
@@ -14,10 +14,10 @@
 --   clone_candidates: Different tools used that day that are clone candidates.
 
 WITH uses AS (
-    SELECT used_at::DATE AS date, workflow, component_kind, name, coalesce(version, '') AS version, is_certified,
+    SELECT run_started_at::DATE AS date, workflow, component_kind, name, coalesce(version, '') AS version, is_certified,
         count(*) AS invocations
     FROM stg_component_uses
-    WHERE used_at IS NOT NULL
+    WHERE run_started_at IS NOT NULL
     GROUP BY ALL
 ),
 shared AS (

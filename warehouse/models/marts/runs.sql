@@ -23,7 +23,8 @@
 --   cost_center: Cost center as sent, else the catalog's for the workflow.
 --   mode: 'live', 'shadow' or 'canary'.
 --   model: Requested model of most of its model calls (the response's where no request model was sent); ties by name.
---   started_at: First start of its spans, those with a broken clock left out where others are there.
+--   started_at: First start of its spans, those flagged time_out_of_range left out; null when all are: then the run is on
+--     no day, and not pending.
 --   ended_at: Last end of its spans, same rule.
 --   duration_ms: ended_at less started_at, in milliseconds.
 --   outcome: 'success', 'failure', 'escalated' or 'abandoned'; null while unknown.
@@ -55,7 +56,7 @@ WITH span AS (
     SELECT
         s.*,
         {'child': parent_span_id IS NOT NULL, 'at': coalesce(started_at, 'infinity'), 'id': span_id} AS place,
-        list_has_any(coalesce(quality_flags, []), ['time_missing', 'time_out_of_range']) AS has_broken_clock,
+        list_contains(coalesce(quality_flags, []), 'time_out_of_range') AS has_broken_clock,
         kind = 'model' AS is_model,
         kind = 'tool' AS is_tool,
         CASE WHEN kind = 'tool' THEN t.cost_per_call_usd END AS tool_call_usd
@@ -76,8 +77,8 @@ grouped AS (
         arg_min(team, place) AS team,
         arg_min(cost_center, place) AS cost_center,
         arg_min(mode, place) AS mode,
-        coalesce(min(started_at) FILTER (NOT has_broken_clock), min(started_at)) AS started_at,
-        coalesce(max(ended_at) FILTER (NOT has_broken_clock), max(ended_at)) AS ended_at,
+        min(started_at) FILTER (NOT has_broken_clock) AS started_at,
+        max(ended_at) FILTER (NOT has_broken_clock) AS ended_at,
         count(*) FILTER (is_model) AS model_calls,
         count(*) FILTER (is_model AND cost_usd IS NOT NULL) AS priced_model_calls,
         count(*) FILTER (

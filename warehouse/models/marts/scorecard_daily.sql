@@ -3,7 +3,7 @@
 -- The scorecard: each figure of a workflow, and of the fleet, day by day.
 -- grain: date, workflow
 -- columns:
---   date: Day, UTC: of the run's start, of the decision, of the incident's opening.
+--   date: Day of the run's start, or of the incident's opening, UTC.
 --   workflow: Workflow; '(fleet)' for all of them.
 --   runs: Runs that started.
 --   successes: Settled runs with outcome 'success'.
@@ -56,10 +56,10 @@ policy_day AS (
         CASE WHEN grouping(workflow) = 1 THEN '(fleet)' ELSE workflow END AS workflow,
         avg((action = 'allow')::INTEGER) AS policy_adherence_ratio
     FROM (
-        SELECT d."at"::DATE AS date, r.workflow, d.action
+        SELECT r.started_at::DATE AS date, r.workflow, d.action
         FROM policy_decisions AS d
         JOIN runs AS r USING (run_id)
-        WHERE d."at" IS NOT NULL
+        WHERE r.started_at IS NOT NULL
     )
     GROUP BY GROUPING SETS ((date, workflow), (date))
 ),

@@ -1,10 +1,9 @@
 -- view: stg_component_uses
--- Every invocation of a component that could be shared, and whether the catalog certifies it: tool calls, agents,
--- prompts (one
--- use per model call of a run with a prompt version), policy decisions.
+-- Every invocation of a component that could be shared, and whether the catalog certifies it: tool calls, agents, prompts
+-- (one use per model call of a run with a prompt version), policy decisions.
 -- grain: one row per invocation
 -- columns:
---   used_at: When.
+--   run_started_at: Start of the run that it was in: days count by it, as everywhere, and no span's broken clock makes one.
 --   run_id: Run it was in.
 --   workflow: The run's workflow.
 --   component_kind: 'tool', 'agent', 'prompt' or 'policy'.
@@ -14,20 +13,20 @@
 --     catalog's prompt when it is its name, or its name and version joined by '@', ':', '/' or '-'.
 
 WITH uses AS (
-    SELECT started_at AS used_at, run_id, 'tool' AS component_kind, tool_name AS name, NULL::VARCHAR AS version
+    SELECT run_id, 'tool' AS component_kind, tool_name AS name, NULL::VARCHAR AS version
     FROM spans
     WHERE kind = 'tool' AND tool_name IS NOT NULL
     UNION ALL
-    SELECT started_at, run_id, 'agent', agent, agent_version
+    SELECT run_id, 'agent', agent, agent_version
     FROM spans
     WHERE kind IN ('run', 'agent') AND agent IS NOT NULL
     UNION ALL
-    SELECT s.started_at, s.run_id, 'prompt', coalesce(s.prompt_version, r.prompt_version), NULL
+    SELECT s.run_id, 'prompt', coalesce(s.prompt_version, r.prompt_version), NULL
     FROM spans AS s
     JOIN runs AS r USING (run_id)
     WHERE s.kind = 'model' AND coalesce(s.prompt_version, r.prompt_version) IS NOT NULL
     UNION ALL
-    SELECT "at", run_id, 'policy', policy, policy_version
+    SELECT run_id, 'policy', policy, policy_version
     FROM policy_decisions
     WHERE policy IS NOT NULL
 ),
@@ -44,7 +43,7 @@ certified AS (
     WHERE certified AND component_kind = 'prompt'
 )
 SELECT
-    u.used_at,
+    r.started_at AS run_started_at,
     u.run_id,
     r.workflow,
     u.component_kind,
