@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ def described(spec: dg.AssetSpec) -> dict[str, Any]:
         "metadata": {
             name: str(value) for name, value in sorted(spec.metadata.items()) if name.startswith("plumbline/")
         },
-        "description": (spec.description or "").split("\n"),
+        # The rest of the wording is in docs/data_dictionary.md, which has a test of its own.
+        "description": (spec.description or "").split("\n")[0],
+        "columns": re.findall(r"^- `(\w+)`: ", spec.description or "", re.MULTILINE),
     }
 
 
