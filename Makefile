@@ -7,7 +7,7 @@
 MAKEFLAGS += --no-builtin-rules
 
 # A caller's settings that would make pip install elsewhere, or Python import from elsewhere.
-unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIREMENT PIP_NO_BINARY
 
 PYTHON ?=

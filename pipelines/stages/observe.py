@@ -1,8 +1,8 @@
-"""Fourth stage: closed runs to observations, one row per stream and run, in event order.
+"""Fourth stage: closed runs to observations, in event order.
 
-One observation per run and stream: calls within a run resemble each other, so counting each would pass one odd run for
-independent evidence. Where a run has several candidates (which tool, which source, which step followed which), the run's
-id picks one: the mix over runs stays the true mix, and the observations are independent.
+Numbers (tokens, steps, cost, duration) and rates are one observation per run: calls within a run resemble each other, so
+counting each would pass one odd run for independent evidence. Mixes give every call, source or transition; those of one run
+stand together under its id, and the detectors weigh the run as one unit.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ def observe(
     sources = spans.select("trace_id", "workflow", "closed_at", "late", source="source_ids").explode("source")
     parts = [
         continuous(runs, "data", "input_tokens_per_call", "input_per_call"),
-        mix(_one_per_run(sources.drop_nulls("source")), "data", "retrieval_source", "source"),
+        mix(sources.drop_nulls("source"), "data", "retrieval_source", "source"),
         continuous(runs, "behavior", "steps_per_run", "steps"),
-        mix(_one_per_run(_transitions(steps)), "behavior", "path", "transition"),
+        mix(_transitions(steps), "behavior", "path", "transition"),
         continuous(runs, "behavior", "duration_ms", "run_duration_ms"),
         *_outcome_rates(facts["outcomes"]),
         rate(
@@ -97,23 +97,16 @@ def observe(
             pl.col("status") == "error",
             dimension="tool_name",
         ),
-        mix(_one_per_run(tools), "tool", "tool_mix", "tool_name"),
-        mix(
-            tools.drop_nulls("tool_arguments_shape").unique(
-                ["trace_id", "tool_name"], keep="first", maintain_order=True
-            ),
-            "tool",
-            "argument_shape",
-            "tool_arguments_shape",
-            dimension="tool_name",
-        ),
+        mix(tools, "tool", "tool_mix", "tool_name"),
+        mix(tools, "tool", "argument_shape", "tool_arguments_shape", dimension="tool_name"),
         continuous(runs.filter(pl.col("unpriced") == 0), "cost", "cost_usd_per_run", "cost_usd"),
         continuous(runs, "cost", "tokens_per_call", "tokens_per_call"),
         continuous(runs, "cost", "cached_ratio", "cached_ratio"),
         mix(runs, "cost", "model_served", "model"),
         *_policy_rates(facts, runs, policies),
     ]
-    return pl.concat(parts).sort("at", "run_id", "family", "metric", "dimension")
+    # Stable: within a run and stream the rows stay in the order of its spans.
+    return pl.concat(parts).sort("at", "run_id", "family", "metric", "dimension", maintain_order=True)
 
 
 def _runs(spans: pl.DataFrame) -> pl.DataFrame:
@@ -140,12 +133,6 @@ def _runs(spans: pl.DataFrame) -> pl.DataFrame:
         cost_usd=pl.when(used.any()).then(pl.col("cost_usd").filter(used).sum()),
         model=pl.coalesce("response_model", "request_model").filter(model).drop_nulls().first(),
     )
-
-
-def _one_per_run(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row of each run's rows, picked by the run's id: uniform over the rows and the same at every replay."""
-    picked = pl.col("trace_id").str.slice(8, 7).str.to_integer(base=16, strict=False).fill_null(0)
-    return rows.filter(pl.int_range(pl.len()).over("trace_id") == (picked % pl.len().over("trace_id")).cast(pl.Int64))
 
 
 def _transitions(steps: pl.DataFrame) -> pl.DataFrame:
