@@ -1,0 +1,172 @@
+"""Pages: what they say, in words; what they say where there is nothing; and that trace text stays text."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dashboards import words
+from dashboards.app import content_of, render
+from dashboards.data import Reader, View
+from dashboards.definitions import DEFINITIONS
+from dashboards.export import Writer
+from dashboards.filters import Filters
+from dashboards.pages import cost, drift, scorecard
+from dashboards.pages.figuring import figured
+from tests.dashboards.fleet import DRIFTS, WORKFLOWS
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def said(part: object) -> str:
+    """The words of a page, without markup."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", Writer().html(part))))
+
+
+@pytest.fixture
+def shown(reader: Reader):
+    def show(path: str, **filters: str) -> str:
+        return said(render(reader, path, Filters(**filters)))
+
+    return show
+
+
+def test_the_scorecard_names_every_workflow_and_every_figure(shown) -> None:
+    page = shown("/")
+    for name, *_ in WORKFLOWS:
+        assert name in page
+    for figure in (
+        "Cost per successful outcome",
+        "Success ratio",
+        "Reuse rate",
+        "Policy adherence",
+        "Rollback readiness",
+    ):
+        assert figure in page
+    assert "5 of 6 workflows drift" in page
+    assert "against the 3 days before" in page
+
+
+def test_the_weakest_link_is_named(shown) -> None:
+    page = shown("/", workflow="it-helpdesk")
+    assert "rollback drill: no drill succeeded within 90 days" in page
+
+
+def test_what_is_not_proven_is_not_zero(view: View) -> None:
+    numbers = figured(view)
+    assert numbers.weakest is not None and numbers.weakest["workflow"] == "supplier-onboarding"
+    assert words.score(numbers.weakest["score"]) == "not proven"
+    assert numbers.proven == len(WORKFLOWS) - 1
+
+
+def test_every_question_mark_has_its_definition(reader: Reader) -> None:
+    pages = "".join(Writer().html(render(reader, path, Filters())) for path in ("/", "/cost", "/drift"))
+    for key, meant in DEFINITIONS.items():
+        assert f"How {meant.name.lower()} is computed" in pages, key
+    assert pages.count("<summary") > 20
+
+
+def test_the_cost_page_says_which_model_has_no_price(shown) -> None:
+    page = shown("/cost")
+    assert "no price for in-house-70b" in page
+    assert "went into runs that did not succeed" in page
+
+
+def test_the_drift_page_tells_each_incident_with_units(shown) -> None:
+    page = shown("/drift")
+    for drift_ in DRIFTS:
+        assert drift_.headline in page
+    assert "2.1 % → 18.7 %" in page
+    assert "$0.420 → $0.610" in page
+    assert "6.1 steps → 8.9 steps" in page
+    assert "kb-2026 (new): 0 % → 55 %" in page
+
+
+def test_an_incident_opens_with_cause_containment_and_evidence(shown) -> None:
+    page = shown("/drift", incident="inc-0001")
+    assert "release 2.4.1 began 11 min before the onset" in page
+    assert "Pin invoice-matching to release 2.4.0" in page
+    assert "Evidence runs" in page and "alarm at 9.2" in page
+
+
+def test_an_incident_that_is_not_there_leaves_the_page_as_it_is(shown) -> None:
+    assert "Incidents over time" in shown("/drift", incident="no-such-incident")
+
+
+def test_a_filter_that_leaves_nothing_says_so(shown) -> None:
+    assert "No run of nobody" in shown("/", workflow="nobody")
+    assert "No run of nobody" in shown("/cost", workflow="nobody")
+    assert "Nothing drifts in nobody" in shown("/drift", workflow="nobody")
+
+
+def test_an_empty_home_says_which_commands_to_run(tmp_path: Path) -> None:
+    for path in ("/", "/cost", "/drift"):
+        page = said(render(Reader(tmp_path), path, Filters()))
+        assert "plumbline stream" in page and "plumbline refresh" in page
+
+
+def test_an_unknown_address_leads_back(shown) -> None:
+    assert "There is no page at this address" in shown("/nowhere")
+
+
+def test_a_broken_warehouse_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "warehouse").mkdir()
+    (tmp_path / "warehouse" / "catalog.sqlite").write_text("this is no database")
+    page = said(render(Reader(tmp_path), "/", Filters()))
+    assert "can't be opened" in page
+    assert "Traceback" not in page
+
+
+def test_figures_that_lag_behind_the_stream_say_so(view: View, reader: Reader) -> None:
+    late = dataclasses.replace(view, streamed_at=view.extent.latest_at + timedelta(hours=5))
+    assert "5 h 0 min ahead" in said(content_of(reader, "/", late)) or "5 h ahead" in said(
+        content_of(reader, "/", late)
+    )
+    assert "ahead of these figures" not in said(content_of(reader, "/", view))
+
+
+def test_names_from_traces_stay_text_on_every_page(view: View, reader: Reader) -> None:
+    renamed = pl.lit(HOSTILE).alias("workflow")
+    hostile = dataclasses.replace(
+        view,
+        cohorts=view.cohorts.with_columns(renamed, model=pl.lit(HOSTILE)),
+        policy=view.policy.with_columns(renamed),
+        rollback=view.rollback.head(1).with_columns(renamed, detail=pl.lit(HOSTILE), weakest_link=pl.lit(HOSTILE)),
+        incidents=view.incidents.with_columns(renamed, headline=pl.lit(HOSTILE), severity=pl.lit(HOSTILE)),
+        signals=view.signals.with_columns(renamed, cause=pl.lit(HOSTILE), unit=pl.lit(HOSTILE), metric=pl.lit(HOSTILE)),
+        filters=Filters(incident="inc-0001", workflow=HOSTILE, environment=HOSTILE),
+    )
+    for page in (scorecard.page(hostile), cost.page(hostile), drift.page(hostile, reader)):
+        writer = Writer()
+        written = writer.html(page) + "".join(writer.figures)
+        assert "&lt;img src=x" in written
+        assert "<img src=x" not in written
+
+
+@pytest.mark.parametrize(
+    ("incidents", "rise", "score", "verdict"),
+    [
+        (1, 1.0, 1.0, "Drifting"),
+        (0, 2.0, 1.0, "Cost rising"),
+        (0, 1.0, 0.2, "No rollback"),
+        (0, 1.0, None, "Not proven"),
+        (0, 1.0, 0.9, "Steady"),
+    ],
+)
+def test_the_verdict_is_the_worst_that_holds(incidents: int, rise: float, score: float | None, verdict: str) -> None:
+    before = {
+        "cost_per_success_usd": 1.0,
+        "ci_low_usd": 0.95,
+        "ci_high_usd": 1.05,
+        "successes": 900,
+        "settled_runs": 1000,
+        "success_ratio": 0.9,
+    }
+    now = {**before, **{name: rise * before[name] for name in ("cost_per_success_usd", "ci_low_usd", "ci_high_usd")}}
+    assert words.verdict(now, before, incidents, {"score": score, "weakest_link": "drill"}).text == verdict

@@ -1,0 +1,87 @@
+"""The served app: loopback only, its own host only, strict headers, one clear error for what can't be served."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from dashboards import DashboardError, create_app, serve
+from dashboards.server import served
+
+
+@pytest.fixture(scope="module")
+def client(home: Path) -> FlaskClient:
+    return create_app(home).server.test_client()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.com", ""])
+def test_another_host_is_refused_because_there_is_no_login(home: Path, host: str) -> None:
+    with pytest.raises(DashboardError, match="no login"):
+        serve(home, host=host, port=0)
+
+
+def test_a_taken_port_is_one_clear_error(home: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        with pytest.raises(DashboardError, match="--port"):
+            serve(home, port=holder.getsockname()[1])
+
+
+def test_every_answer_has_a_strict_policy(client: FlaskClient) -> None:
+    for path in ("/", "/_dash-layout", "/assets/theme.js", "/nowhere"):
+        with client.get(path) as answer:
+            headers = answer.headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+        assert "http" not in policy and "unsafe-eval" not in policy
+        assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_first_page_names_no_other_host_to_load_from(client: FlaskClient) -> None:
+    text = client.get("/").get_data(as_text=True)
+    assert not re.findall(r"(?:src|href)=[\"'](?:https?:)?//", text)
+    assert 'lang="en"' in text
+
+
+def test_a_request_in_another_name_is_refused(client: FlaskClient) -> None:
+    assert client.get("/", base_url="http://rebound.example").status_code == 400
+    assert client.get("/", base_url="http://127.0.0.1:8050").status_code == 200
+
+
+def test_the_callback_answers_with_the_page(client: FlaskClient) -> None:
+    def ask(search: str) -> str:
+        question = {
+            "output": "..bar.children...heading.children...content.children..",
+            "outputs": [{"id": name, "property": "children"} for name in ("bar", "heading", "content")],
+            "inputs": [
+                {"id": "address", "property": "pathname", "value": "/cost"},
+                {"id": "address", "property": "search", "value": search},
+                {"id": "revision", "property": "data", "value": None},
+            ],
+            "changedPropIds": ["address.pathname"],
+        }
+        answer = client.post("/_dash-update-component", json=question)
+        assert answer.status_code == 200
+        return json.dumps(answer.get_json())
+
+    assert "claims-triage" in ask("")
+    assert "claims-triage" not in ask("?workflow=it-helpdesk&period=7d").split('"content"')[1]
+
+
+def test_it_is_served_and_stops(home: Path) -> None:
+    with served(home) as address:
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(address + "health", timeout=10) as answer:
+            assert answer.status == 200
+            assert "Werkzeug" not in (answer.headers["Server"] or "")
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(address + "health", timeout=2)
