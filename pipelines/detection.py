@@ -19,9 +19,10 @@ from pipelines.alerts import store
 from pipelines.alerts.evidence import explained
 from pipelines.runs import FACTS, OpenRuns
 from pipelines.settings import Settings
-from pipelines.sources.base import Positions
+from pipelines.sources.base import Positions, Source
 from warehouse import Warehouse
 
+_Keys = set[tuple[str, int]]
 #: Committed batches read at a time when catching up.
 _REPLAY_BATCHES = 4
 
@@ -51,8 +52,12 @@ class Detection:
         self._policies = warehouse.query("SELECT policy, version, effective_at FROM catalog_policies")
         self._saved_at = time.monotonic()
 
-    def resume(self) -> None:
-        """Take up the checkpoint and catch up with the warehouse."""
+    def resume(self, source: Source) -> None:
+        """Take up the checkpoint and catch up with the warehouse.
+
+        The watermark waits here as it waits in the stream: for every partition of the source that has more to come, from
+        the warehouse or after it.
+        """
         saved = checkpoint.load(self._settings.checkpoints)
         committed = batches.positions(self._warehouse)
         if saved is not None and all(committed.get(key, -1) >= offset for key, offset in saved.positions.items()):
@@ -68,13 +73,17 @@ class Detection:
             self.rewarmed = "no checkpoint that fits the warehouse was found"
         if self.positions == committed:
             return
-        for spans, facts in self._since(self.positions):
-            self.process(spans, facts, waiting_for=set(committed))
+        behind = source.behind(committed)
+        for spans, facts, now, to_come in self._since(self.positions):
+            self.process(spans, facts, waiting_for=now if source.sequential else behind | to_come)
         self.positions = committed
         self.save()
 
-    def _since(self, positions: Positions) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataFrame]]]:
-        """Committed rows after the positions, a few batches at a time, in order of arrival."""
+    def _since(self, positions: Positions) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataFrame], _Keys, _Keys]]:
+        """Committed rows after the positions, a few batches at a time, in order of arrival.
+
+        With each piece come the partitions of its last batch, and those of which the warehouse has more to come.
+        """
         connection = self._warehouse.connection
         known = pl.DataFrame(
             [(*key, offset) for key, offset in positions.items()],
@@ -83,13 +92,16 @@ class Detection:
         )
         connection.register("checkpoint_positions", known.to_arrow())
         try:
-            arrivals = connection.execute(_UNSEEN_ARRIVALS).fetchall()
-            for first in range(0, len(arrivals), _REPLAY_BATCHES):
-                bounds = (arrivals[first][0], arrivals[min(first + _REPLAY_BATCHES, len(arrivals)) - 1][0])
+            arrivals = connection.execute(_UNSEEN_ARRIVALS).pl()
+            moments = arrivals["ingested_at"].unique().sort().to_list()
+            for first in range(0, len(moments), _REPLAY_BATCHES):
+                bounds = (moments[first], moments[min(first + _REPLAY_BATCHES, len(moments)) - 1])
                 frames = {
                     name: connection.execute(_UNSEEN_ROWS.format(table=name), bounds).pl() for name in ("spans", *FACTS)
                 }
-                yield frames.pop("spans"), frames
+                now = _keys(arrivals.filter(pl.col("ingested_at") == bounds[1]))
+                to_come = _keys(arrivals.filter(pl.col("ingested_at") > bounds[1]))
+                yield frames.pop("spans"), frames, now, to_come
         finally:
             connection.unregister("checkpoint_positions")
 
@@ -122,8 +134,12 @@ class Detection:
         self._saved_at = time.monotonic()
 
 
+def _keys(arrivals: pl.DataFrame) -> _Keys:
+    return set(arrivals.select("topic", "partition").iter_rows())
+
+
 _UNSEEN_ARRIVALS = """
-SELECT DISTINCT s.ingested_at
+SELECT DISTINCT s.ingested_at, s.topic, s."partition"
 FROM spans AS s LEFT JOIN checkpoint_positions AS c ON c.topic = s.topic AND c."partition" = s."partition"
 WHERE s."offset" >= coalesce(c.seen, 0)
 ORDER BY ALL

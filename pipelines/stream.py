@@ -84,7 +84,7 @@ class Stream:
         pipelines.errors.TransientError
             The broker or the catalog did not answer; everything committed stays, start again.
         """
-        self.detection.resume()
+        self.detection.resume(self._source)
         self._publisher.publish()
         self._source.seek(batches.positions(self._warehouse))
         while not self._stopping:

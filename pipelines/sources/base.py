@@ -48,6 +48,19 @@ class Source(Protocol):
         """Return the partitions of which more is there than was polled: they hold back the watermark."""
         ...
 
+    #: Whether partitions are read one after the other, so that only the one being read holds back the watermark.
+    sequential: bool
+
+    def behind(self, positions: Positions) -> set[tuple[str, int]]:
+        """Return the partitions that hold messages after these positions.
+
+        Raises
+        ------
+        pipelines.errors.TransientError
+            The log did not answer; try again.
+        """
+        ...
+
     def at_end(self) -> bool:
         """Return whether all that is there has been polled."""
         ...

@@ -85,6 +85,8 @@ def _delimited(content: mmap.mmap, start: int) -> Iterator[tuple[int, int, bytes
 class FileSource:
     """Files read one after the other in the order given; each is a topic ``file:PATH`` with one partition."""
 
+    sequential = True
+
     def __init__(self, patterns: Sequence[str]) -> None:
         self._paths = expand(patterns)
         self._positions: dict[Path, int] = {}
@@ -135,6 +137,11 @@ class FileSource:
     def open_partitions(self) -> set[tuple[str, int]]:
         """The file being read: the others follow it and hold back no watermark."""
         return {(self._topic(self._paths[self._index]), 0)} if self._index < len(self._paths) else set()
+
+    def behind(self, positions: Positions) -> set[tuple[str, int]]:
+        """Files longer than the position in them."""
+        topics = {self._topic(path): path.stat().st_size for path in self._paths}
+        return {(topic, 0) for topic, size in topics.items() if size > positions.get((topic, 0), 0)}
 
     def at_end(self) -> bool:
         """Whether every file has been read to its end."""

@@ -67,6 +67,8 @@ class KafkaSource:
         The broker can't be reached.
     """
 
+    sequential = False
+
     def __init__(self, bootstrap_servers: str, topic: str, group_id: str) -> None:
         self._servers, self._topic = bootstrap_servers, topic
         self._positions: Positions = {}
@@ -125,6 +127,17 @@ class KafkaSource:
             elif now - self._idle_since.setdefault(key, now) < IDLE_SECONDS:
                 waiting.add(key)
         return waiting
+
+    def behind(self, positions: Positions) -> set[tuple[str, int]]:
+        """Partitions of the topic, whoever reads them, with messages after these positions."""
+        try:
+            numbers = self._consumer.partitions_for_topic(self._topic) or set()
+            partitions = [TopicPartition(self._topic, number) for number in numbers]
+            first, end = self._consumer.beginning_offsets(partitions), self._consumer.end_offsets(partitions)
+        except (KafkaError, OSError) as error:
+            raise _unreachable(self._servers, error) from error
+        keys = {partition: (partition.topic, partition.partition) for partition in partitions}
+        return {key for partition, key in keys.items() if end[partition] > positions.get(key, first[partition])}
 
     def at_end(self) -> bool:
         """Whether everything that was there at the first call has been polled."""
