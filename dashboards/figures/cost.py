@@ -38,7 +38,7 @@ def trend(points: pl.DataFrame, window: Window, *, height: int = 280, is_small: 
     is_small : bool
         One of many: fewer labels.
     """
-    figure = bare(height)
+    figure = bare(height, hovermode="x")
     for part in _unbroken(points.drop_nulls("ci_high_usd"), window.bucket):
         times = part["bucket_at"].to_list()
         figure.add_scatter(

@@ -120,7 +120,7 @@ def evidence(points: pl.DataFrame, level: Level, *, height: int = 220) -> go.Fig
     points : pl.DataFrame
         bucket_at (UTC), value, observations.
     """
-    figure = bare(height, margin={"l": 8, "r": 12, "t": 26, "b": 8})
+    figure = bare(height, margin={"l": 8, "r": 12, "t": 26, "b": 8}, hovermode="x")
     # Long durations are read in seconds.
     scale = 0.001 if level.unit == "ms" and (points["value"].max() or 0) >= 1000 else 1.0  # type: ignore[operator]
     times, values = points["bucket_at"].to_list(), [scale * value for value in points["value"].to_list()]

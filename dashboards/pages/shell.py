@@ -86,6 +86,7 @@ def _choice(name: str, label: str, options: list[Option], chosen: str | None) ->
         value=chosen or "",
         clearable=False,
         searchable=len(options) > 12,
+        maxHeight=340,
         className="pick",
     )
     return html.Div([html.Label(label, htmlFor=f"filter-{name}"), picker], className="filter")

@@ -1,0 +1,100 @@
+"""The machine's Chromium, and a page that notes every error and every request that leaves the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, Route
+
+from dashboards.screenshot import browser as launched
+from dashboards.screenshot import chromium
+from dashboards.server import served
+from tests.dashboards.fleet import write_home
+
+HOSTILE = "<img src=x onerror=pwned()>"
+REQUIRED = os.environ.get("PLUMBLINE_REQUIRE_BROWSER", "") not in ("", "0")
+
+
+@dataclass
+class Watched:
+    """A page, what its console said, and where its requests went."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def is_clean(self, *allowed: str) -> bool:
+        """No error, and no request to anywhere but the allowed beginnings of addresses."""
+        outside = [address for address in self.requests if not address.startswith((*allowed, "data:", "blob:"))]
+        return not self.errors and not outside
+
+    def goto(self, address: str) -> Page:
+        """Open `address` and wait until its figures are drawn."""
+        self.page.goto(address)
+        return self.settled()
+
+    def settled(self) -> Page:
+        """Wait until the content is there and every graph has been drawn."""
+        self.page.wait_for_selector("#content > :not(.waiting)")
+        self.page.wait_for_function(
+            "() => [...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg'))"
+            " && document.querySelectorAll('.graph .dash-graph--pending').length === 0"
+        )
+        return self.page
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Browser]:
+    if chromium() is None:
+        reason = "no Chromium on this machine: apt-get install chromium"
+        if REQUIRED:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a dashboard with a week of the small fleet."""
+    with served(write_home(tmp_path_factory.mktemp("site"))) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which a workflow and an incident's headline carry markup."""
+    home = tmp_path_factory.mktemp("hostile")
+    return write_home(home, scale=0.2, rename={"invoice-matching": HOSTILE, "it-helpdesk": "=cmd()\u202e|' </script>"})
+
+
+@pytest.fixture
+def watch(chrome: Browser) -> Iterator[Callable[..., Watched]]:
+    contexts = []
+
+    def open_page(width: int = 1440, scheme: str = "light", *, offline: bool = False) -> Watched:
+        context = chrome.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+            offline=offline,
+        )
+        contexts.append(context)
+        watched = Watched(context.new_page())
+
+        def stop_outside(route: Route, request: Request) -> None:
+            watched.requests.append(request.url)
+            inside = request.url.startswith(("http://127.0.0.1:", "file:", "data:", "blob:"))
+            route.continue_() if inside else route.abort()
+
+        context.route("**/*", stop_outside)
+        watched.page.on("console", lambda m: watched.errors.append(m.text) if m.type in {"error", "warning"} else None)
+        watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
+        return watched
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,0 +1,143 @@
+"""Each page in a real Chromium: it draws its figures, says no error, asks nobody else, and fits a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from dashboards import export
+from dashboards.server import served
+from tests.browser.conftest import HOSTILE, Watched
+from tests.dashboards.fleet import write_home
+
+pytestmark = pytest.mark.browser
+
+Watch = Callable[..., Watched]
+PAGES = {"": 3, "cost": 8, "drift?incident=inc-0001": 2}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_draws_its_figures_without_an_error(watch: Watch, site: str, path: str, scheme: str) -> None:
+    watched = watch(scheme=scheme)
+    page = watched.goto(site + path)
+    assert (
+        page.locator(".js-plotly-plot .main-svg .xy, .js-plotly-plot .main-svg .cartesianlayer").count() >= PAGES[path]
+    )
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(13, 18, 23)") == (scheme == "dark")
+    assert watched.is_clean(site), (watched.errors, watched.requests)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_phone_never_scrolls_sideways(watch: Watch, site: str, path: str) -> None:
+    page = watch(390).goto(site + path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].every(p => p.clientWidth <= 358)")
+
+
+def test_filters_live_in_the_address_and_back_undoes_them(watch: Watch, site: str) -> None:
+    watched = watch()
+    page = watched.goto(site)
+    page.click("#filter-workflow")
+    page.locator(".dash-dropdown-option", has_text="it-helpdesk").click()
+    expect(page).to_have_url(re.compile(r"/\?workflow=it-helpdesk$"))
+    expect(page.locator(".summary")).to_contain_text("it-helpdesk")
+    page.click("#filter-period")
+    page.locator(".dash-dropdown-option", has_text="Last 7 days").click()
+    expect(page).to_have_url(re.compile(r"\?workflow=it-helpdesk&period=7d$"))
+    cost_tab = page.get_by_role("link", name="Cost", exact=True)
+    expect(cost_tab).to_have_attribute("href", "/cost?workflow=it-helpdesk&period=7d")
+    cost_tab.click()
+    expect(page).to_have_url(re.compile(r"/cost\?workflow=it-helpdesk&period=7d$"))
+    expect(page.locator("h1")).to_have_text("Cost per outcome")
+    page.go_back()
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/\?workflow=it-helpdesk$"))
+    expect(page.locator("#filter-period")).to_contain_text("Automatic")
+    assert watched.is_clean(site), (watched.errors, watched.requests)
+
+
+def test_a_link_shows_the_same_page(watch: Watch, site: str) -> None:
+    page = watch().goto(site + "cost?workflow=claims-triage&environment=staging&period=7d")
+    expect(page.locator("#filter-workflow")).to_contain_text("claims-triage")
+    expect(page.locator("#filter-environment")).to_contain_text("staging")
+    expect(page.locator("#filter-period")).to_contain_text("Last 7 days")
+    assert "it-helpdesk" not in page.inner_text("#content")
+
+
+def test_an_incident_opens_from_the_scorecard_and_closes(watch: Watch, site: str) -> None:
+    watched = watch()
+    page = watched.goto(site)
+    page.get_by_role("link", name="Error rate of ledger.lookup").click()
+    expect(page.locator("#incident")).to_contain_text("release 2.4.1 began 11 min before the onset")
+    expect(page.locator("#incident .js-plotly-plot .main-svg").first).to_be_visible()
+    page.get_by_role("link", name="Close").click()
+    expect(page.locator("#incident")).to_have_count(0)
+    assert watched.is_clean(site), (watched.errors, watched.requests)
+
+
+def test_a_question_mark_explains_its_figure_by_keyboard_alone(watch: Watch, site: str) -> None:
+    page = watch().goto(site)
+    mark = page.locator(".tile .how summary").first
+    mark.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".how[open] .how-box")).to_contain_text("Formula")
+    page.keyboard.press("Escape")
+    expect(page.locator(".how[open]")).to_have_count(0)
+
+
+def test_the_theme_button_overrules_the_system_and_is_remembered(watch: Watch, site: str) -> None:
+    page = watch(scheme="light").goto(site)
+    button = page.locator("button.theme")
+    button.click()
+    button.click()
+    expect(button).to_have_text("Dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 18, 23)"
+    page.reload()
+    expect(page.locator("button.theme")).to_have_text("Dark")
+
+
+def test_text_from_traces_stays_text(watch: Watch, hostile_home: Path) -> None:
+    with served(hostile_home) as address:
+        watched = watch()
+        for path in ("", "cost", "drift?incident=inc-0001"):
+            page = watched.goto(address + path)
+            assert HOSTILE in page.inner_text("#content")
+            assert page.locator("#content img[src='x']").count() == 0
+            assert HOSTILE[:20] in " ".join(page.locator(".js-plotly-plot text").all_text_contents()) or path != "cost"
+        assert watched.is_clean(address), (watched.errors, watched.requests)
+
+
+def test_an_empty_home_says_what_to_do_on_every_page(watch: Watch, tmp_path: Path) -> None:
+    with served(tmp_path) as address:
+        watched = watch()
+        for path in ("", "cost", "drift"):
+            page = watched.goto(address + path)
+            expect(page.locator(".notice")).to_contain_text("plumbline stream")
+        assert watched.is_clean(address), (watched.errors, watched.requests)
+
+
+def test_the_export_opens_offline_from_the_disk(watch: Watch, hostile_home: Path, tmp_path: Path) -> None:
+    for file in export(hostile_home, tmp_path):
+        watched = watch(offline=True)
+        page = watched.goto(file.as_uri())
+        assert page.locator(".main-svg").count() >= 2
+        assert HOSTILE in page.inner_text("#content")
+        assert watched.is_clean("file:"), (watched.errors, watched.requests)
+        page.locator(".how summary").first.click()
+        expect(page.locator(".how[open] .how-box").first).to_be_visible()
+        page.get_by_role("link", name="Cost", exact=True).click()
+        expect(page).to_have_url((tmp_path / "cost.html").as_uri())
+
+
+def test_an_open_page_follows_the_warehouse(watch: Watch, tmp_path: Path) -> None:
+    with served(tmp_path) as address:
+        page = watch().goto(address)
+        expect(page.locator(".notice")).to_contain_text("No traces yet")
+        write_home(tmp_path, scale=0.1)
+        expect(page.locator(".summary")).to_contain_text("6 workflows", timeout=30_000)
