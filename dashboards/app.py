@@ -179,12 +179,12 @@ def render(reader: Reader, path: str, filters: Filters) -> tuple[Component, Comp
     return bar, shell.heading(path, view), content
 
 
-def content_of(reader: Reader, path: str, view: View) -> html.Div:
+def content_of(reader: Reader, path: str, view: View, *, is_report: bool = False) -> html.Div:
     """The page at `path`, with a word above it when its figures lag behind the stream."""
     if path == cost.PATH:
         page = cost.page(view)
     elif path == drift.PATH:
-        page = drift.page(view, reader)
+        page = drift.page(view, reader, is_report=is_report)
     else:
         page = scorecard.page(view)
     return html.Div([empty.lag(view), page])

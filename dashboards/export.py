@@ -77,7 +77,10 @@ def export(home: Path, out: Path, *, filters: Filters | None = None) -> list[Pat
                 else "run `plumbline refresh`"
             )
             raise DashboardError(f"there is nothing to report: {state.value}", str(home), todo)
-        pages = {path: document(path, shell.heading(path, view), content_of(reader, path, view)) for path in FILES}
+        pages = {
+            path: document(path, shell.heading(path, view), content_of(reader, path, view, is_report=True))
+            for path in FILES
+        }
     finally:
         reader.close()
     try:

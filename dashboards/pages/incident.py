@@ -1,0 +1,166 @@
+"""One incident: what changed, since when, how sure that is, what to do first, and what was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from dash import dcc, html
+
+from dashboards import mixes, text, words
+from dashboards.data import Reader, View
+from dashboards.figures import drift as figures
+from dashboards.pages.parts import family, graph, pill
+
+PATH = "/drift"
+
+# More signals than this say the same again.
+_MOST_SIGNALS = 8
+
+
+def leading(view: View, incident: dict[str, Any]) -> dict[str, Any] | None:
+    """The signal that the incident's headline speaks of, else its strongest one."""
+    signals = view.signals.filter(pl.col("incident_id") == incident["incident_id"])
+    named = signals.filter(pl.col("headline") == incident["headline"])
+    return (named if named.height else signals).row(0, named=True) if signals.height else None
+
+
+def families(row: dict[str, Any]) -> html.Div:
+    """The families of drift that an incident touches."""
+    # The strongest signal's family first, then the others that moved with it.
+    others = [name for name in (row["families"] or []) if name != row["family"]]
+    return html.Div([family(name) for name in (row["family"], *others)], className="families")
+
+
+def state(name: str | None) -> html.Span:
+    """The state of an incident."""
+    tone = {"open": "bad", "acknowledged": "warn", "resolved": "good"}.get(name or "", "")
+    return pill(text.plain(name or "unknown", 20), tone)
+
+
+def values(signal: dict[str, Any] | None) -> str:
+    """A signal's value before and after, with its unit."""
+    if signal is None:
+        return text.UNKNOWN
+    if signal["kind"] == "mix":
+        moved = mixes.shares(signal["detail"])
+        if moved:
+            most = moved[0]
+            return f"{text.plain(most.name, 40)}: {text.percent(most.before)} → {text.percent(most.after)}"
+    return f"{text.measure(signal['before_value'], signal['unit'])} → {text.measure(signal['after_value'], signal['unit'])}"
+
+
+def anchor(incident_id: str) -> str:
+    """Where a static page shows an incident."""
+    return "incident-" + text.plain(incident_id, 64).replace(" ", "-")
+
+
+def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool = False) -> html.Section:
+    """An incident with its evidence.
+
+    Parameters
+    ----------
+    row : dict
+        Row of ``incidents``.
+    is_report : bool
+        One of several on a static page: it can't be closed, and its anchor carries its id.
+    """
+    signals = view.signals.filter(pl.col("incident_id") == row["incident_id"]).to_dicts()
+    strongest = leading(view, row)
+    onset = row["onset_at"] or row["opened_at"]
+    facts = [
+        (
+            "Workflow",
+            dcc.Link(
+                text.plain(row["workflow"] or "unknown", 60),
+                href=PATH + view.filters.search(workflow=row["workflow"], incident=row["incident_id"]),
+            ),
+        ),
+        ("Severity", text.plain(row["severity"] or "unknown", 20)),
+        ("Began (estimated)", text.when(onset, seconds=True)),
+        ("Detected", f"{text.when(row['opened_at'], seconds=True)}, after {text.lasted(row['opened_at'] - onset)}"),
+        (
+            "Likely cause",
+            text.plain(strongest["cause"], 300)
+            if strongest and strongest["cause"]
+            else "No version, price or tool changed near the onset.",
+        ),
+        (
+            "Do first",
+            text.plain(strongest["containment"], 300) if strongest and strongest["containment"] else text.UNKNOWN,
+        ),
+    ]
+    pairs = [part for term, value in facts for part in (html.Dt(term), html.Dd(value))]
+    runs = [run for run in (row["run_ids"] or []) if run][:12]
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.H2(words.headline(row, 200)),
+                    None
+                    if is_report
+                    else dcc.Link("Close", href=PATH + view.filters.search(incident=None), className="close"),
+                ],
+                className="card-head",
+            ),
+            html.Div(
+                [families(row), state(row["state"]), html.Code(text.plain(row["incident_id"], 60), className="id")],
+                className="pills",
+            ),
+            html.Div(
+                [
+                    html.Dl(pairs, className="facts"),
+                    html.Div(
+                        [
+                            html.H3("Evidence runs"),
+                            html.Ul([html.Li(html.Code(text.plain(run, 40))) for run in runs], className="runs"),
+                        ]
+                    )
+                    if runs
+                    else None,
+                ],
+                className="detail-head",
+            ),
+            html.H3(f"What was measured ({len(signals)} {'signal' if len(signals) == 1 else 'signals'})"),
+            html.Div([_signal(view, reader, signal) for signal in signals[:_MOST_SIGNALS]], className="smalls two"),
+        ],
+        className="card wide detail",
+        id=anchor(row["incident_id"]) if is_report else "incident",
+    )
+
+
+def _signal(view: View, reader: Reader, signal: dict[str, Any]) -> html.Div:
+    strength = (
+        f"log e-value {text.significant(signal['log_e'])} (alarm at {text.significant(signal['threshold'])})"
+        if signal["log_e"] is not None and signal["threshold"] is not None
+        else ""
+    )
+    counts = f"{text.count(signal['n_before'])} observations before, {text.count(signal['n_after'])} after"
+    return html.Div(
+        [
+            html.Div(
+                [html.Strong(words.metric(signal).capitalize()), html.Span(values(signal))], className="small-head"
+            ),
+            html.P(" · ".join(part for part in (strength, counts) if part), className="under"),
+            _picture(view, reader, signal),
+        ],
+        className="small",
+    )
+
+
+def _picture(view: View, reader: Reader, signal: dict[str, Any]) -> html.Figure | html.P | None:
+    described = f"{words.metric(signal)}: {values(signal)}"
+    moved = mixes.shares(signal["detail"]) if signal["kind"] == "mix" else []
+    if moved:
+        return graph(figures.shares(moved), described)
+    points = reader.evidence(signal, view.extent.latest_at)
+    if points.height > 1:
+        level = figures.Level(
+            signal["before_value"],
+            signal["after_value"],
+            signal["unit"],
+            signal["onset_at"] or signal["at"],
+            signal["at"],
+        )
+        return graph(figures.evidence(points, level), described)
+    return None
