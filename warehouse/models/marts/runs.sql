@@ -108,51 +108,57 @@ outcome AS (
     QUALIFY row_number() OVER (
         PARTITION BY o.run_id ORDER BY o.source = 'evaluation', o."at" DESC NULLS LAST, o.outcome_id DESC
     ) = 1
+),
+costed AS (
+    SELECT
+        g.run_id,
+        g.workflow,
+        g.session_id,
+        g.agent,
+        g.release,
+        g.agent_version,
+        g.prompt_version,
+        g.policy_version,
+        g.environment,
+        coalesce(g.team, c.team) AS team,
+        coalesce(g.cost_center, c.cost_center) AS cost_center,
+        g.mode,
+        -- Entries come sorted by name, so the first of the greatest is the first by name.
+        list_filter(g.models, lambda m: m.value = list_max(list_transform(g.models, lambda n: n.value)))[1].key AS model,
+        g.started_at,
+        g.ended_at,
+        (epoch_us(g.ended_at) - epoch_us(g.started_at)) / 1000.0::DOUBLE AS duration_ms,
+        o.status AS outcome,
+        o."at" AS outcome_at,
+        o.name AS outcome_name,
+        o.value_usd AS outcome_value_usd,
+        o.status IS NULL AND coalesce(
+            k.latest_at < g.started_at + to_microseconds((coalesce(c.outcome_window_hours, 24) * 3.6e9)::BIGINT), false
+        ) AS is_pending,
+        g.model_calls,
+        g.priced_model_calls,
+        g.costless_model_calls,
+        g.failed_model_calls,
+        g.tool_calls,
+        g.tool_errors,
+        g.steps,
+        g.input_tokens,
+        g.cached_input_tokens,
+        g.output_tokens,
+        CASE WHEN g.priced_model_calls + g.costless_model_calls = g.model_calls
+            THEN coalesce(g.priced_usd, 0) END AS model_cost_usd,
+        CASE WHEN g.tool_calls = 0 THEN 0 ELSE g.tool_calls_usd END AS tool_cost_usd,
+        CASE WHEN o.status IS NOT DISTINCT FROM 'escalated' THEN c.escalation_cost_usd ELSE 0 END AS escalation_cost_usd,
+        coalesce(g.quality_flags, []) AS quality_flags
+    FROM grouped AS g
+    CROSS JOIN stg_clock AS k
+    LEFT JOIN outcome AS o USING (run_id)
+    LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
 )
+-- Added up outside: beside an alias of the same name, the catalog's own column would be meant.
 SELECT
-    g.run_id,
-    g.workflow,
-    g.session_id,
-    g.agent,
-    g.release,
-    g.agent_version,
-    g.prompt_version,
-    g.policy_version,
-    g.environment,
-    coalesce(g.team, c.team) AS team,
-    coalesce(g.cost_center, c.cost_center) AS cost_center,
-    g.mode,
-    -- Entries come sorted by name, so the first of the greatest is the first by name.
-    list_filter(g.models, lambda m: m.value = list_max(list_transform(g.models, lambda n: n.value)))[1].key AS model,
-    g.started_at,
-    g.ended_at,
-    (epoch_us(g.ended_at) - epoch_us(g.started_at)) / 1000.0::DOUBLE AS duration_ms,
-    o.status AS outcome,
-    o."at" AS outcome_at,
-    o.name AS outcome_name,
-    o.value_usd AS outcome_value_usd,
-    o.status IS NULL AND coalesce(
-        k.latest_at < g.started_at + to_microseconds((coalesce(c.outcome_window_hours, 24) * 3.6e9)::BIGINT), false
-    ) AS is_pending,
-    g.model_calls,
-    g.priced_model_calls,
-    g.costless_model_calls,
-    g.failed_model_calls,
-    g.tool_calls,
-    g.tool_errors,
-    g.steps,
-    g.input_tokens,
-    g.cached_input_tokens,
-    g.output_tokens,
-    CASE WHEN g.priced_model_calls + g.costless_model_calls = g.model_calls
-        THEN coalesce(g.priced_usd, 0) END AS model_cost_usd,
-    CASE WHEN g.tool_calls = 0 THEN 0 ELSE g.tool_calls_usd END AS tool_cost_usd,
-    CASE WHEN o.status IS NOT DISTINCT FROM 'escalated' THEN c.escalation_cost_usd ELSE 0 END AS escalation_cost_usd,
-    -- The three columns above: no table in FROM may have one of their names, or it would be meant here.
+    * EXCLUDE (quality_flags),
     model_cost_usd + coalesce(tool_cost_usd, 0) + coalesce(escalation_cost_usd, 0) AS cost_usd,
-    coalesce(g.quality_flags, []) AS quality_flags
-FROM grouped AS g
-CROSS JOIN stg_clock AS k
-LEFT JOIN outcome AS o USING (run_id)
-LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
-ORDER BY g.started_at, g.run_id
+    quality_flags
+FROM costed
+ORDER BY started_at, run_id
