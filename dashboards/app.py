@@ -7,6 +7,8 @@ renders any page; nothing is kept per visitor.
 from __future__ import annotations
 
 import logging
+import threading
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,12 @@ ASSETS = Path(__file__).parent / "assets"
 
 # How often an open page asks whether anything changed, in milliseconds.
 _ASK_MS = 4_000
+
+# A page is some hundred kilobytes.
+_PAGES_KEPT = 48
+
+# Bar, heading and content.
+Shown = tuple[Component, Component, Component]
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -109,6 +117,7 @@ def _layout(reader: Reader) -> html.Div:
 
 
 def _wire(app: Dash, reader: Reader) -> None:
+    pages = Kept(reader)
     controls = [f"filter-{name}" for name in ("workflow", "environment", "period")]
     # The address and the controls follow each other: whichever changed wins.
     app.clientside_callback(
@@ -127,8 +136,8 @@ def _wire(app: Dash, reader: Reader) -> None:
         Input("address", "search"),
         Input("revision", "data"),
     )
-    def show(pathname: str | None, search: str | None, _revision: str | None) -> tuple[Component, Component, Component]:
-        return render(reader, pathname or "/", Filters.parse(search))
+    def show(pathname: str | None, search: str | None, _revision: str | None) -> Shown:
+        return render(pages, pathname or "/", Filters.parse(search))
 
     @app.callback(Output("revision", "data"), Input("clock", "n_intervals"), State("revision", "data"))
     def ask(_ticks: int | None, known: str | None) -> Any:
@@ -152,31 +161,55 @@ def _wire(app: Dash, reader: Reader) -> None:
         return shell.offered(extent, Filters.parse(search))
 
 
-def render(reader: Reader, path: str, filters: Filters) -> tuple[Component, Component, Component]:
+class Kept:
+    """Pages as last made, kept until the warehouse's next revision: many readers of one page cost one making of it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._pages: OrderedDict[tuple[str, str, Filters], Shown] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def made(self, path: str, filters: Filters) -> Shown:
+        """The page at `path` under `filters`; one that fails raises, and is not kept."""
+        key = (self._reader.revision(), path, filters)
+        with self._lock:
+            if key in self._pages:
+                self._pages.move_to_end(key)
+                return self._pages[key]
+        made = _made(self._reader, path, filters)
+        with self._lock:
+            self._pages[key] = made
+            while len(self._pages) > _PAGES_KEPT:
+                self._pages.popitem(last=False)
+        return made
+
+
+def render(pages: Kept, path: str, filters: Filters) -> Shown:
     """Bar, heading and content of the page at `path` under `filters`; an error becomes a page that says what to do."""
     path = path.rstrip("/") or "/"
-    links = {tab: tab + filters.search(incident=None) for tab in shell.TABS}
-    bar = shell.bar(links, path)
     if path not in shell.TABS:
-        return bar, shell.heading(path, None), empty.unknown_page()
+        return _framed(path, filters, empty.unknown_page())
     try:
-        state = reader.state()
-        if state is not DataState.READY:
-            return bar, shell.heading(path, None), empty.not_ready(state)
-        view = reader.view(filters)
-        if view is None:
-            return bar, shell.heading(path, None), empty.not_ready(DataState.STREAMED)
-        content = content_of(reader, path, view)
+        return pages.made(path, filters)
     except (WarehouseError, DashboardError) as error:
-        return bar, shell.heading(path, None), empty.broken(error.what, error.where, error.todo)
-    except duckdb.Error:
-        log.exception("a query of page %s failed", path)
-        return (
-            bar,
-            shell.heading(path, None),
-            empty.broken("a query failed", "the warehouse", "run `plumbline doctor`; the log has the details"),
-        )
-    return bar, shell.heading(path, view), content
+        return _framed(path, filters, empty.broken(error.what, error.where, error.todo))
+    except Exception:  # whatever it is, the reader gets a page that says what to do
+        log.exception("page %s failed", path)
+        todo = "run `plumbline doctor`; the log has the details"
+        return _framed(path, filters, empty.broken("this page can't be made", "", todo))
+
+
+def _made(reader: Reader, path: str, filters: Filters) -> Shown:
+    state = reader.state()
+    view = reader.view(filters) if state is DataState.READY else None
+    if view is None:
+        return _framed(path, filters, empty.not_ready(state))
+    return _framed(path, filters, content_of(reader, path, view), view)
+
+
+def _framed(path: str, filters: Filters, content: Component, view: View | None = None) -> Shown:
+    links = {tab: tab + filters.search(incident=None) for tab in shell.TABS}
+    return shell.bar(links, path), shell.heading(path, view), content
 
 
 def content_of(reader: Reader, path: str, view: View, *, is_report: bool = False) -> html.Div:

@@ -128,6 +128,6 @@ def is_ratio_within_noise(part: float, whole: float, part_before: float, whole_b
     """Whether two success ratios differ by less than sampling alone explains (95 %, pooled normal); None without runs."""
     if whole <= 0 or whole_before <= 0:
         return None
-    pooled = (part + part_before) / (whole + whole_before)
+    pooled = min(max((part + part_before) / (whole + whole_before), 0.0), 1.0)
     error = math.sqrt(pooled * (1 - pooled) * (1 / whole + 1 / whole_before))
     return abs(part / whole - part_before / whole_before) <= Z95 * error

@@ -10,8 +10,9 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dashboards.errors import DashboardError
 from dashboards.server import served
@@ -30,8 +31,52 @@ ARGUMENTS = (
     "--no-default-browser-check",
 )
 
-PAGES = {"scorecard": "", "cost": "cost", "drift": "drift"}
-WIDTHS = {"": 1440, "-phone": 390}
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture.
+
+    Parameters
+    ----------
+    name : str
+        File name without its ending.
+    path : str
+        Page.
+    width : int
+        Pixels; 390 is a phone.
+    scheme : str
+        ``light`` or ``dark``.
+    height : int | None
+        Only the first so many pixels; None is the whole page.
+    is_opened : bool
+        With the first incident of the table opened, and only that.
+    """
+
+    name: str
+    path: str
+    width: int = 1440
+    scheme: Literal["light", "dark"] = "light"
+    height: int | None = None
+    is_opened: bool = False
+
+
+SHOTS = (
+    Shot("overview", "", height=900),
+    Shot("scorecard", ""),
+    Shot("scorecard-dark", "", scheme="dark", height=1500),
+    Shot("scorecard-phone", "", width=390, height=1500),
+    Shot("cost", "cost"),
+    Shot("cost-phone", "cost", width=390, scheme="dark", height=1500),
+    Shot("drift", "drift"),
+    Shot("incident", "drift", is_opened=True),
+    Shot("drift-phone", "drift", width=390, height=1500),
+)
+
+
+_DRAWN = "() => [...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg'))"
+
+# Plotly fits labels once more after it has drawn.
+_SETTLE_MS = 500
 
 
 def chromium() -> str | None:
@@ -63,36 +108,41 @@ def browser() -> Iterator[Browser]:
             opened.close()
 
 
-def shoot(home: Path, out: Path, schemes: Sequence[str] = ("light", "dark"), query: str = "") -> list[Path]:
-    """The pictures written: each page at each width in each colour scheme.
+def shoot(home: Path, out: Path, *, query: str = "") -> list[Path]:
+    """The pictures of `SHOTS`, written into directory `out`.
 
     Parameters
     ----------
     home, out : Path
-    schemes : sequence of str
-        ``light``, ``dark``.
     query : str
         Filters, as in the address.
     """
     out.mkdir(parents=True, exist_ok=True)
     written = []
     with served(home) as address, browser() as chrome:
-        for scheme in schemes:
-            for suffix, width in WIDTHS.items():
-                size = {"width": width, "height": 900}
-                context = chrome.new_context(viewport=size, color_scheme=scheme, device_scale_factor=1.5)  # type: ignore[arg-type]
-                page = context.new_page()
-                for name, path in PAGES.items():
-                    page.goto(f"{address}{path}{query}")
-                    page.wait_for_selector("#content > :not(.waiting)")
-                    page.wait_for_function(
-                        "() => [...document.querySelectorAll('.js-plotly-plot')].every(p => p.querySelector('.main-svg'))"
-                    )
-                    page.wait_for_timeout(400)
-                    file = out / f"{name}{suffix}{'-dark' if scheme == 'dark' else ''}.png"
-                    page.screenshot(path=str(file), full_page=True)
-                    written.append(file)
-                context.close()
+        for shot in SHOTS:
+            context = chrome.new_context(
+                viewport={"width": shot.width, "height": 900}, color_scheme=shot.scheme, device_scale_factor=1.5
+            )
+            page = context.new_page()
+            page.goto(f"{address}{shot.path}{query}")
+            page.wait_for_selector("#content > :not(.waiting)")
+            if shot.is_opened and page.locator(".table .name").count():
+                page.locator(".table .name").first.click()
+                page.wait_for_selector("#incident")
+            page.wait_for_function(_DRAWN)
+            page.wait_for_timeout(_SETTLE_MS)
+            file = out / f"{shot.name}.png"
+            if shot.is_opened and page.locator("#incident").count():
+                page.locator("#incident").screenshot(path=str(file))
+            elif shot.height is None:
+                page.screenshot(path=str(file), full_page=True)
+            else:
+                whole = page.evaluate("document.documentElement.scrollHeight")
+                clip = {"x": 0, "y": 0, "width": shot.width, "height": min(shot.height, whole)}
+                page.screenshot(path=str(file), full_page=True, clip=clip)  # type: ignore[arg-type]
+            written.append(file)
+            context.close()
     return written
 
 

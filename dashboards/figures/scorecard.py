@@ -110,7 +110,7 @@ def changes(
     if is_log and known and min(known) > 0 and max(known) >= 8 * min(known):
         ticks = _log_ticks(min(known), max(known))
         figure.update_xaxes(
-            type="log", tickmode="array", tickvals=ticks, ticktext=[shown(tick).removesuffix(".00") for tick in ticks]
+            type="log", tickmode="array", tickvals=ticks, ticktext=[f"{prefix}{tick:,g}{suffix}" for tick in ticks]
         )
     elif prefix:
         figure.update_xaxes(rangemode="tozero")

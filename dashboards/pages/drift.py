@@ -162,7 +162,7 @@ def _incidents(view: View, *, is_report: bool) -> html.Section:
                     [html.Span(values(strongest)), html.Span(words.metric(strongest), className="under")],
                     className="stack",
                 ),
-                text.significant(strongest["log_e"]) if strongest and strongest["log_e"] is not None else text.UNKNOWN,
+                f"{strongest['log_e']:.1f}" if strongest and strongest["log_e"] is not None else text.UNKNOWN,
                 text.plain(strongest["cause"], 90) if strongest and strongest["cause"] else "none found",
             ]
         )

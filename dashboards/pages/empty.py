@@ -44,7 +44,7 @@ def nothing_matches(view: View) -> html.Section:
 
 def broken(what: str, where: str, todo: str) -> html.Section:
     """An error in one line: what went wrong, where, what to do."""
-    return notice(what[:1].upper() + what[1:], where, todo)
+    return notice(what[:1].upper() + what[1:], where or None, todo)
 
 
 def unknown_page() -> html.Section:

@@ -131,7 +131,7 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
 
 def _signal(view: View, reader: Reader, signal: dict[str, Any]) -> html.Div:
     strength = (
-        f"log e-value {text.significant(signal['log_e'])} (alarm at {text.significant(signal['threshold'])})"
+        f"log e-value {signal['log_e']:.1f} (alarm at {signal['threshold']:.1f})"
         if signal["log_e"] is not None and signal["threshold"] is not None
         else ""
     )

@@ -174,7 +174,7 @@ def notice(title: str, *lines: Child, commands: Sequence[str] = ()) -> html.Sect
         [
             html.Div(className="notice-mark", **attributes(aria_hidden="true")),
             html.H2(title),
-            *[html.P(line) for line in lines],
+            *[html.P(line) for line in lines if line],
             html.Div([html.Code(command) for command in commands], className="commands") if commands else None,
         ],
         className="notice",

@@ -173,7 +173,7 @@ def _reuse(rng: np.random.Generator, days: int) -> pl.DataFrame:
     for day in range(days):
         total, shared = 0, 0
         for index, (name, rate, *_rest) in enumerate(WORKFLOWS):
-            part = int(rate * 5 * (0.31 + 0.07 * index + 0.01 * day + 0.02 * rng.random()))
+            part = int(rate * 5 * min(0.31 + 0.07 * index + 0.01 * day + 0.02 * rng.random(), 0.93))
             rows.append(
                 {
                     "date": (START + timedelta(days=day)).date(),

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from dashboards import words
-from dashboards.app import content_of, render
+from dashboards.app import Kept, content_of, render
 from dashboards.data import Reader, View
 from dashboards.definitions import DEFINITIONS
 from dashboards.export import Writer
@@ -32,7 +32,7 @@ def said(part: object) -> str:
 @pytest.fixture
 def shown(reader: Reader):
     def show(path: str, **filters: str) -> str:
-        return said(render(reader, path, Filters(**filters)))
+        return said(render(Kept(reader), path, Filters(**filters)))
 
     return show
 
@@ -66,7 +66,7 @@ def test_what_is_not_proven_is_not_zero(view: View) -> None:
 
 
 def test_every_question_mark_has_its_definition(reader: Reader) -> None:
-    pages = "".join(Writer().html(render(reader, path, Filters())) for path in ("/", "/cost", "/drift"))
+    pages = "".join(Writer().html(render(Kept(reader), path, Filters())) for path in ("/", "/cost", "/drift"))
     for key, meant in DEFINITIONS.items():
         assert f"How {meant.name.lower()} is computed" in pages, key
     assert pages.count("<summary") > 20
@@ -107,7 +107,7 @@ def test_a_filter_that_leaves_nothing_says_so(shown) -> None:
 
 def test_an_empty_home_says_which_commands_to_run(tmp_path: Path) -> None:
     for path in ("/", "/cost", "/drift"):
-        page = said(render(Reader(tmp_path), path, Filters()))
+        page = said(render(Kept(Reader(tmp_path)), path, Filters()))
         assert "plumbline stream" in page and "plumbline refresh" in page
 
 
@@ -118,7 +118,7 @@ def test_an_unknown_address_leads_back(shown) -> None:
 def test_a_broken_warehouse_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "warehouse").mkdir()
     (tmp_path / "warehouse" / "catalog.sqlite").write_text("this is no database")
-    page = said(render(Reader(tmp_path), "/", Filters()))
+    page = said(render(Kept(Reader(tmp_path)), "/", Filters()))
     assert "can't be opened" in page
     assert "Traceback" not in page
 
@@ -170,3 +170,25 @@ def test_the_verdict_is_the_worst_that_holds(incidents: int, rise: float, score:
     }
     now = {**before, **{name: rise * before[name] for name in ("cost_per_success_usd", "ci_low_usd", "ci_high_usd")}}
     assert words.verdict(now, before, incidents, {"score": score, "weakest_link": "drill"}).text == verdict
+
+
+def test_a_failure_nobody_expected_is_a_page_that_says_what_to_do(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(view: View) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(scorecard, "page", fail)
+    page = said(render(Kept(reader), "/", Filters()))
+    assert "plumbline doctor" in page and "secret detail" not in page
+    assert "secret detail" in caplog.text
+
+
+def test_a_page_is_made_once_and_one_that_failed_is_made_again(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = Kept(reader)
+    with monkeypatch.context() as broken:
+        broken.setattr(cost, "page", lambda view: 1 / 0)
+        assert "can't be made" in said(render(pages, "/cost", Filters()))
+    first = render(pages, "/cost", Filters())
+    assert "Cost per successful outcome" in said(first)
+    assert render(pages, "/cost", Filters()) is first
