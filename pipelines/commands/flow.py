@@ -122,13 +122,25 @@ def produce(
         list[str], typer.Argument(metavar="FILE…", help="OTLP files: JSON lines or length-delimited protobuf.")
     ],
 ) -> None:
-    """Publish OTLP files to the span topic, bytes unchanged."""
+    """Publish OTLP files to the span topic, bytes unchanged. Starts this home's broker where no other is named."""
     from pipelines.sources.files import expand
 
     settings = settings_of(context)
     paths = expand(files)
+    _start_own_broker(settings)
     count, size = publish_files(paths, settings)
     out.print(f"{count:,} messages, {size / 1e6:,.1f} MB published to topic {settings.topic}", markup=False)
+
+
+def _start_own_broker(settings: Settings) -> None:
+    """Start the home's broker if it is the one to publish to, is not running, and can run here; say so."""
+    from pipelines.broker import Broker, available
+
+    home = Broker(settings.home)
+    if settings.bootstrap_servers or home.status().state == "running" or not available().ok:
+        return
+    address = home.start(progress=lambda line: err.print(line, markup=False))
+    err.print(f"broker on {address}; `plumbline broker stop` ends it", markup=False, soft_wrap=True)
 
 
 def run_stream(settings: Settings, source: str, files: list[str] | None, *, until_end: bool):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer
 
+from pipelines.broker import Broker
 from pipelines.cli import main
 from pipelines.settings import Settings
 from pipelines.simulate import simulate
@@ -107,3 +108,15 @@ def test_settings_name_the_topic(topic: str) -> None:
 
     assert isinstance(load_settings(), Settings)
     assert load_settings().topic == topic
+
+
+def test_publishing_starts_the_homes_own_broker_where_none_is_named(tmp_path: Path, kafka: Any) -> None:
+    lines = tmp_path / "lines.jsonl"
+    lines.write_bytes(b'{"resourceSpans": []}\n')
+    home = tmp_path / "home"
+    try:
+        assert main(["--home", str(home), "produce", str(lines)]) == 0
+        assert Broker(home).status().state == "running"
+    finally:
+        Broker(home).stop()
+    assert kafka.bootstrap_servers  # asked for so that a machine without Kafka skips this test
