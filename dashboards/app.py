@@ -93,12 +93,13 @@ def create_app(home: Path) -> Dash:
 def _layout(reader: Reader) -> html.Div:
     try:
         extent = reader.extent() if reader.state() is DataState.READY else None
+        revision = reader.revision()
     except (WarehouseError, duckdb.Error):
-        extent = None
+        extent, revision = None, None
     return html.Div(
         [
             dcc.Location(id="address", refresh="callback-nav"),
-            dcc.Store(id="revision"),
+            dcc.Store(id="revision", data=revision),
             dcc.Interval(id="clock", interval=_ASK_MS),
             html.A("Skip to content", href="#content", className="skip"),
             html.Div(shell.bar({path: path for path in shell.TABS}, ""), id="bar"),
@@ -139,7 +140,12 @@ def _wire(app: Dash, reader: Reader) -> None:
     def show(pathname: str | None, search: str | None, _revision: str | None) -> Shown:
         return render(pages, pathname or "/", Filters.parse(search))
 
-    @app.callback(Output("revision", "data"), Input("clock", "n_intervals"), State("revision", "data"))
+    @app.callback(
+        Output("revision", "data"),
+        Input("clock", "n_intervals"),
+        State("revision", "data"),
+        prevent_initial_call=True,
+    )
     def ask(_ticks: int | None, known: str | None) -> Any:
         try:
             now = reader.revision()
@@ -150,7 +156,7 @@ def _wire(app: Dash, reader: Reader) -> None:
     @app.callback(
         *[Output(name, "options") for name in controls[:2]],
         Input("revision", "data"),
-        Input("address", "search"),
+        State("address", "search"),
         prevent_initial_call=True,
     )
     def offer(_revision: str | None, search: str | None) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from dashboards.screenshot import browser as launched
 from dashboards.screenshot import chromium
@@ -72,29 +72,36 @@ def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_home(home, scale=0.2, rename={"invoice-matching": HOSTILE, "it-helpdesk": "=cmd()\u202e|' </script>"})
 
 
+@pytest.fixture(scope="session")
+def shared(chrome: Browser) -> Iterator[BrowserContext]:
+    """One context for most pages: what the first one loads, the others have in their cache."""
+    context = chrome.new_context()
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def watch(chrome: Browser) -> Iterator[Callable[..., Watched]]:
-    contexts = []
+def watch(chrome: Browser, shared: BrowserContext) -> Iterator[Callable[..., Watched]]:
+    """Open a watched page; `is_alone` in a context of its own, with nothing stored and, if asked, no network."""
+    pages: list[Page] = []
+    contexts: list[BrowserContext] = []
 
-    def open_page(width: int = 1440, scheme: str = "light", *, offline: bool = False) -> Watched:
-        context = chrome.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if scheme == "dark" else "light",
-            offline=offline,
-        )
-        contexts.append(context)
-        watched = Watched(context.new_page())
-
-        def stop_outside(route: Route, request: Request) -> None:
-            watched.requests.append(request.url)
-            inside = request.url.startswith(("http://127.0.0.1:", "file:", "data:", "blob:"))
-            route.continue_() if inside else route.abort()
-
-        context.route("**/*", stop_outside)
-        watched.page.on("console", lambda m: watched.errors.append(m.text) if m.type in {"error", "warning"} else None)
-        watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
+    def open_page(width: int = 1440, *, is_alone: bool = False, offline: bool = False) -> Watched:
+        if is_alone or offline:
+            contexts.append(chrome.new_context(offline=offline))
+        page = (contexts[-1] if is_alone or offline else shared).new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="light")
+        watched = Watched(page)
+        # Watched, not routed: routing would turn the browser's cache off. The policy of the page blocks; this tells.
+        page.on("request", lambda request: watched.requests.append(request.url))
+        page.on("console", lambda m: watched.errors.append(m.text) if m.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: watched.errors.append(str(error)))
         return watched
 
     yield open_page
+    for page in pages:
+        page.close()
     for context in contexts:
         context.close()
