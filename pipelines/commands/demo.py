@@ -115,11 +115,12 @@ def demo(
         _step(began, "refreshed the marts with Dagster")
         report(settings, document)
         _step(began, "done")
-        if serve:
-            from dashboards import serve as serve_dashboard
+    # The broker is stopped by now: pages read the warehouse, and however serving ends no process is left behind.
+    if serve:
+        from dashboards import serve as serve_dashboard
 
-            err.print(f"dashboard at http://127.0.0.1:{port} (Ctrl-C stops it)", markup=False)
-            serve_dashboard(settings.home, host="127.0.0.1", port=port)
+        err.print(f"dashboard at http://127.0.0.1:{port} (Ctrl-C stops it)", markup=False)
+        serve_dashboard(settings.home, host="127.0.0.1", port=port)
 
 
 def _step(began: float, text: str) -> None:
