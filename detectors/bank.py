@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -28,7 +29,7 @@ def column(rows: pl.DataFrame, name: str) -> NDArray[Any]:
 
 
 @dataclass(slots=True)
-class Bank:
+class Bank(ABC):
     """What the banks share: room, fresh starts, and the state as arrays."""
 
     LAYOUT: ClassVar[Layout] = {}
@@ -55,9 +56,9 @@ class Bank:
             self.ignored = resized({"ignored": self.ignored}, capacity)["ignored"]
         self.streams = max(streams, self.streams)
 
+    @abstractmethod
     def observe(self, rows: pl.DataFrame) -> list[tuple[int, int]]:
         """Feed rows (slot, value or category, run, at, log_threshold, row); give (slot, index in rows) per alarm."""
-        raise NotImplementedError
 
     def reference_n(self) -> NDArray[np.int64]:
         """Units (observations or runs) in the reference, per stream."""
