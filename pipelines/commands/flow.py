@@ -34,7 +34,14 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def run_simulation(
-    to: Path, *, seed: int, days: float, workflows: int, rate: float | None, drifts: tuple[str, ...] | None
+    to: Path,
+    *,
+    seed: int,
+    days: float,
+    workflows: int,
+    rate: float | None,
+    drifts: tuple[str, ...] | None,
+    content_bytes: int = 0,
 ) -> object:
     """Generate traffic with progress; return its truth."""
     from pipelines.simulate import DEFAULT_RATE, simulate
@@ -47,6 +54,7 @@ def run_simulation(
             workflows=workflows,
             rate=DEFAULT_RATE if rate is None else rate,
             drifts=drifts,
+            content_bytes=content_bytes,
             progress=update,
         )
 
@@ -59,12 +67,15 @@ def simulate(
     rate: Annotated[float | None, typer.Option(help="Mean runs per hour and workflow.")] = None,
     drift: Annotated[list[str] | None, typer.Option(help="Drift to inject; repeat for several. Default: all.")] = None,
     no_drift: Annotated[bool, typer.Option("--no-drift", help="Inject none.")] = False,
+    content_bytes: Annotated[int, typer.Option(help="Mean bytes of message text on each model call.")] = 0,
 ) -> None:
     """Write a simulated fleet's traffic as OTLP files, with truth.json: what was injected, where, when, how strong."""
     if drift and no_drift:
         raise TerminalError("--drift and --no-drift together", "simulate", "give one of them")
     drifts = () if no_drift else tuple(drift) if drift else None
-    truth = run_simulation(out_dir, seed=seed, days=days, workflows=workflows, rate=rate, drifts=drifts)
+    truth = run_simulation(
+        out_dir, seed=seed, days=days, workflows=workflows, rate=rate, drifts=drifts, content_bytes=content_bytes
+    )
     out.print(
         f"{truth.spans:,} spans of {truth.runs:,} runs in {len(truth.files)} files, {len(truth.drifts)} drifts injected:"  # pyright: ignore[reportAttributeAccessIssue]
         f" {out_dir}",
