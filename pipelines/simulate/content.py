@@ -19,7 +19,15 @@ from .texts import Texts
 
 _WHO = ("The customer", "The account owner", "A colleague", "The supplier", "The applicant", "The on-call engineer")
 _DID = ("asked about", "disputed", "confirmed", "could not find", "wants to change", "reported a problem with", "sent")
-_WHAT = ("the delivery", "an invoice", "the access request", "the contract", "a refund", "the monthly report", "a claim")
+_WHAT = (
+    "the delivery",
+    "an invoice",
+    "the access request",
+    "the contract",
+    "a refund",
+    "the monthly report",
+    "a claim",
+)
 _WHEN = ("yesterday", "on Monday", "before the cut-off", "twice this week", "after the release", "at night")
 _SENTENCES = pa.array([f" {who} {did} {what} {when}" for who, did, what, when in product(_WHO, _DID, _WHAT, _WHEN)])
 #: Mean bytes of a sentence with its reference number.
