@@ -21,6 +21,7 @@ from pipelines.sources.kafka import utc_now
 from pipelines.stages.decode import decode
 from pipelines.stages.normalise import normalise
 from pipelines.stages.price import price
+from pipelines.timings import Timings
 from warehouse import Warehouse
 from warehouse.redelivery import existing_span_keys
 
@@ -62,12 +63,16 @@ class Batch:
         return {(topic, partition): offset for topic, partition, offset in self.offsets.iter_rows()}
 
 
-def prepare(messages: pl.DataFrame, settings: Settings) -> Batch:
-    """Return the rows that a batch of messages means."""
+def prepare(messages: pl.DataFrame, settings: Settings, timings: Timings | None = None) -> Batch:
+    """Return the rows that a batch of messages means; the time of each stage is added to ``timings``."""
     now = utc_now()
-    decoded = decode(messages)
-    normalised = normalise(decoded, messages, now=now, max_attribute_bytes=settings.max_attribute_bytes)
-    spans, prices = price(normalised.spans)
+    timings = Timings() if timings is None else timings
+    with timings.of("decode"):
+        decoded = decode(messages)
+    with timings.of("normalise"):
+        normalised = normalise(decoded, messages, now=now, max_attribute_bytes=settings.max_attribute_bytes)
+    with timings.of("price"):
+        spans, prices = price(normalised.spans)
     by_partition = messages.group_by("topic", "partition", maintain_order=True)
     return Batch(
         spans=spans.unique(_KEY, keep="first", maintain_order=True),

@@ -3,7 +3,8 @@
 The order for each batch, and what a crash after each step leaves:
 
 1. Poll raw messages until a batch is full or old enough. (Nothing is remembered: they are polled again.)
-2. Decode, normalise, price: pure functions. (As before.)
+2. Decode, normalise, price: pure functions. (As before.) Behind a backlog a second thread does this for the next batch
+   while the first commits and detects; a batch that did not fill up is taken through at once.
 3. Commit spans, facts, dead letters and consumed offsets in one transaction, redelivered spans dropped. (From here the
    warehouse's offsets say where to go on; the detectors catch up from the warehouse's rows.)
 4. Open runs and detectors; signals and incidents are stored under ids that follow from their content. (A replay finds
@@ -19,7 +20,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -30,6 +32,7 @@ from pipelines.detection import Detection
 from pipelines.outage import OUTAGES, Patience
 from pipelines.settings import Settings
 from pipelines.sources.base import Source
+from pipelines.timings import Timings
 from pipelines.watch import FetchWatch
 from warehouse import Warehouse
 
@@ -45,8 +48,9 @@ _STOP_LOCK_SECONDS, _STOP_BROKER_SECONDS = 4.0, 1.5
 
 @dataclass(slots=True)
 class Progress:
-    """Counts since the start of the process."""
+    """Counts and times since the start of the process."""
 
+    timings: Timings = field(default_factory=Timings)
     messages: int = 0
     spans: int = 0
     redelivered: int = 0
@@ -124,18 +128,30 @@ class Stream:
         self._lead()
         self._patience.through(self._publisher.publish_operational)
         self._source.seek(lambda: batches.positions(self._warehouse))
-        while not self._stopping:
-            self._lead()
-            messages = self._patience.through(lambda: self._gather(until_end))
-            if not messages.is_empty():
-                self._through(messages)
-            elif until_end and self._patience.through(self._source.at_end):
-                break
-            else:
-                self._idle()
-            self._look_after_fetch()
-            if self.detection.checkpoint_due():
-                self.detection.save()
+        timings = self.progress.timings
+        with ThreadPoolExecutor(1, thread_name_prefix="prepare") as ahead:
+            prepared: Future[batches.Batch] | None = None
+            while not self._stopping:
+                self._lead()
+                with timings.of("poll"):
+                    messages, full = self._patience.through(lambda: self._gather(until_end))
+                coming = None
+                if not messages.is_empty():
+                    coming = ahead.submit(batches.prepare, messages, self._settings, timings)
+                waited_for = [prepared, coming] if not full else [prepared]
+                prepared = coming if full else None
+                for batch in waited_for:
+                    if batch is not None:
+                        self._finish(batch)
+                if messages.is_empty():
+                    if until_end and self._patience.through(self._source.at_end):
+                        break
+                    self._idle()
+                self._look_after_fetch()
+                if self.detection.checkpoint_due():
+                    self.detection.save()
+            if prepared is not None:
+                self._finish(prepared)
         self._lead()
         self._detect(None, waiting_for=set() if until_end and not self._stopping else None)
         self.detection.save()
@@ -172,8 +188,8 @@ class Stream:
         self._patience.through(self._source.restart)
         self._watch.forget()
 
-    def _gather(self, until_end: bool) -> pl.DataFrame:
-        """Poll until the batch is full by spans, by bytes, or by age."""
+    def _gather(self, until_end: bool) -> tuple[pl.DataFrame, bool]:
+        """Poll until the batch is full by spans or by bytes (then there is a backlog: true), or by age."""
         wanted = max(1, int(self._settings.batch_spans / self._spans_per_message))
         parts: list[pl.DataFrame] = []
         count = size = 0
@@ -195,11 +211,14 @@ class Stream:
             parts.append(polled)
             count += len(polled)
             size += int(polled["value"].bin.size().sum() or 0)
-        return pl.concat(parts) if parts else pl.DataFrame()
+        return pl.concat(parts) if parts else pl.DataFrame(), count >= wanted or size >= _BATCH_BYTES
 
-    def _through(self, messages: pl.DataFrame) -> None:
-        prepared = batches.prepare(messages, self._settings)
-        fresh = self._patience.through(lambda: batches.commit(prepared, self._warehouse))
+    def _finish(self, coming: Future[batches.Batch]) -> None:
+        timings = self.progress.timings
+        with timings.of("waiting for the stages"):
+            prepared = coming.result()
+        with timings.of("commit"):
+            fresh = self._patience.through(lambda: batches.commit(prepared, self._warehouse))
         self._patience.through(lambda: self._publisher.set_aside(fresh.dead_letters))
         self._spans_per_message = max(1.0, prepared.received / prepared.messages)
         progress = self.progress
@@ -209,7 +228,8 @@ class Stream:
         progress.redelivered += prepared.received - len(fresh.spans)
         progress.flagged += int((fresh.spans["quality_flags"].list.len() > 0).sum())
         progress.dead_letters += len(fresh.dead_letters)
-        self._detect(fresh)
+        with timings.of("detect"):
+            self._detect(fresh)
         self._report(progress)
 
     def _detect(self, fresh: batches.Batch | None, waiting_for: set[tuple[str, int]] | None = None) -> None:

@@ -45,6 +45,7 @@ class Warehouse:
     def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection, *, read_only: bool, limits: Limits) -> None:
         self.path, self.connection, self.is_read_only, self.limits = path, connection, read_only, limits
         self._turn = threading.RLock()
+        self._known_columns: dict[str, list[str]] = {}
         self._in_transaction = False
         self.give_up_at = float("inf")
 
@@ -143,7 +144,8 @@ class Warehouse:
         WarehouseError
             If the table is not there, or `frame` has a column that it has not.
         """
-        columns = self._columns(connection, table)
+        columns = self._known_columns.get(table) or self._columns(connection, table)
+        self._known_columns[table] = columns
         unknown = [name for name in frame.columns if name not in columns]
         if not columns or unknown:
             what = f"columns {unknown} are not in the table" if columns else "no such table"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelines.stream import Stream
 
 #: A worker waits for a lock in short pieces, between which it can be stopped and says what it waits for.
-WORKER_LIMITS = Limits(memory="1GB", busy_timeout_ms=4_000, turn_wait_s=15.0, retries=3)
+WORKER_LIMITS = Limits(memory="1GB", threads=1, busy_timeout_ms=4_000, turn_wait_s=15.0, retries=3)
 _CLOSE_SECONDS = 2.0
 
 
@@ -262,6 +262,7 @@ def stream(
     second_opinion: Annotated[
         bool | None, typer.Option("--second-opinion", help="Note on each signal what River's ADWIN says.")
     ] = None,
+    timings: Annotated[bool, typer.Option("--timings", help="Print at the end how long each step took.")] = False,
 ) -> None:
     """Stream traces through detection into the warehouse: the main job. SIGTERM and Ctrl-C finish the batch in hand.
 
@@ -275,3 +276,6 @@ def stream(
         f"{counts.late_spans:,} late; {counts.observations:,} observations, {counts.signals:,} signals",
         file=sys.stdout,
     )
+    if timings:
+        steps = ", ".join(f"{step} {seconds:.2f}" for step, seconds in counts.timings.items())
+        print(f"seconds by step (decode to price run beside the rest): {steps}")

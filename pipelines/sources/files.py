@@ -136,8 +136,12 @@ class FileSource:
         return f"file:{path}"
 
     def open_partitions(self, taken: Positions) -> set[tuple[str, int]]:
-        """The file being read: the others follow it and hold back no watermark."""
-        return {(self._topic(self._paths[self._index]), 0)} if self._index < len(self._paths) else set()
+        """The first file not wholly taken in: the others follow it and hold back no watermark."""
+        for place, path in enumerate(self._paths):
+            key = (self._topic(path), 0)
+            if place >= self._index or taken.get(key, 0) < self._positions.get(path, 0):
+                return {key}
+        return set()
 
     def skipped(self, committed: Positions) -> Positions:
         """Nothing: every byte of a file belongs to a record."""
