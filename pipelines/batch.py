@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from pipelines.alerts.incidents import digest
+from pipelines.contracts.content import policy_of
 from pipelines.settings import Settings
 from pipelines.sources.base import Positions
 from pipelines.sources.kafka import utc_now
@@ -55,7 +56,14 @@ def prepare(messages: pl.DataFrame, settings: Settings) -> Batch:
     """Return the rows that a batch of messages means."""
     now = utc_now()
     decoded = decode(messages)
-    normalised = normalise(decoded, messages, now=now, max_attribute_bytes=settings.max_attribute_bytes)
+    normalised = normalise(
+        decoded,
+        messages,
+        now=now,
+        max_attribute_bytes=settings.max_attribute_bytes,
+        policy=policy_of(settings.catalog),
+        hash_key=settings.hash_key,
+    )
     spans, prices = price(normalised.spans)
     arrived = pl.lit(now, dtype=pl.Datetime("us")).alias("ingested_at")
     offsets = messages.group_by("topic", "partition", maintain_order=True).agg(

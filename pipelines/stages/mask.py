@@ -7,6 +7,7 @@ expression of cheap hints picks the few that may hold a secret, and only those m
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from hashlib import blake2b
 
@@ -19,8 +20,9 @@ CUT = "…[cut]"
 #: Names, versions and ids are no prose: what is longer is cut, in characters.
 LONGEST_NAME = 500
 
+_TEXT_TYPES = (pl.String, pl.List(pl.String))
 #: 13 to 19 digits in groups, the first of a card's; Luhn's sum and the issuer decide.
-_CARD = r"[0-9](?:[ -]?[0-9]){12,47}"
+_CARD = r"(?:\\[nrtbf]|[A-Za-z_])?[0-9](?:[ -]?[0-9]){12,47}[A-Za-z_]?"
 _CARD_HINT = r"[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]|3[0-9]{3}[ -]?[0-9]{6}[ -]?[0-9]{4}"
 _ISSUERS = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}"
@@ -55,30 +57,57 @@ def masked_texts(texts: pl.Series) -> pl.Series:
     return texts.replace(suspects, clean)
 
 
-def pseudonyms(ids: pl.Series, key: str) -> pl.Series:
-    """Return ids and names with those that hold a secret, or are too long, replaced so that equal ones stay equal.
+def cut_name(name: pl.Expr) -> pl.Expr:
+    """Return names with the long ones cut, and the cut marked."""
+    long = name.str.len_chars() > LONGEST_NAME
+    return pl.when(long).then(name.str.head(LONGEST_NAME - len(CUT)) + CUT).otherwise(name)
+
+
+def pseudonymised(frame: pl.DataFrame, columns: Sequence[str] | None, key: str) -> pl.DataFrame:
+    """Return rows whose ids and names hold no secret and are not too long; equal ones stay equal.
 
     Parameters
     ----------
-    ids : pl.Series
-        (n,) String.
+    frame : pl.DataFrame
+    columns : sequence of str, or None
+        Columns of type String or List(String); None for all of them. All are looked at in one go.
     key : str
         Keys the digest; without one, whoever has a list of candidates (e-mail addresses) can find the id again.
 
     Returns
     -------
-    pl.Series
-        (n,) String; ``[masked 16 hex digits]`` or a beginning and ``…[cut] 16 hex digits`` in place of such an id.
+    pl.DataFrame
+        With ``[masked 16 hex digits]``, or a beginning and ``…[cut] 16 hex digits``, in place of such an id.
     """
-    secret, _ = _changes(ids)
-    long = ids.filter(ids.str.len_chars() > LONGEST_NAME).unique()
-    long = long.filter(~long.is_in(secret.implode())) if len(secret) else long
-    if secret.is_empty() and long.is_empty():
-        return ids
-    names = {text: f"[masked {digest(text, key)}]" for text in secret}
-    # What is cut may break a secret in two, so that no rule knows its first half: it was masked whole above.
-    names |= {text: f"{text[:100]}{CUT} {digest(text, key)}" for text in long}
-    return ids.replace(list(names), list(names.values()))
+    names = [name for name in (frame.columns if columns is None else columns) if frame.schema[name] in _TEXT_TYPES]
+    lists = [name for name in names if frame.schema[name] != pl.String]
+    distinct = pl.concat(
+        [pl.Series([], dtype=pl.String)]
+        + [(frame[name].explode() if name in lists else frame[name]).unique().alias("") for name in names]
+    ).unique()
+    table = _pseudonyms(distinct.drop_nulls(), key)
+    if not table:
+        return frame
+    old, new = list(table), list(table.values())
+    return frame.with_columns(
+        pl.col(name).list.eval(pl.element().replace(old, new)) if name in lists else pl.col(name).replace(old, new)
+        for name in names
+    )
+
+
+def pseudonyms(ids: pl.Series, key: str) -> pl.Series:
+    """Return a series of ids as :func:`pseudonymised` does."""
+    return pseudonymised(ids.alias("id").to_frame(), ["id"], key)["id"]
+
+
+def _pseudonyms(distinct: pl.Series, key: str) -> dict[str, str]:
+    # Digits that look like a card's come up by chance in ids as tracers make them.
+    suspects = distinct.filter(~distinct.str.contains(r"^(?:[0-9a-f]{16}|[0-9a-f]{32})$"))
+    secret, _ = _changes(suspects)
+    table = {text: f"[masked {digest(text, key)}]" for text in secret}
+    long = suspects.filter(suspects.str.len_chars() > LONGEST_NAME)
+    # Cutting might break a secret in two, so that no rule knew its first half: those with one are masked whole.
+    return {text: f"{text[:100]}{CUT} {digest(text, key)}" for text in long} | table
 
 
 def digest(text: str, key: str) -> str:
@@ -132,7 +161,9 @@ def _without_cards(texts: pl.Series) -> pl.Series:
 def _cards(run: str) -> list[str]:
     """Return the card numbers in a run of digits and separators: at a group's beginning, of their issuer's length."""
     found: list[str] = []
-    starts = [0, *(match.end() for match in re.finditer(r"[ -]", run))]
+    run = re.sub(r"^\\[nrtbf]", "", run)
+    # A letter beside it makes it part of an id.
+    starts = [*([0] if run[0].isdigit() else []), *(match.end() for match in re.finditer(r"[ -]", run))]
     after = -1
     for start in starts:
         if start < after:
@@ -143,7 +174,7 @@ def _cards(run: str) -> list[str]:
                 continue
             end = digits[length - 1] + 1
             number = "".join(run[index] for index in digits[:length])
-            if (end == len(run) or not run[end].isdigit()) and _ISSUERS.fullmatch(number) and _luhn(number):
+            if (end == len(run) or not run[end].isalnum()) and _ISSUERS.fullmatch(number) and _luhn(number):
                 found.append(run[start:end])
                 after = end
                 break
