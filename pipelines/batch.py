@@ -1,9 +1,14 @@
-"""One batch through the stages, and its transaction: rows and consumed offsets commit together or not at all."""
+"""One batch through the stages, and its transaction: rows and consumed offsets commit together or not at all.
+
+The transaction is also the fence between workers. A worker that lost a partition while it had messages of it in hand finds
+the new owner's offset there: what lies before it is left out, and the offset never goes back.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -32,6 +37,10 @@ class Batch:
     ----------
     spans, prices, dead_letters, offsets : pl.DataFrame
         Rows for the tables of those names (``price_list``, ``consumed_offsets``).
+    firsts : pl.DataFrame
+        topic, partition and the least offset of the batch in it.
+    before : dict
+        Where the warehouse stood in the batch's partitions when it was committed; partitions new to it are not named.
     facts : dict of str to pl.DataFrame
         Rows by fact table.
     messages, received : int
@@ -43,8 +52,10 @@ class Batch:
     prices: pl.DataFrame
     dead_letters: pl.DataFrame
     offsets: pl.DataFrame
+    firsts: pl.DataFrame
     messages: int
     received: int
+    before: Positions = field(default_factory=dict)
 
     @property
     def positions(self) -> Positions:
@@ -65,16 +76,14 @@ def prepare(messages: pl.DataFrame, settings: Settings) -> Batch:
         hash_key=settings.hash_key,
     )
     spans, prices = price(normalised.spans)
-    arrived = pl.lit(now, dtype=pl.Datetime("us")).alias("ingested_at")
-    offsets = messages.group_by("topic", "partition", maintain_order=True).agg(
-        pl.col("next_offset").max().alias("next_offset")
-    )
+    by_partition = messages.group_by("topic", "partition", maintain_order=True)
     return Batch(
         spans=spans.unique(_KEY, keep="first", maintain_order=True),
-        facts={name: frame.with_columns(arrived) for name, frame in normalised.facts.items()},
+        facts=normalised.facts,
         prices=prices,
         dead_letters=_dead_letters(decoded.dead, messages, now),
-        offsets=offsets,
+        offsets=by_partition.agg(pl.col("next_offset").max()),
+        firsts=by_partition.agg(pl.col("offset").min()),
         messages=len(messages),
         received=len(spans),
     )
@@ -100,23 +109,76 @@ def _dead_letters(dead: pl.DataFrame, messages: pl.DataFrame, now: Any) -> pl.Da
 def commit(batch: Batch, warehouse: Warehouse) -> Batch:
     """Write a batch in one transaction and return it without the spans and facts that were there before.
 
-    Redelivered spans (same trace_id and span_id) are dropped here, inside the transaction that writes the rest.
+    Redelivered spans (same trace_id and span_id) are dropped here, inside the transaction that writes the rest, and so is
+    what another worker has committed since this one polled it.
     """
 
     def work(connection: duckdb.DuckDBPyConnection) -> Batch:
-        fresh = _without_known(batch, connection)
+        now = utc_now()
+        # Stamped in the writer's turn: within a partition the times rise with the offsets, whoever commits them.
+        fresh = _stamped(_without_known(_fenced(batch, connection), connection), now)
         warehouse.insert(connection, "spans", fresh.spans)
         for name, frame in fresh.facts.items():
             warehouse.insert(connection, name, frame)
         _insert_new(warehouse, connection, "dead_letters", "dead_letter_id", fresh.dead_letters)
         _insert_new(warehouse, connection, "price_list", "price_id", fresh.prices)
-        now = utc_now()
-        for topic, partition, offset in batch.offsets.iter_rows():
-            connection.execute('DELETE FROM consumed_offsets WHERE topic = ? AND "partition" = ?', [topic, partition])
-            connection.execute("INSERT INTO consumed_offsets VALUES (?, ?, ?, ?)", [topic, partition, offset, now])
+        _move(connection, fresh.positions, now)
         return fresh
 
     return warehouse.transaction(work)
+
+
+def advance(positions: Positions, warehouse: Warehouse) -> None:
+    """Note that these positions were reached without a message on the way; none goes back."""
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        committed = _committed(connection)
+        _move(connection, {key: to for key, to in positions.items() if to > committed.get(key, -1)}, utc_now())
+
+    warehouse.transaction(work)
+
+
+def _move(connection: duckdb.DuckDBPyConnection, positions: Positions, now: datetime) -> None:
+    for (topic, partition), offset in positions.items():
+        connection.execute('DELETE FROM consumed_offsets WHERE topic = ? AND "partition" = ?', [topic, partition])
+        connection.execute("INSERT INTO consumed_offsets VALUES (?, ?, ?, ?)", [topic, partition, offset, now])
+
+
+def _committed(connection: duckdb.DuckDBPyConnection) -> Positions:
+    rows = connection.execute('SELECT topic, "partition", next_offset FROM consumed_offsets').fetchall()
+    return {(topic, partition): offset for topic, partition, offset in rows}
+
+
+def _fenced(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
+    """Return the batch without what lies before the committed offsets, and with those offsets noted."""
+    committed = _committed(connection)
+    before = {key: committed[key] for key in batch.positions if key in committed}
+    if all(before.get((topic, partition), -1) <= first for topic, partition, first in batch.firsts.iter_rows()):
+        return replace(batch, before=before)
+    fence = pl.DataFrame(
+        [(*key, offset) for key, offset in before.items()],
+        schema={"topic": pl.String, "partition": pl.Int32, "fence": pl.Int64},
+        orient="row",
+    )
+
+    def beyond(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+        fenced = frame.join(fence, on=["topic", "partition"], how="left", maintain_order="left")
+        return fenced.filter(pl.col(column) >= pl.col("fence").fill_null(0)).drop("fence")
+
+    return replace(
+        batch,
+        spans=beyond(batch.spans, "offset"),
+        facts={name: beyond(frame, "offset") for name, frame in batch.facts.items()},
+        dead_letters=beyond(batch.dead_letters, "offset"),
+        offsets=beyond(batch.offsets, "next_offset"),
+        before=before,
+    )
+
+
+def _stamped(batch: Batch, now: datetime) -> Batch:
+    stamp = pl.lit(now, dtype=pl.Datetime("us")).alias("ingested_at")
+    facts = {name: frame.with_columns(stamp) for name, frame in batch.facts.items()}
+    return replace(batch, spans=batch.spans.with_columns(stamp), facts=facts)
 
 
 def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
@@ -132,7 +194,7 @@ def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch
         for name, frame in batch.facts.items()
     }
     facts["outcomes"] = facts["outcomes"].drop("span_id")
-    return Batch(spans, facts, batch.prices, batch.dead_letters, batch.offsets, batch.messages, batch.received)
+    return replace(batch, spans=spans, facts=facts)
 
 
 def _insert_new(
@@ -141,7 +203,9 @@ def _insert_new(
     if frame.is_empty():
         return
     known = connection.execute(f'SELECT "{key}" FROM "{table}"').pl()  # noqa: S608 - names of ours, never from a trace
-    warehouse.insert(connection, table, frame.join(known, on=key, how="anti", maintain_order="left"))
+    # A message polled again after a rebalance may be in one batch twice.
+    new = frame.unique(key, keep="first", maintain_order=True).join(known, on=key, how="anti", maintain_order="left")
+    warehouse.insert(connection, table, new)
 
 
 def positions(warehouse: Warehouse) -> Positions:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
-from warehouse import Warehouse
+from warehouse import Limits, Warehouse
 
 #: Results go to stdout, so that they can be piped; all else goes to stderr.
 out = Console(highlight=False)
@@ -59,11 +59,11 @@ def broker_address(settings: Settings) -> str:
     return address
 
 
-def open_warehouse(settings: Settings) -> Warehouse:
+def open_warehouse(settings: Settings, limits: Limits | None = None) -> Warehouse:
     """Return the home's warehouse, open for writing, with the catalog's tables as the file has them."""
     from pipelines.contracts.catalog import load_catalog
 
-    warehouse = Warehouse.open(settings.warehouse)
+    warehouse = Warehouse.open(settings.warehouse, limits=limits)
     if settings.catalog is not None:
         store_catalog(warehouse, load_catalog(settings.catalog).tables())
     return warehouse

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipelines.alerts.incidents import Incident
+from pipelines.alerts.operations import OperationalEvent
 from pipelines.commands.context import broker_address, err, open_warehouse, out, settings_of, with_options
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
+from warehouse import Limits
+
+if TYPE_CHECKING:
+    from pipelines.stream import Stream
+
+#: A worker waits for a lock in short pieces, between which it can be stopped and says what it waits for.
+WORKER_LIMITS = Limits(memory="1GB", busy_timeout_ms=4_000, turn_wait_s=15.0, retries=3)
+_CLOSE_SECONDS = 2.0
 
 
 @contextlib.contextmanager
@@ -34,7 +44,14 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def run_simulation(
-    to: Path, *, seed: int, days: float, workflows: int, rate: float | None, drifts: tuple[str, ...] | None
+    to: Path,
+    *,
+    seed: int,
+    days: float,
+    workflows: int,
+    rate: float | None,
+    drifts: tuple[str, ...] | None,
+    content_bytes: int = 0,
 ) -> object:
     """Generate traffic with progress; return its truth."""
     from pipelines.simulate import DEFAULT_RATE, simulate
@@ -47,6 +64,7 @@ def run_simulation(
             workflows=workflows,
             rate=DEFAULT_RATE if rate is None else rate,
             drifts=drifts,
+            content_bytes=content_bytes,
             progress=update,
         )
 
@@ -59,12 +77,15 @@ def simulate(
     rate: Annotated[float | None, typer.Option(help="Mean runs per hour and workflow.")] = None,
     drift: Annotated[list[str] | None, typer.Option(help="Drift to inject; repeat for several. Default: all.")] = None,
     no_drift: Annotated[bool, typer.Option("--no-drift", help="Inject none.")] = False,
+    content_bytes: Annotated[int, typer.Option(help="Mean bytes of message text on each model call.")] = 0,
 ) -> None:
     """Write a simulated fleet's traffic as OTLP files, with truth.json: what was injected, where, when, how strong."""
     if drift and no_drift:
         raise TerminalError("--drift and --no-drift together", "simulate", "give one of them")
     drifts = () if no_drift else tuple(drift) if drift else None
-    truth = run_simulation(out_dir, seed=seed, days=days, workflows=workflows, rate=rate, drifts=drifts)
+    truth = run_simulation(
+        out_dir, seed=seed, days=days, workflows=workflows, rate=rate, drifts=drifts, content_bytes=content_bytes
+    )
     out.print(
         f"{truth.spans:,} spans of {truth.runs:,} runs in {len(truth.files)} files, {len(truth.drifts)} drifts injected:"  # pyright: ignore[reportAttributeAccessIssue]
         f" {out_dir}",
@@ -146,6 +167,7 @@ def _start_own_broker(settings: Settings) -> None:
 def run_stream(settings: Settings, source: str, files: list[str] | None, *, until_end: bool):
     """Run the main job with the console as it is; return its progress counts and the warehouse's path."""
     from pipelines.alerts.publish import Publisher
+    from pipelines.outage import Patience
     from pipelines.sources.files import FileSource
     from pipelines.sources.kafka import KafkaSource, producer
     from pipelines.stream import Stream
@@ -162,33 +184,53 @@ def run_stream(settings: Settings, source: str, files: list[str] | None, *, unti
             )
         address = broker_address(settings)
         _topics(address, settings)
-        reader = KafkaSource(address, settings.topic, settings.group_id)
+        reader = KafkaSource(address, settings.topic, settings.group_id, settings.session_seconds)
         sender = producer(address)
     else:
         raise TerminalError(f"unknown source {source!r}", "stream", "use kafka or files")
-    with open_warehouse(settings) as warehouse, progress_bar("spans") as update:
-        stream = Stream(
-            settings,
-            reader,
-            warehouse,
-            Publisher(settings, warehouse, sender, announce),
-            lambda progress: update(progress.spans, None),
+    # The clients' own warnings of each failed connection: an outage is told in one line.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        opened = Patience(settings.outage_seconds, tell, lambda: False).through(
+            lambda: open_warehouse(settings, WORKER_LIMITS)
         )
-        previous = {
-            number: signal.signal(number, lambda *_: stream.stop()) for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        try:
-            err.print(f"reading {reader.name}", markup=False)
-            counts = stream.run(until_end=until_end)
+        with opened as warehouse, progress_bar("spans") as update:
+            stream = Stream(
+                settings,
+                reader,
+                warehouse,
+                Publisher(settings, warehouse, sender, announce),
+                lambda progress: update(progress.spans, None),
+                tell,
+            )
+            with _stopped_by_signals(stream):
+                err.print(f"reading {reader.name}", markup=False)
+                counts = stream.run(until_end=until_end)
             if stream.detection.rewarmed:
                 err.print(f"detectors were warmed up from the warehouse: {stream.detection.rewarmed}", markup=False)
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-            reader.close()
-            if sender is not None:
-                sender.close(timeout=10)
+    finally:
+        reader.close()
+        if sender is not None:
+            # What matters was waited for when it was sent; a broker that is gone must not keep the worker from ending.
+            sender.close(timeout=_CLOSE_SECONDS)
     return counts
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stream: Stream) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C ask the stream to end; asked again, it ends no sooner and no worse."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    previous = {number: signal.signal(number, lambda *_: stream.stop()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def tell(line: str) -> None:
+    """Print what an operator should know, as text."""
+    err.print(line, markup=False, soft_wrap=True)
 
 
 def _topics(address: str, settings: Settings) -> None:
@@ -198,8 +240,11 @@ def _topics(address: str, settings: Settings) -> None:
     create_topics(address, wanted, timeout_seconds=10.0)
 
 
-def announce(incident: Incident) -> None:
-    """Print an incident on the console, as text."""
+def announce(incident: Incident | OperationalEvent) -> None:
+    """Print an incident or an operational event on the console, as text."""
+    if isinstance(incident, OperationalEvent):
+        tell(f"operational alert {incident.event_id} {incident.kind} · {incident.headline}")
+        return
     err.print(
         f"incident {incident.incident_id} {incident.severity} {incident.state} · {incident.workflow} · "
         f"{', '.join(incident.families)} · since {incident.onset_at:%Y-%m-%d %H:%M} UTC · {incident.headline}",
@@ -218,7 +263,10 @@ def stream(
         bool | None, typer.Option("--second-opinion", help="Note on each signal what River's ADWIN says.")
     ] = None,
 ) -> None:
-    """Stream traces through detection into the warehouse: the main job. SIGTERM and Ctrl-C finish the batch in hand."""
+    """Stream traces through detection into the warehouse: the main job. SIGTERM and Ctrl-C finish the batch in hand.
+
+    Start it several times on one home and the workers share the topic's partitions; one of them detects for all.
+    """
     settings = with_options(settings_of(context), catalog=catalog, second_opinion=second_opinion)
     counts = run_stream(settings, source, files, until_end=until_end)
     print(

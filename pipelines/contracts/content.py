@@ -80,7 +80,10 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str], int, int], ...]:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    parts = ("".join(r"\d+" if word == "N" else re.escape(word) for word in re.split(r"\b(N)\b", part)) for part in text.split("*"))
+    parts = (
+        "".join(r"\d+" if word == "N" else re.escape(word) for word in re.split(r"\b(N)\b", part))
+        for part in text.split("*")
+    )
     return re.compile(".*".join(parts), re.DOTALL)
 
 

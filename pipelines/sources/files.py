@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import mmap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -98,8 +98,9 @@ class FileSource:
         """What the operator is told."""
         return f"{len(self._paths)} OTLP file{'s' if len(self._paths) != 1 else ''}"
 
-    def seek(self, positions: Positions) -> None:
-        """Go on from these byte positions; files not named start at their beginning."""
+    def seek(self, committed: Callable[[], Positions]) -> None:
+        """Go on from the committed byte positions; files not named start at their beginning."""
+        positions = committed()
         self._positions = {path: positions.get((self._topic(path), 0), 0) for path in self._paths}
         self._index, self._current = 0, None
 
@@ -134,14 +135,20 @@ class FileSource:
     def _topic(path: Path) -> str:
         return f"file:{path}"
 
-    def open_partitions(self) -> set[tuple[str, int]]:
+    def open_partitions(self, taken: Positions) -> set[tuple[str, int]]:
         """The file being read: the others follow it and hold back no watermark."""
         return {(self._topic(self._paths[self._index]), 0)} if self._index < len(self._paths) else set()
 
-    def behind(self, positions: Positions) -> set[tuple[str, int]]:
-        """Files longer than the position in them."""
-        topics = {self._topic(path): path.stat().st_size for path in self._paths}
-        return {(topic, 0) for topic, size in topics.items() if size > positions.get((topic, 0), 0)}
+    def skipped(self, committed: Positions) -> Positions:
+        """Nothing: every byte of a file belongs to a record."""
+        return {}
+
+    def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """Nothing: a file that can't be read is an error at once."""
+        return {}
+
+    def restart(self) -> None:
+        """Nothing: there is no connection."""
 
     def at_end(self) -> bool:
         """Whether every file has been read to its end."""

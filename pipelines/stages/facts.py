@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from pipelines.contracts.dialects import event_aliases
-from pipelines.stages.attributes import pivot
+from pipelines.stages.attributes import Keyed, pivot
 from pipelines.stages.decode import Decoded
 
 #: A score counts as success from here where no label says so and the catalog sets no threshold (score in [0, 1]).
@@ -16,7 +18,7 @@ _PLACE = ["topic", "partition", "offset"]
 _SPAN = ["trace_id", "span_id", "workflow", *_PLACE]
 
 
-def span_facts(decoded: Decoded, spans: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def span_facts(decoded: Decoded, spans: pl.DataFrame, keyed: Keyed, of_events: Keyed) -> dict[str, pl.DataFrame]:
     """Return the fact tables' rows of one batch, by table name.
 
     Parameters
@@ -24,13 +26,19 @@ def span_facts(decoded: Decoded, spans: pl.DataFrame) -> dict[str, pl.DataFrame]
     decoded : Decoded
     spans : pl.DataFrame
         The batch's spans with canonical names, row for row as decoded.
+    keyed, of_events : Keyed
+        The attributes of the spans and of the events.
     """
-    policy = _stated(decoded, spans, "plumbline.policy.decision", "action")
-    approval = _stated(decoded, spans, "plumbline.approval", "status")
-    rollback = _stated(decoded, spans, "plumbline.rollback", "kind")
-    override = _stated(decoded, spans, "plumbline.override", None)
+
+    def stated(event: str, needed: str | None) -> pl.DataFrame:
+        return _stated(decoded, spans, keyed, of_events, event, needed)
+
+    policy = stated("plumbline.policy.decision", "action")
+    approval = stated("plumbline.approval", "status")
+    rollback = stated("plumbline.rollback", "kind")
+    override = stated("plumbline.override", None)
     return {
-        "outcomes": _outcomes(decoded, spans),
+        "outcomes": _outcomes(stated),
         "policy_decisions": policy.select(
             *_keys(),
             pl.coalesce("policy", pl.lit("unnamed")).alias("policy"),
@@ -69,26 +77,29 @@ def _moment(column: str) -> pl.Expr:
     return pl.coalesce(written, (nanoseconds // 1000).cast(pl.Datetime("us"))).alias(column)
 
 
-def _stated(decoded: Decoded, spans: pl.DataFrame, event: str, needed: str | None) -> pl.DataFrame:
+def _stated(
+    decoded: Decoded, spans: pl.DataFrame, keyed: Keyed, of_events: Keyed, event: str, needed: str | None
+) -> pl.DataFrame:
     """Rows of one event name, and of spans that carry its attributes themselves, with the span's columns."""
     aliases = event_aliases()[event]
     own = spans.select(
         *_SPAN, "parent_span_id", "session_id", "tool_name", span_policy_version="policy_version", at="ended_at"
     )
-    columns, _ = pivot(decoded.event_attributes, len(decoded.events), aliases)
+    columns, _ = pivot(of_events, len(decoded.events), aliases)
     at = (pl.col("at_ns") // 1000).cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
     events = decoded.events.rename({"name": "event"}).hstack(columns).filter(pl.col("event") == event)
-    parts = [
-        own.select(pl.all().gather(events["span"])).drop("at").hstack(events.select([*columns.columns, at.alias("at")]))
-    ]
-    on_span, _ = pivot(decoded.attributes, len(spans), aliases)
-    parts.append(own.hstack(on_span).filter(pl.any_horizontal(pl.col(name).is_not_null() for name in on_span.columns)))
+    of_event = events.select(*columns.columns, at.alias("at"))
+    parts = [own.drop("at")[events["span"]].hstack(of_event)]
+    if keyed.holds(aliases["key"]):
+        on_span, _ = pivot(keyed, len(spans), aliases)
+        said = on_span.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+        parts.append(own.filter(said).hstack(on_span.filter(said)))
     both = pl.concat(parts, how="diagonal")
     return both if needed is None else both.filter(pl.col(needed).is_not_null())
 
 
-def _outcomes(decoded: Decoded, spans: pl.DataFrame) -> pl.DataFrame:
-    evaluation = _stated(decoded, spans, "gen_ai.evaluation.result", None)
+def _outcomes(stated: Callable[[str, str | None], pl.DataFrame]) -> pl.DataFrame:
+    evaluation = stated("gen_ai.evaluation.result", None)
     label = pl.col("label").str.to_lowercase()
     judged = (
         # An evaluation of the whole run sits on its root; those of single calls are no outcome.
@@ -111,7 +122,7 @@ def _outcomes(decoded: Decoded, spans: pl.DataFrame) -> pl.DataFrame:
             .alias("status"),
         )
     )
-    event = _stated(decoded, spans, "plumbline.outcome", "status")
+    event = stated("plumbline.outcome", "status")
     declared = event.select(
         *_SPAN,
         "session_id",

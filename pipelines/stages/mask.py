@@ -31,7 +31,7 @@ _ISSUERS = re.compile(
 #: A number of a JSON text that was masked needs quotes.
 _BARE = r"([:\[,]\s*)\[masked\](\s*[,}\]])"
 #: An attribute whose name says that its value is a credential, whatever it looks like.
-_SECRET_KEY = (
+_CREDENTIAL = (
     r"(?i)(?:^|[._-])(?:passw(?:or)?d|passphrase|secret|secret[._-]?key|client[._-]?secret|api[._-]?key|x-api-key"
     r"|authorization|proxy-authorization|cookie|set-cookie|credentials?|private[._-]?key"
     r"|(?:access|refresh|auth|id|session|bearer)[._-]?token)$"
@@ -117,7 +117,7 @@ def digest(text: str, key: str) -> str:
 
 def names_secret(key: pl.Expr) -> pl.Expr:
     """Return whether an attribute's name says that its value is a credential."""
-    return key.str.contains(_SECRET_KEY)
+    return key.str.contains(_CREDENTIAL)
 
 
 def _changes(texts: pl.Series) -> tuple[pl.Series, pl.Series]:

@@ -13,7 +13,7 @@ import polars as pl
 
 from pipelines.contracts.content import ContentPolicy
 from pipelines.contracts.dialects import kinds, span_aliases
-from pipelines.stages.attributes import pivot
+from pipelines.stages.attributes import Keyed, pivot
 from pipelines.stages.decode import Decoded
 from pipelines.stages.facts import span_facts
 from pipelines.stages.mask import LONGEST_NAME, cut_name, masked, pseudonymised
@@ -115,13 +115,15 @@ def normalise(
         Keys the digests that stand in for hashed content and for ids that hold a secret.
     """
     rows = len(decoded.spans)
-    columns, used = pivot(decoded.attributes, rows, span_aliases())
-    used &= ~decoded.attributes["key"].is_in(
-        span_aliases().filter(pl.col("column") == "tool_arguments")["key"].to_list()
-    )
+    keyed, of_resources = Keyed(decoded.attributes), Keyed(decoded.resource_attributes)
+    of_events = Keyed(decoded.event_attributes)
+    columns, used = pivot(keyed, rows, span_aliases())
+    for key in span_aliases().filter(pl.col("column") == "tool_arguments")["key"]:  # only their shape has a column
+        for code in keyed.spellings.get(key, ()):
+            used[keyed.rows(code)] = False
     resources = int(decoded.spans["resource"].max() or 0) + 1  # pyright: ignore[reportArgumentType]
     resource_columns, resource_used = pivot(
-        decoded.resource_attributes, resources, span_aliases().filter(pl.col("column").is_in(_FROM_RESOURCE))
+        of_resources, resources, span_aliases().filter(pl.col("column").is_in(_FROM_RESOURCE))
     )
     of_resource = decoded.spans["resource"]
     frame = decoded.spans.hstack(columns).hstack(
@@ -135,7 +137,10 @@ def normalise(
         pl.coalesce(name, f"resource_{name}").alias(name) for name in _FROM_RESOURCE
     ).with_columns(kind=_kind())
     named = frame.select("kind", workflow=_WORKFLOW)
-    rest, cut = rest_json(*protected(decoded, used, named, policy, hash_key), resource_used, max_attribute_bytes)
+    own, shared, told = protected(
+        (keyed, ~used), (of_resources, ~resource_used), of_events, decoded.events, named, policy, hash_key
+    )
+    rest, cut = rest_json(decoded, own, shared, told, max_attribute_bytes)
     frame = frame.with_columns(attributes=rest, cut=cut)
     frame = _identified(frame)
     frame = _timed(frame, now)
@@ -143,7 +148,7 @@ def normalise(
     frame = pseudonymised(_named(frame, decoded), _TEXTS, hash_key)
     facts = {
         name: pseudonymised(rows, [column for column in rows.columns if column != "topic"], hash_key)
-        for name, rows in span_facts(decoded, frame).items()
+        for name, rows in span_facts(decoded, frame, keyed, of_events).items()
     }
     return Normalised(frame.select(_canonical(now)), facts)
 
@@ -171,9 +176,9 @@ def _kind() -> pl.Expr:
 
 def _identified(frame: pl.DataFrame) -> pl.DataFrame:
     """Pad short ids as 64-bit tracers are, and give spans without any id one that follows from their content."""
-    anonymous = (pl.col("trace_id") == "") | (pl.col("span_id") == "")
     content = pl.concat_str("name", "started_ns", "ended_ns", "trace_id", "span_id", "attributes", separator="\x1f")
-    digest = _digests(frame.select(pl.when(anonymous).then(content)).to_series())
+    anonymous = frame.select((pl.col("trace_id") == "") | (pl.col("span_id") == "")).to_series()
+    digest = _digests(_where(frame, anonymous, content))
     return frame.with_columns(
         bad_trace_id=pl.col("trace_id").str.len_bytes() != 32,
         bad_span_id=pl.col("span_id").str.len_bytes() != 16,
@@ -187,6 +192,15 @@ def _identified(frame: pl.DataFrame) -> pl.DataFrame:
             pl.col("parent_span_id").str.zfill(16).str.head(64)
         ),
     )
+
+
+def _where(frame: pl.DataFrame, chosen: pl.Series, text: pl.Expr) -> pl.Series:
+    """Text of the chosen rows only, null elsewhere: an expression in a condition would be computed for every row."""
+    if not chosen.any():
+        return pl.Series([None], dtype=pl.String).new_from_index(0, len(frame))
+    places = chosen.arg_true()
+    found = frame[places].select(text=text)["text"]
+    return pl.Series([None], dtype=pl.String).new_from_index(0, len(frame)).scatter(places, found)
 
 
 def _digests(texts: pl.Series) -> pl.Series:
@@ -268,7 +282,11 @@ def _named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
         .then(pl.lit("otel"))
         .otherwise(pl.lit("unknown")),
         tool_arguments_shape=_digests(
-            frame.select(pl.when(pl.col("kind") == "tool").then(_shape(pl.col("tool_arguments")))).to_series()
+            _where(
+                frame,
+                (frame["kind"] == "tool") & frame["tool_arguments"].is_not_null(),
+                _shape(pl.col("tool_arguments")),
+            )
         ),
         tool_effect=pl.col("tool_effect").str.to_lowercase(),
         name=cut_name(masked(pl.col("name").str.head(4 * LONGEST_NAME))),

@@ -75,7 +75,10 @@ def _elements(values: pl.Series) -> pl.DataFrame:
     starts_array = pl.col("text").str.starts_with("[")
     # A raw line break is no content in JSON: between a closing and an opening brace it parts two objects.
     lines = frame.filter(pl.col("text").str.starts_with("{")).with_columns(
-        text=pl.col("text").str.replace_all(r"\}[ \t\r]*\n\s*\{", "}\x00{").str.replace_all(r"[\r\n]+", " ").str.split("\x00")
+        text=pl.col("text")
+        .str.replace_all(r"\}[ \t\r]*\n\s*\{", "}\x00{")
+        .str.replace_all(r"[\r\n]+", " ")
+        .str.split("\x00")
     )
     several = lines.filter(pl.col("text").list.len() > 1)["message"]
     parts = [

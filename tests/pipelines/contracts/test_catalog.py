@@ -31,7 +31,10 @@ def message(path: Path) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[]", "a catalog is a mapping (catalog.yaml:1): allowed: version, content, workflows, tools, components, policies"),
+        (
+            "[]",
+            "a catalog is a mapping (catalog.yaml:1): allowed: version, content, workflows, tools, components, policies",
+        ),
         ("version: 2", "version is '2' (catalog.yaml:1): this Plumbline reads version 1"),
         ("workflows:\n  a:\n    ownr: x\n", "unknown key 'ownr' (catalog.yaml:3, workflows.a): allowed: owner, team,"),
         (

@@ -63,7 +63,9 @@ def masked(text: str) -> str:
     return masked_texts(pl.Series([text])).item()
 
 
-@pytest.mark.parametrize("around", ["{}", "use {} now", "a\n{}\nb", r'[{{"text": "line\n{}\nline"}}]', "x={};", "({})", "„{}“"])
+@pytest.mark.parametrize(
+    "around", ["{}", "use {} now", "a\n{}\nb", r'[{{"text": "line\n{}\nline"}}]', "x={};", "({})", "„{}“"]
+)
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_is_masked_whole_wherever_it_stands(name: str, around: str) -> None:
     secret = SECRETS[name]
