@@ -18,8 +18,6 @@ from pipelines.stages.normalise import AHEAD, EARLIEST
 
 STATUSES = ("success", "failure", "escalated", "abandoned")
 REASON = "invalid_outcome"
-#: Topic names of outcome files begin so.
-FILE_TOPIC = "outcomes:"
 
 _TEXTS = ("run_id", "trace_id", "session_id", "status", "name", "source")
 _FIELDS: dict[str, Any] = {
