@@ -15,14 +15,18 @@ import duckdb
 import polars as pl
 
 from pipelines.alerts.incidents import digest
+from pipelines.contracts.content import policy_of
 from pipelines.settings import Settings
-from pipelines.sources.base import Positions
+from pipelines.sources.base import OUTCOME_FILES, Positions
 from pipelines.sources.kafka import utc_now
 from pipelines.stages.decode import decode
+from pipelines.stages.mask import masked
 from pipelines.stages.normalise import normalise
+from pipelines.stages.outcomes import stated_outcomes
 from pipelines.stages.price import price
 from pipelines.timings import Timings
 from warehouse import Warehouse
+from warehouse.queries import sql
 from warehouse.redelivery import existing_span_keys
 
 FACT_TABLES = ("outcomes", "policy_decisions", "approvals", "rollbacks", "overrides")
@@ -44,7 +48,9 @@ class Batch:
     facts : dict of str to pl.DataFrame
         Rows by fact table.
     messages, received : int
-        Messages, and spans in them with every delivery counted.
+        Messages of spans, and spans in them with every delivery counted.
+    stated : pl.DataFrame
+        Rows for ``outcomes`` that messages of their own state.
     """
 
     spans: pl.DataFrame
@@ -55,6 +61,7 @@ class Batch:
     firsts: pl.DataFrame
     messages: int
     received: int
+    stated: pl.DataFrame
     before: Positions = field(default_factory=dict)
 
     @property
@@ -67,26 +74,44 @@ def prepare(messages: pl.DataFrame, settings: Settings, timings: Timings | None 
     """Return the rows that a batch of messages means; the time of each stage is added to ``timings``."""
     now = utc_now()
     timings = Timings() if timings is None else timings
+    everything, of_outcomes = messages, _of_outcomes(settings)
+    messages = everything.filter(~of_outcomes)
+    other = everything.filter(of_outcomes)
     with timings.of("decode"):
         decoded = decode(messages)
     with timings.of("normalise"):
-        normalised = normalise(decoded, messages, now=now, max_attribute_bytes=settings.max_attribute_bytes)
+        normalised = normalise(
+            decoded,
+            messages,
+            now=now,
+            max_attribute_bytes=settings.max_attribute_bytes,
+            policy=policy_of(settings.catalog),
+            hash_key=settings.hash_key,
+        )
     with timings.of("price"):
         spans, prices = price(normalised.spans)
-    by_partition = messages.group_by("topic", "partition", maintain_order=True)
+    stated, wrong = stated_outcomes(other, now=now, hash_key=settings.hash_key)
+    by_partition = everything.group_by("topic", "partition", maintain_order=True)
     return Batch(
         spans=spans.unique(_KEY, keep="first", maintain_order=True),
         facts=normalised.facts,
         prices=prices,
-        dead_letters=_dead_letters(decoded.dead, messages, now),
+        dead_letters=pl.concat(
+            [_dead_letters(decoded.dead, messages, settings, now), _dead_letters(wrong, other, settings, now)]
+        ),
         offsets=by_partition.agg(pl.col("next_offset").max()),
         firsts=by_partition.agg(pl.col("offset").min()),
         messages=len(messages),
         received=len(spans),
+        stated=stated,
     )
 
 
-def _dead_letters(dead: pl.DataFrame, messages: pl.DataFrame, now: Any) -> pl.DataFrame:
+def _of_outcomes(settings: Settings) -> pl.Expr:
+    return (pl.col("topic") == settings.outcomes_topic) | pl.col("topic").str.starts_with(OUTCOME_FILES)
+
+
+def _dead_letters(dead: pl.DataFrame, messages: pl.DataFrame, settings: Settings, now: Any) -> pl.DataFrame:
     rows = dead.join(messages.with_row_index("message"), on="message", maintain_order="left")
     names = [digest(*place) for place in rows.select("topic", "partition", "offset").iter_rows()]
     return rows.select(
@@ -95,9 +120,9 @@ def _dead_letters(dead: pl.DataFrame, messages: pl.DataFrame, now: Any) -> pl.Da
         "partition",
         "offset",
         "reason",
-        "detail",
-        pl.col("value").fill_null(b"").alias("payload"),
-        "headers",
+        masked(pl.col("detail")),
+        (pl.col("value").fill_null(b"") if settings.keep_dead_letter_payload else pl.lit(b"")).alias("payload"),
+        masked(pl.col("headers")),
         "message_at",
         pl.lit(now, dtype=pl.Datetime("us")).alias("seen_at"),
     )
@@ -117,6 +142,7 @@ def commit(batch: Batch, warehouse: Warehouse) -> Batch:
         warehouse.insert(connection, "spans", fresh.spans)
         for name, frame in fresh.facts.items():
             warehouse.insert(connection, name, frame)
+        warehouse.insert(connection, "outcomes", fresh.stated)
         _insert_new(warehouse, connection, "dead_letters", "dead_letter_id", fresh.dead_letters)
         _insert_new(warehouse, connection, "price_list", "price_id", fresh.prices)
         _move(connection, fresh.positions, now)
@@ -167,6 +193,7 @@ def _fenced(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
         spans=beyond(batch.spans, "offset"),
         facts={name: beyond(frame, "offset") for name, frame in batch.facts.items()},
         dead_letters=beyond(batch.dead_letters, "offset"),
+        stated=beyond(batch.stated, "offset"),
         offsets=beyond(batch.offsets, "next_offset"),
         before=before,
     )
@@ -175,7 +202,8 @@ def _fenced(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
 def _stamped(batch: Batch, now: datetime) -> Batch:
     stamp = pl.lit(now, dtype=pl.Datetime("us")).alias("ingested_at")
     facts = {name: frame.with_columns(stamp) for name, frame in batch.facts.items()}
-    return replace(batch, spans=batch.spans.with_columns(stamp), facts=facts)
+    stated = batch.stated.with_columns(stamp)
+    return replace(batch, spans=batch.spans.with_columns(stamp), facts=facts, stated=stated)
 
 
 def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
@@ -191,7 +219,16 @@ def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch
         for name, frame in batch.facts.items()
     }
     facts["outcomes"] = facts["outcomes"].drop("span_id")
-    return replace(batch, spans=spans, facts=facts)
+    return replace(batch, spans=spans, facts=facts, stated=_new_statements(batch.stated, connection))
+
+
+def _new_statements(stated: pl.DataFrame, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Statements that were not made before: the same one has the same id and time, however often it is delivered."""
+    if stated.is_empty():
+        return stated
+    bounds = {"earliest": stated["at"].min(), "latest": stated["at"].max()}
+    known = connection.execute(sql("existing_outcomes"), bounds).pl()
+    return stated.join(known, on="outcome_id", how="anti", maintain_order="left")
 
 
 def _insert_new(

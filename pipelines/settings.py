@@ -51,6 +51,11 @@ class Settings:
         Also run River's ADWIN and note its verdict on each signal.
     max_attribute_bytes : int
         Longer attribute values are cut and the span flagged, in bytes.
+    hash_key : str
+        Keys the digests that stand in for hashed content and for ids that are e-mail addresses or the like. Without it
+        the digest of a guessed text can be compared.
+    keep_dead_letter_payload : bool
+        Store and publish the original bytes of messages that could not be read; they can't be masked.
     """
 
     home: Path = Path(".plumbline")
@@ -72,6 +77,8 @@ class Settings:
     alarm_budget_per_week: float | None = None
     second_opinion: bool = False
     max_attribute_bytes: int = 16_384
+    hash_key: str = ""
+    keep_dead_letter_payload: bool = True
 
     @property
     def warehouse(self) -> Path:

@@ -56,6 +56,7 @@ class Progress:
     redelivered: int = 0
     flagged: int = 0
     dead_letters: int = 0
+    outcomes: int = 0
     batches: int = 0
     observations: int = 0
     signals: int = 0
@@ -220,10 +221,12 @@ class Stream:
         with timings.of("commit"):
             fresh = self._patience.through(lambda: batches.commit(prepared, self._warehouse))
         self._patience.through(lambda: self._publisher.set_aside(fresh.dead_letters))
-        self._spans_per_message = max(1.0, prepared.received / prepared.messages)
+        if prepared.messages:
+            self._spans_per_message = max(1.0, prepared.received / prepared.messages)
         progress = self.progress
         progress.batches += 1
         progress.messages += prepared.messages
+        progress.outcomes += len(fresh.stated)
         progress.spans += len(fresh.spans)
         progress.redelivered += prepared.received - len(fresh.spans)
         progress.flagged += int((fresh.spans["quality_flags"].list.len() > 0).sum())

@@ -64,9 +64,23 @@ def open_warehouse(settings: Settings, limits: Limits | None = None) -> Warehous
     from pipelines.contracts.catalog import load_catalog
 
     warehouse = Warehouse.open(settings.warehouse, limits=limits)
+    _note_settings(warehouse, settings)
     if settings.catalog is not None:
         store_catalog(warehouse, load_catalog(settings.catalog).tables())
     return warehouse
+
+
+def _note_settings(warehouse: Warehouse, settings: Settings) -> None:
+    """Tell the marts what they depend on, where it is not what they were told."""
+    noted = pl.DataFrame({"run_timeout_seconds": [settings.run_timeout_seconds]})
+    if warehouse.query("SELECT * FROM stream_settings").rows() == noted.rows():
+        return
+
+    def work(connection: Any) -> None:
+        connection.execute("DELETE FROM stream_settings")
+        warehouse.insert(connection, "stream_settings", noted)
+
+    warehouse.transaction(work)
 
 
 def store_catalog(warehouse: Warehouse, tables: dict[str, pl.DataFrame]) -> None:

@@ -93,8 +93,8 @@ def simulate(
     )
 
 
-def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
-    """Publish OTLP files to the topic, bytes unchanged; return (messages, bytes)."""
+def publish_files(files: list[Path], settings: Settings, topic: str | None = None) -> tuple[int, int]:
+    """Publish files to a topic (that of spans unless named), bytes unchanged; return (messages, bytes)."""
     from kafka.errors import KafkaError
 
     from pipelines.errors import TransientError
@@ -103,6 +103,7 @@ def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
 
     address = broker_address(settings)
     _topics(address, settings)
+    topic = topic or settings.topic
     count = size = 0
     total = sum(path.stat().st_size for path in files)
     sender = producer(address)
@@ -113,7 +114,8 @@ def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
                 headers = [(SOURCE_FILE_HEADER, path.name.encode())]
                 for number, (_, _, value) in enumerate(records(path)):
                     # Round robin: no consumer may rely on which partition a span is in.
-                    pending.append(sender.send(settings.topic, value=value, headers=headers, partition=number % 4))
+                    place = number % 4 if topic == settings.topic else None
+                    pending.append(sender.send(topic, value=value, headers=headers, partition=place))
                     count, size = count + 1, size + len(value)
                     if len(pending) >= 5000:
                         _confirmed(pending)
@@ -122,7 +124,7 @@ def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
     except KafkaError as error:
         raise TransientError(
             f"Kafka did not take a message ({type(error).__name__})",
-            f"topic {settings.topic} at {address}",
+            f"topic {topic} at {address}",
             "nothing is lost: run the same command again, what arrived twice is dropped",
         ) from error
     finally:
@@ -140,17 +142,30 @@ def _confirmed(pending: list) -> None:  # pyright: ignore[reportMissingTypeArgum
 def produce(
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="OTLP files: JSON lines or length-delimited protobuf.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE…", help="OTLP files: JSON lines or length-delimited protobuf.", show_default=False
+        ),
+    ] = None,
+    outcomes: Annotated[
+        list[str] | None, typer.Option(help="Path or glob of outcome files (JSON); repeat for several.")
+    ] = None,
 ) -> None:
-    """Publish OTLP files to the span topic, bytes unchanged. Starts this home's broker where no other is named."""
+    """Publish OTLP files to the span topic, outcome files to theirs, bytes unchanged.
+
+    Starts this home's broker where no other is named.
+    """
     from pipelines.sources.files import expand
 
     settings = settings_of(context)
-    paths = expand(files)
+    if not files and not outcomes:
+        raise TerminalError("nothing to publish", "produce", "name OTLP files, or outcome files with --outcomes")
+    wanted = [(settings.topic, expand(files or [])), (settings.outcomes_topic, expand(outcomes or []))]
     _start_own_broker(settings)
-    count, size = publish_files(paths, settings)
-    out.print(f"{count:,} messages, {size / 1e6:,.1f} MB published to topic {settings.topic}", markup=False)
+    for topic, paths in wanted:
+        if paths:
+            count, size = publish_files(paths, settings, topic)
+            out.print(f"{count:,} messages, {size / 1e6:,.1f} MB published to topic {topic}", markup=False)
 
 
 def _start_own_broker(settings: Settings) -> None:
@@ -164,7 +179,9 @@ def _start_own_broker(settings: Settings) -> None:
     err.print(f"broker on {address}; `plumbline broker stop` ends it", markup=False, soft_wrap=True)
 
 
-def run_stream(settings: Settings, source: str, files: list[str] | None, *, until_end: bool):
+def run_stream(
+    settings: Settings, source: str, files: list[str] | None, outcomes: list[str] | None = None, *, until_end: bool
+):
     """Run the main job with the console as it is; return its progress counts and the warehouse's path."""
     from pipelines.alerts.publish import Publisher
     from pipelines.outage import Patience
@@ -174,17 +191,23 @@ def run_stream(settings: Settings, source: str, files: list[str] | None, *, unti
 
     sender = None
     if source == "files":
-        if not files:
-            raise TerminalError("--source files needs files", "stream", "add --files GLOB")
-        reader = FileSource(files)
+        if not files and not outcomes:
+            raise TerminalError("--source files needs files", "stream", "add --files GLOB or --outcomes GLOB")
+        reader = FileSource(files or [], outcomes or [])
     elif source == "kafka":
-        if files:
+        if files or outcomes:
             raise TerminalError(
-                "--files without --source files", "stream", "add --source files, or publish them: produce"
+                "--files or --outcomes without --source files", "stream", "add --source files, or publish them: produce"
             )
         address = broker_address(settings)
         _topics(address, settings)
-        reader = KafkaSource(address, settings.topic, settings.group_id, settings.session_seconds)
+        reader = KafkaSource(
+            address,
+            settings.topic,
+            settings.group_id,
+            settings.session_seconds,
+            outcomes_topic=settings.outcomes_topic,
+        )
         sender = producer(address)
     else:
         raise TerminalError(f"unknown source {source!r}", "stream", "use kafka or files")
@@ -236,7 +259,12 @@ def tell(line: str) -> None:
 def _topics(address: str, settings: Settings) -> None:
     from pipelines.broker import create_topics
 
-    wanted = {settings.topic: 4, settings.alerts_topic: 1, settings.dead_letter_topic: 1}
+    wanted = {
+        settings.topic: 4,
+        settings.outcomes_topic: 1,
+        settings.alerts_topic: 1,
+        settings.dead_letter_topic: 1,
+    }
     create_topics(address, wanted, timeout_seconds=10.0)
 
 
@@ -257,6 +285,10 @@ def stream(
     context: typer.Context,
     source: Annotated[str, typer.Option(help="kafka or files.")] = "kafka",
     files: Annotated[list[str] | None, typer.Option(help="Path or glob of OTLP files; repeat for several.")] = None,
+    outcomes: Annotated[
+        list[str] | None,
+        typer.Option(help="Path or glob of outcome files (JSON), read after --files; repeat for several."),
+    ] = None,
     until_end: Annotated[bool, typer.Option("--until-end", help="Stop when all that is there is consumed.")] = False,
     catalog: Annotated[Path | None, typer.Option(help="catalog.yaml.")] = None,
     second_opinion: Annotated[
@@ -269,11 +301,11 @@ def stream(
     Start it several times on one home and the workers share the topic's partitions; one of them detects for all.
     """
     settings = with_options(settings_of(context), catalog=catalog, second_opinion=second_opinion)
-    counts = run_stream(settings, source, files, until_end=until_end)
+    counts = run_stream(settings, source, files, outcomes, until_end=until_end)
     print(
         f"{counts.spans:,} spans from {counts.messages:,} messages in {counts.batches:,} transactions; "
         f"{counts.redelivered:,} redelivered, {counts.flagged:,} flagged, {counts.dead_letters:,} dead letters, "
-        f"{counts.late_spans:,} late; {counts.observations:,} observations, {counts.signals:,} signals",
+        f"{counts.late_spans:,} late; {counts.outcomes:,} late outcomes; {counts.observations:,} observations, {counts.signals:,} signals",
         file=sys.stdout,
     )
     if timings:

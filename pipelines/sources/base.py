@@ -19,6 +19,9 @@ MESSAGE_SCHEMA: dict[str, pl.DataType] = {
     "value": pl.Binary(),
 }
 
+#: Topic names of files that hold outcomes begin so; those of trace files with ``file:``.
+OUTCOME_FILES = "outcomes:"
+
 #: (topic, partition) to the offset of the next message to read.
 Positions = dict[tuple[str, int], int]
 

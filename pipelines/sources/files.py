@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.errors import TerminalError
-from pipelines.sources.base import MESSAGE_SCHEMA, Positions
+from pipelines.sources.base import MESSAGE_SCHEMA, OUTCOME_FILES, Positions
 
 #: A length prefix beyond this is no length: the stream of records is out of step from here.
 LONGEST_RECORD_BYTES = 256 * 2**20
@@ -83,12 +83,22 @@ def _delimited(content: mmap.mmap, start: int) -> Iterator[tuple[int, int, bytes
 
 
 class FileSource:
-    """Files read one after the other in the order given; each is a topic ``file:PATH`` with one partition."""
+    """Files read one after the other in the order given; each is a topic ``file:PATH`` with one partition.
+
+    Parameters
+    ----------
+    patterns, outcomes : sequence of str
+        Globs or paths of trace files, and of outcome files: those come last, as topics ``outcomes:PATH``.
+    """
 
     sequential = True
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Sequence[str], outcomes: Sequence[str] = ()) -> None:
         self._paths = expand(patterns)
+        of_outcomes = expand(outcomes)
+        self._topics = {path: f"file:{path}" for path in self._paths}
+        self._topics |= {path: f"{OUTCOME_FILES}{path}" for path in of_outcomes}
+        self._paths += of_outcomes
         self._positions: dict[Path, int] = {}
         self._current: Iterator[tuple[int, int, bytes]] | None = None
         self._index = 0
@@ -96,7 +106,7 @@ class FileSource:
     @property
     def name(self) -> str:
         """What the operator is told."""
-        return f"{len(self._paths)} OTLP file{'s' if len(self._paths) != 1 else ''}"
+        return f"{len(self._paths)} file{'s' if len(self._paths) != 1 else ''}"
 
     def seek(self, committed: Callable[[], Positions]) -> None:
         """Go on from the committed byte positions; files not named start at their beginning."""
@@ -131,9 +141,8 @@ class FileSource:
         self._current = None
         self._index += 1
 
-    @staticmethod
-    def _topic(path: Path) -> str:
-        return f"file:{path}"
+    def _topic(self, path: Path) -> str:
+        return self._topics[path]
 
     def open_partitions(self, taken: Positions) -> set[tuple[str, int]]:
         """The first file not wholly taken in: the others follow it and hold back no watermark."""

@@ -67,10 +67,12 @@ class _Seeker(ConsumerRebalanceListener):
 
 
 class KafkaSource:
-    """One worker of the consumer group on the span topic.
+    """One worker of the consumer group on the span topic, and on the topic of late outcomes.
 
     Parameters
     ----------
+    outcomes_topic : str
+        Read beside the spans; never holds back the watermark, which is a matter of spans alone.
     session_seconds : float
         How long a dead worker keeps its partitions from the others, in seconds.
 
@@ -82,9 +84,18 @@ class KafkaSource:
 
     sequential = False
 
-    def __init__(self, bootstrap_servers: str, topic: str, group_id: str, session_seconds: float = 15.0) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        group_id: str,
+        session_seconds: float = 15.0,
+        *,
+        outcomes_topic: str | None = None,
+    ) -> None:
         self._servers, self._topic, self._group_id = bootstrap_servers, topic, group_id
         self._session_seconds = session_seconds
+        self._topics = [topic] if outcomes_topic is None else [topic, outcomes_topic]
         self._committed: Callable[[], Positions] = dict
         #: Of assigned partitions: the offset after the last message polled, or the one sought.
         self._positions: Positions = {}
@@ -106,12 +117,12 @@ class KafkaSource:
     @property
     def name(self) -> str:
         """What the operator is told."""
-        return f"Kafka {self._servers}, topic {self._topic}"
+        return f"Kafka {self._servers}, topic {' and '.join(self._topics)}"
 
     def seek(self, committed: Callable[[], Positions]) -> None:
         """Go on from the warehouse's offsets in whatever partitions the group assigns, now and later."""
         self._committed = committed
-        self._consumer.subscribe(topics=[self._topic], listener=_Seeker(self))
+        self._consumer.subscribe(topics=self._topics, listener=_Seeker(self))
 
     def restart(self) -> None:
         """Leave the group, and join it again with a new consumer."""
@@ -174,7 +185,8 @@ class KafkaSource:
     def _known_ends(self) -> Positions:
         """The end of every partition: what the fetches say where all are read here, else asked for once a second."""
         numbers = self._consumer.partitions_for_topic(self._topic) or set()
-        own = {partition.partition: partition for partition in self._consumer.assignment()}
+        assigned = self._consumer.assignment()
+        own = {partition.partition: partition for partition in assigned if partition.topic == self._topic}
         highs = {(self._topic, number): self._consumer.highwater(own[number]) for number in numbers if number in own}
         known = {key: high for key, high in highs.items() if high is not None}
         if len(known) < len(numbers) or any(key not in self._first for key in known):
@@ -226,8 +238,10 @@ class KafkaSource:
     def at_end(self) -> bool:
         """Whether everything that was there at the first call has been polled here or committed by another worker."""
         if self._goal is None:
-            numbers = self._consumer.partitions_for_topic(self._topic) or set()
-            self._goal = self._asked([TopicPartition(self._topic, number) for number in numbers])
+            found = {topic: self._consumer.partitions_for_topic(topic) or set() for topic in self._topics}
+            self._goal = self._asked(
+                [TopicPartition(topic, each) for topic, numbers in found.items() for each in numbers]
+            )
         left = {key: end for key, end in self._goal.items() if self._positions.get(key, self._first[key]) < end}
         if not left:
             return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -195,6 +196,14 @@ class Keyed:
             column = self.attributes[name]
             self._padded[name] = pl.concat([column, pl.Series(name, [None], dtype=column.dtype)], rechunk=True)
         return self._padded[name].gather(pl.Series(rows))
+
+    def with_values(self, attributes: pl.DataFrame) -> Keyed:
+        """Return the same keys of the same owners with other values."""
+        other = copy(self)
+        other.attributes = attributes
+        for name in ("types", "_padded"):
+            other.__dict__.pop(name, None)
+        return other
 
     @cached_property
     def _padded(self) -> dict[str, pl.Series]:

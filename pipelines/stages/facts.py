@@ -83,13 +83,14 @@ def _stated(
     """Rows of one event name, and of spans that carry its attributes themselves, with the span's columns."""
     aliases = event_aliases()[event]
     own = spans.select(
-        *_SPAN, "parent_span_id", "session_id", "tool_name", span_policy_version="policy_version", at="ended_at"
+        *_SPAN, "parent_span_id", "session_id", "tool_name", span_policy_version="policy_version", span_kind="kind", at="ended_at"
     )
     columns, _ = pivot(of_events, len(decoded.events), aliases)
     at = (pl.col("at_ns") // 1000).cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
     events = decoded.events.rename({"name": "event"}).hstack(columns).filter(pl.col("event") == event)
     of_event = events.select(*columns.columns, at.alias("at"))
     parts = [own.drop("at")[events["span"]].hstack(of_event)]
+    aliases = aliases.filter(pl.col("column") != "response_id")  # on a span it names the span's own response
     if keyed.holds(aliases["key"]):
         on_span, _ = pivot(keyed, len(spans), aliases)
         said = on_span.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
@@ -101,26 +102,28 @@ def _stated(
 def _outcomes(stated: Callable[[str, str | None], pl.DataFrame]) -> pl.DataFrame:
     evaluation = stated("gen_ai.evaluation.result", None)
     label = pl.col("label").str.to_lowercase()
-    judged = (
-        # An evaluation of the whole run sits on its root; those of single calls are no outcome.
-        evaluation.filter(pl.col("parent_span_id").is_null()).select(
-            *_SPAN,
-            "session_id",
-            "name",
-            "score",
-            "at",
-            pl.lit(None, dtype=pl.Float64).alias("value_usd"),
-            pl.lit("evaluation").alias("source"),
-            pl.when(label.is_in(_PASS))
-            .then(pl.lit("success"))
-            .when(label.is_in(_FAIL))
-            .then(pl.lit("failure"))
-            .when(pl.col("score") >= SCORE_THRESHOLD)
-            .then(pl.lit("success"))
-            .when(pl.col("score") < SCORE_THRESHOLD)
-            .then(pl.lit("failure"))
-            .alias("status"),
-        )
+    # An evaluation of the whole run sits on its root; those of single calls are no outcome. One that comes later sits in an
+    # evaluation span, a child of what it speaks of or in a trace of its own with the response's id: marts find its run.
+    later, is_root = pl.col("span_kind") == "evaluation", pl.col("parent_span_id").is_null()
+    judged = evaluation.filter(is_root | later).select(
+        *_SPAN,
+        pl.when(later).then("parent_span_id").alias("evaluated_span_id"),
+        pl.when(later & is_root).then("response_id").alias("response_id"),
+        "session_id",
+        "name",
+        "score",
+        "at",
+        pl.lit(None, dtype=pl.Float64).alias("value_usd"),
+        pl.lit("evaluation").alias("source"),
+        pl.when(label.is_in(_PASS))
+        .then(pl.lit("success"))
+        .when(label.is_in(_FAIL))
+        .then(pl.lit("failure"))
+        .when(pl.col("score") >= SCORE_THRESHOLD)
+        .then(pl.lit("success"))
+        .when(pl.col("score") < SCORE_THRESHOLD)
+        .then(pl.lit("failure"))
+        .alias("status"),
     )
     event = stated("plumbline.outcome", "status")
     declared = event.select(
@@ -130,6 +133,8 @@ def _outcomes(stated: Callable[[str, str | None], pl.DataFrame]) -> pl.DataFrame
         pl.lit(None, dtype=pl.Float64).alias("score"),
         "at",
         "value_usd",
+        pl.lit(None, dtype=pl.String).alias("evaluated_span_id"),
+        pl.lit(None, dtype=pl.String).alias("response_id"),
         pl.lit("span").alias("source"),
         pl.col("status").str.to_lowercase(),
     )
@@ -140,9 +145,11 @@ def _outcomes(stated: Callable[[str, str | None], pl.DataFrame]) -> pl.DataFrame
         outcome_id=pl.concat_str(
             "trace_id", "span_id", pl.col("source"), pl.col("name").fill_null(""), separator=":"
         ).str.head(300),
-        run_id="trace_id",
+        run_id=pl.when(pl.coalesce("evaluated_span_id", "response_id").is_null()).then("trace_id"),
         trace_id="trace_id",
         session_id="session_id",
+        evaluated_span_id="evaluated_span_id",
+        response_id="response_id",
         workflow="workflow",
         status="status",
         name="name",

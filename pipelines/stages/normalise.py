@@ -11,11 +11,13 @@ from hashlib import blake2b
 
 import polars as pl
 
+from pipelines.contracts.content import ContentPolicy
 from pipelines.contracts.dialects import kinds, span_aliases
 from pipelines.stages.attributes import Keyed, pivot
 from pipelines.stages.decode import Decoded
 from pipelines.stages.facts import span_facts
-from pipelines.stages.mask import masked
+from pipelines.stages.mask import LONGEST_NAME, cut_name, masked, pseudonymised
+from pipelines.stages.protect import protected
 from pipelines.stages.rest import rest_json
 
 #: Spans before this are clock errors: no agent instrumentation existed.
@@ -39,6 +41,35 @@ _FROM_RESOURCE = (
     "session_id",
 )
 _TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+#: Every other text column: names, versions and ids.
+_TEXTS = (
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "session_id",
+    "workflow",
+    "agent",
+    "agent_version",
+    "prompt_version",
+    "policy_version",
+    "release",
+    "environment",
+    "team",
+    "cost_center",
+    "mode",
+    "error_type",
+    "provider",
+    "request_model",
+    "response_model",
+    "finish_reason",
+    "tool_name",
+    "tool_call_id",
+    "tool_effect",
+    "compensates",
+    "source_ids",
+)
+_WORKFLOW = pl.coalesce("workflow", "agent", "service_name", pl.lit("unknown")).str.head(200)
+KEEP_ALL = ContentPolicy()
 _LATEST_NS = 9_223_372_036_000_000_000
 
 
@@ -58,7 +89,15 @@ class Normalised:
     facts: dict[str, pl.DataFrame]
 
 
-def normalise(decoded: Decoded, messages: pl.DataFrame, *, now: datetime, max_attribute_bytes: int) -> Normalised:
+def normalise(
+    decoded: Decoded,
+    messages: pl.DataFrame,
+    *,
+    now: datetime,
+    max_attribute_bytes: int,
+    policy: ContentPolicy = KEEP_ALL,
+    hash_key: str = "",
+) -> Normalised:
     """Return the canonical form of a decoded batch.
 
     Parameters
@@ -70,6 +109,10 @@ def normalise(decoded: Decoded, messages: pl.DataFrame, *, now: datetime, max_at
         The reader's clock, UTC without zone: a span more than a day ahead of it has a broken clock.
     max_attribute_bytes : int
         Longer attribute values are cut and flagged, in bytes.
+    policy : ContentPolicy
+        What may be stored of what people and tools said, per workflow as the span itself names it.
+    hash_key : str
+        Keys the digests that stand in for hashed content and for ids that hold a secret.
     """
     rows = len(decoded.spans)
     keyed, of_resources = Keyed(decoded.attributes), Keyed(decoded.resource_attributes)
@@ -89,16 +132,24 @@ def normalise(decoded: Decoded, messages: pl.DataFrame, *, now: datetime, max_at
     message = messages.select("topic", "partition", "offset", "source_file").select(
         pl.all().gather(decoded.spans["message"])
     )
-    rest, cut = rest_json(decoded, (keyed, ~used), (of_resources, ~resource_used), of_events, max_attribute_bytes)
-    frame = frame.hstack(message).with_columns(attributes=rest, cut=cut)
+    frame = frame.hstack(message)
     frame = frame.with_columns(
         pl.coalesce(name, f"resource_{name}").alias(name) for name in _FROM_RESOURCE
     ).with_columns(kind=_kind())
+    named = frame.select("kind", workflow=_WORKFLOW)
+    own, shared, told = protected(
+        (keyed, ~used), (of_resources, ~resource_used), of_events, decoded.events, named, policy, hash_key
+    )
+    rest, cut = rest_json(decoded, own, shared, told, max_attribute_bytes)
+    frame = frame.with_columns(attributes=rest, cut=cut)
     frame = _identified(frame)
     frame = _timed(frame, now)
     frame = _counted(frame)
-    frame = _named(frame, decoded)
-    facts = span_facts(decoded, frame, keyed, of_events)
+    frame = pseudonymised(_named(frame, decoded), _TEXTS, hash_key)
+    facts = {
+        name: pseudonymised(rows, [column for column in rows.columns if column != "topic"], hash_key)
+        for name, rows in span_facts(decoded, frame, keyed, of_events).items()
+    }
     return Normalised(frame.select(_canonical(now)), facts)
 
 
@@ -212,7 +263,7 @@ def _named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
         .then(3)
         .otherwise(4)
         .cast(pl.Int8),
-        workflow=pl.coalesce("workflow", "agent", "service_name", pl.lit("unknown")).str.head(200),
+        workflow=_WORKFLOW,
         release=pl.coalesce("release", "service_version"),
         status=pl.col("status_code").replace_strict({0: "unset", 1: "ok", 2: "error"}, return_dtype=pl.String),
         error_type=pl.coalesce("error_type", exceptions),
@@ -238,7 +289,7 @@ def _named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
             )
         ),
         tool_effect=pl.col("tool_effect").str.to_lowercase(),
-        name=masked(pl.col("name")).str.head(500),
+        name=cut_name(masked(pl.col("name").str.head(4 * LONGEST_NAME))),
     )
 
 

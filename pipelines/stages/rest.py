@@ -17,11 +17,14 @@ import pyarrow.compute as pc
 from pipelines.contracts.dialects import event_aliases
 from pipelines.stages.attributes import VALUES, Keyed
 from pipelines.stages.decode import Decoded
-from pipelines.stages.mask import masked
+from pipelines.stages.mask import CUT, MASK, masked_texts
 
-CUT = "…[cut]"
+#: More attributes or events on one span are left out, and their number is noted.
+MOST = 1_000
 #: Longer keys are cut, in characters.
 _KEY_CHARACTERS = 200
+#: A long value is masked this far beyond the cut, in characters, so that no secret is cut in two before it is known.
+_MARGIN = 4_096
 
 _Mask = np.ndarray[Any, Any]
 
@@ -89,8 +92,14 @@ def _escaped(text: pl.Series) -> pl.Series:
 def _sized(text: pl.Series, max_bytes: int) -> tuple[pl.Series, pl.Series]:
     """Text masked and cut to size, and whether it was cut."""
     long = (text.str.len_bytes() > max_bytes).fill_null(False)
-    cut = _mended(text, long, lambda some: some.str.head(max_bytes) + CUT)
-    return cut.to_frame("text").select(masked(pl.col("text"))).to_series(), long
+
+    def sized(some: pl.Series) -> pl.Series:
+        clean = masked_texts(some.str.head(max_bytes + _MARGIN))
+        # Where text was left beyond the margin, the last of it may be a secret's first half.
+        whole = some.str.len_chars() <= max_bytes + _MARGIN
+        return clean.zip_with(whole, clean.str.head(-_MARGIN)).str.head(max_bytes) + CUT
+
+    return masked_texts(_mended(text, long, sized)), long
 
 
 def _mended(text: pl.Series, chosen: pl.Series, mend: Any) -> pl.Series:
@@ -103,7 +112,7 @@ def _mended(text: pl.Series, chosen: pl.Series, mend: Any) -> pl.Series:
 
 def _object_bodies(keyed: Keyed, keep: _Mask, rows: int, max_bytes: int) -> tuple[pl.Series, pl.Series]:
     """Return per owner the text between the braces of a JSON object (null where empty), and whether a value was cut."""
-    keep = np.flatnonzero(keep & ~keyed.repeated)
+    keep, left_out = _first(np.flatnonzero(keep & ~keyed.repeated), keyed.owner, rows)
     if not len(keep):
         return pl.Series([None], dtype=pl.String).new_from_index(0, rows), pl.repeat(False, rows, eager=True)
     owner, codes, types = keyed.owner[keep], keyed.codes[keep], keyed.types[keep]
@@ -118,7 +127,7 @@ def _object_bodies(keyed: Keyed, keep: _Mask, rows: int, max_bytes: int) -> tupl
             if long is not None:
                 cut = cut.scatter(chosen, long)
     # The key with its colon and, before text, the opening quote; the closing one is on the next piece or at the end.
-    names = [json.dumps(key[:_KEY_CHARACTERS], ensure_ascii=False) + ":" for key in keyed.keys]
+    names = [json.dumps(key, ensure_ascii=False) + ":" for key in _key_names(keyed.keys)]
     starts = pl.Series(names + [name + '"' for name in names], dtype=pl.String)
     closings = pl.Series(["", '"'], dtype=pl.String)
     pieces = pl.DataFrame(
@@ -134,9 +143,34 @@ def _object_bodies(keyed: Keyed, keep: _Mask, rows: int, max_bytes: int) -> tupl
     empty = pl.Series(offsets[1:] == offsets[:-1])
     touched = np.zeros(rows, dtype=bool)
     touched[owner[cut.to_numpy()]] = True
-    return _mended(
-        pl.Series(joined), empty, lambda some: some.new_from_index(0, len(some)).replace("", None)
-    ), pl.Series(touched)
+    bodies = _mended(pl.Series(joined), empty, lambda some: some.new_from_index(0, len(some)).replace("", None))
+    if left_out is not None:
+        noted = pl.Series(left_out).cast(pl.String)
+        bodies = _mended(bodies, noted != "0", lambda some: some + f',"{CUT}":' + noted.filter(noted != "0"))
+        touched |= left_out > 0
+    return bodies, pl.Series(touched)
+
+
+def _first(keep: _Mask, owner: _Mask, rows: int) -> tuple[_Mask, _Mask | None]:
+    """The first ``MOST`` attributes of each owner, and how many more each has; None where none has."""
+    of = owner[keep]
+    counts = np.bincount(of, minlength=rows)
+    if not len(of) or counts.max() <= MOST:
+        return keep, None
+    place = np.arange(len(of)) - np.searchsorted(of, of)
+    return keep[place < MOST], np.maximum(counts - MOST, 0)
+
+
+def _key_names(keys: list[str]) -> list[str]:
+    """Keys as they are written: masked, cut, and no two of one table alike."""
+    clean = masked_texts(pl.Series(keys, dtype=pl.String)).to_list()
+    return [key if len(key) <= _KEY_CHARACTERS else key[:_KEY_CHARACTERS] + CUT for key in clean]
+
+
+def _whole_numbers(values: pl.Series, _: int) -> tuple[pl.Series, None]:
+    digits = values.cast(pl.String)
+    # A card's number may come as one.
+    return _mended(digits, values > 10**12, lambda some: masked_texts(some).replace(MASK, f'"{MASK}"')), None
 
 
 def _numbers(values: pl.Series, _: int) -> tuple[pl.Series, None]:
@@ -164,11 +198,17 @@ def _lists(values: pl.Series, max_bytes: int) -> tuple[pl.Series, pl.Series]:
 
 def _nested(values: pl.Series, max_bytes: int) -> tuple[pl.Series, pl.Series]:
     long = values.str.len_bytes() > max_bytes
-    whole = values.to_frame("text").select(masked(pl.col("text"))).to_series()
+    whole = masked_texts(_mended(values, long, lambda some: some.str.head(0)))
     return _mended(whole, long, lambda some: some.new_from_index(0, len(some)).replace(some[0], f'"{CUT}"')), long
 
 
-_WRITERS: dict[str, Any] = {"int": _numbers, "double": _doubles, "bool": _numbers, "items": _lists, "nested": _nested}
+_WRITERS: dict[str, Any] = {
+    "int": _whole_numbers,
+    "double": _doubles,
+    "bool": _numbers,
+    "items": _lists,
+    "nested": _nested,
+}
 
 
 def _events(decoded: Decoded, keyed: Keyed, rows: int, max_bytes: int) -> tuple[pl.Series, pl.Series]:
@@ -179,9 +219,7 @@ def _events(decoded: Decoded, keyed: Keyed, rows: int, max_bytes: int) -> tuple[
     bodies, cut = _object_bodies(keyed, np.ones(len(keyed.attributes), dtype=bool), len(decoded.events), max_bytes)
     texts = (
         decoded.events.with_columns(body=bodies, cut=cut)[other]
-        .with_columns(
-            name=_quoted(_sized(decoded.events["name"].gather(other).str.head(_KEY_CHARACTERS), max_bytes)[0])
-        )
+        .with_columns(name=_quoted(_sized(decoded.events["name"].gather(other), _KEY_CHARACTERS)[0]))
         .select(
             "span",
             "cut",
@@ -191,7 +229,13 @@ def _events(decoded: Decoded, keyed: Keyed, rows: int, max_bytes: int) -> tuple[
             + pl.lit("}"),
         )
         .group_by("span", maintain_order=True)
-        .agg(pl.col("text").str.join(","), pl.col("cut").any())
+        .agg(pl.col("text").head(MOST).str.join(","), pl.col("cut").any(), left_out=pl.len().cast(pl.Int64) - MOST)
+        .with_columns(
+            text=pl.when(pl.col("left_out") > 0)
+            .then(pl.col("text") + f',{{"name":"{CUT}","left_out":' + pl.col("left_out").cast(pl.String) + "}")
+            .otherwise("text"),
+            cut=pl.col("cut") | (pl.col("left_out") > 0),
+        )
     )
     full = pl.DataFrame({"span": pl.int_range(rows, dtype=pl.UInt32, eager=True)}).join(
         texts, on="span", how="left", maintain_order="left"
