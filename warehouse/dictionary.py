@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from warehouse import marts
-from warehouse.headers import Relation, read_tables
+from warehouse.headers import Relation, read_added_columns, read_tables
 from warehouse.migrate import migrations
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "data_dictionary.md"
@@ -30,8 +30,12 @@ _SECTIONS = {
 
 
 def raw_tables() -> list[Relation]:
-    """The raw tables, in the order of the migrations."""
-    return [table for migration in migrations() for table in read_tables(migration.sql)]
+    """The raw tables, in the order of the migrations, with the columns that later ones added."""
+    tables = {table.name: table for migration in migrations() for table in read_tables(migration.sql)}
+    for migration in migrations():
+        for name, columns in read_added_columns(migration.sql).items():
+            tables[name].columns.update(columns)
+    return list(tables.values())
 
 
 def relations() -> list[Relation]:

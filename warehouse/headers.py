@@ -46,6 +46,9 @@ _COLUMN = re.compile(r"^  (\w+): (.+)$")
 _TABLE_COLUMN = re.compile(r'^    "?(\w+)"? [A-Z][^-]*?,?  -- (.+)$')
 
 
+_ADDED_COLUMN = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"? [^-]*;  -- (.+)$', re.MULTILINE)
+
+
 def read_model(file: Path) -> Relation:
     """The mart or view of one file in ``warehouse/models``.
 
@@ -115,6 +118,20 @@ def read_tables(sql: str) -> list[Relation]:
                 columns={match[1]: match[2] for match in matches if match},
             )
         )
+    return found
+
+
+def read_added_columns(sql: str) -> dict[str, dict[str, str]]:
+    """The columns that a migration adds to earlier tables: description by column, by table.
+
+    Examples
+    --------
+    >>> read_added_columns("ALTER TABLE spans ADD COLUMN scope VARCHAR;  -- The package.")
+    {'spans': {'scope': 'The package.'}}
+    """
+    found: dict[str, dict[str, str]] = {}
+    for table, column, text in _ADDED_COLUMN.findall(sql):
+        found.setdefault(table, {})[column] = text
     return found
 
 
