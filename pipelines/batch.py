@@ -19,12 +19,13 @@ from pipelines.settings import Settings
 from pipelines.sources.base import Positions
 from pipelines.sources.kafka import utc_now
 from pipelines.stages.decode import decode
+from pipelines.stages.identity import restated, told_apart
 from pipelines.stages.normalise import normalise
 from pipelines.stages.price import price
 from warehouse import Warehouse
-from warehouse.redelivery import existing_span_keys
+from warehouse.redelivery import existing_span_keys, stored_spans
 
-FACT_TABLES = ("outcomes", "policy_decisions", "approvals", "rollbacks", "overrides")
+FACT_TABLES = ("outcomes", "policy_decisions", "approvals", "rollbacks", "overrides", "tool_requests")
 _KEY = ["trace_id", "span_id"]
 
 
@@ -42,8 +43,10 @@ class Batch:
         Where the warehouse stood in the batch's partitions when it was committed; partitions new to it are not named.
     facts : dict of str to pl.DataFrame
         Rows by fact table.
-    messages, received : int
-        Messages, and spans in them with every delivery counted.
+    messages, received, empty : int
+        Messages, spans in them with every delivery counted, and messages that are requests without a span.
+    repeated : pl.DataFrame
+        Rows for the table ``redeliveries``: spans that came again.
     """
 
     spans: pl.DataFrame
@@ -54,6 +57,8 @@ class Batch:
     firsts: pl.DataFrame
     messages: int
     received: int
+    empty: int
+    repeated: pl.DataFrame
     before: Positions = field(default_factory=dict)
 
     @property
@@ -69,15 +74,18 @@ def prepare(messages: pl.DataFrame, settings: Settings) -> Batch:
     normalised = normalise(decoded, messages, now=now, max_attribute_bytes=settings.max_attribute_bytes)
     spans, prices = price(normalised.spans)
     by_partition = messages.group_by("topic", "partition", maintain_order=True)
+    apart = told_apart(spans)
     return Batch(
-        spans=spans.unique(_KEY, keep="first", maintain_order=True),
-        facts=normalised.facts,
+        spans=apart.spans,
+        facts={name: restated(frame, apart.renamed, apart.spans) for name, frame in normalised.facts.items()},
         prices=prices,
         dead_letters=_dead_letters(decoded.dead, messages, now),
         offsets=by_partition.agg(pl.col("next_offset").max()),
         firsts=by_partition.agg(pl.col("offset").min()),
         messages=len(messages),
         received=len(spans),
+        empty=decoded.empty,
+        repeated=apart.repeated,
     )
 
 
@@ -101,7 +109,7 @@ def _dead_letters(dead: pl.DataFrame, messages: pl.DataFrame, now: Any) -> pl.Da
 def commit(batch: Batch, warehouse: Warehouse) -> Batch:
     """Write a batch in one transaction and return it without the spans and facts that were there before.
 
-    Redelivered spans (same trace_id and span_id) are dropped here, inside the transaction that writes the rest, and so is
+    Redelivered spans are dropped here, inside the transaction that writes the rest, and noted in ``redeliveries``; and so is
     what another worker has committed since this one polled it.
     """
 
@@ -112,6 +120,7 @@ def commit(batch: Batch, warehouse: Warehouse) -> Batch:
         warehouse.insert(connection, "spans", fresh.spans)
         for name, frame in fresh.facts.items():
             warehouse.insert(connection, name, frame)
+        warehouse.insert(connection, "redeliveries", fresh.repeated)
         _insert_new(warehouse, connection, "dead_letters", "dead_letter_id", fresh.dead_letters)
         _insert_new(warehouse, connection, "price_list", "price_id", fresh.prices)
         _move(connection, fresh.positions, now)
@@ -162,6 +171,7 @@ def _fenced(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
         spans=beyond(batch.spans, "offset"),
         facts={name: beyond(frame, "offset") for name, frame in batch.facts.items()},
         dead_letters=beyond(batch.dead_letters, "offset"),
+        repeated=beyond(batch.repeated, "offset"),
         offsets=beyond(batch.offsets, "next_offset"),
         before=before,
     )
@@ -170,12 +180,25 @@ def _fenced(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
 def _stamped(batch: Batch, now: datetime) -> Batch:
     stamp = pl.lit(now, dtype=pl.Datetime("us")).alias("ingested_at")
     facts = {name: frame.with_columns(stamp) for name, frame in batch.facts.items()}
-    return replace(batch, spans=batch.spans.with_columns(stamp), facts=facts)
+    repeated = batch.repeated.with_columns(stamp)
+    return replace(batch, spans=batch.spans.with_columns(stamp), facts=facts, repeated=repeated)
 
 
 def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
-    known = existing_span_keys(connection, batch.spans.select(*_KEY, "started_at"))
-    spans = batch.spans if known.is_empty() else batch.spans.join(known, on=_KEY, how="anti", maintain_order="left")
+    spans, facts, repeated = batch.spans, batch.facts, batch.repeated
+    known = existing_span_keys(connection, spans.select(*_KEY, "started_at"))
+    if not known.is_empty():
+        held = stored_spans(connection, spans.join(known, on=_KEY, how="semi").select(*_KEY, "started_at"))
+        apart = told_apart(spans, held)
+        # One that got an id of its own may have been stored under it before.
+        before = existing_span_keys(
+            connection,
+            apart.spans.join(apart.renamed, left_on=_KEY, right_on=["trace_id", "own_id"], how="semi"),
+        )
+        spans = apart.spans.join(before, on=_KEY, how="anti", maintain_order="left")
+        facts = {name: restated(frame, apart.renamed, apart.spans) for name, frame in facts.items()}
+        stored_before = apart.spans.join(before, on=_KEY, how="semi").select(repeated.columns)
+        repeated = pl.concat([repeated, apart.repeated, stored_before])
     # A fact is new when the span that states it is; a span sent twice in one batch states it once.
     place = [*_KEY, "topic", "partition", "offset"]
     first = spans.select(place)
@@ -183,10 +206,10 @@ def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch
         name: frame.join(first, on=place, how="semi", nulls_equal=True, maintain_order="left").unique(
             maintain_order=True
         )
-        for name, frame in batch.facts.items()
+        for name, frame in facts.items()
     }
     facts["outcomes"] = facts["outcomes"].drop("span_id")
-    return replace(batch, spans=spans, facts=facts)
+    return replace(batch, spans=spans, facts=facts, repeated=repeated)
 
 
 def _insert_new(

@@ -52,6 +52,7 @@ class Progress:
     redelivered: int = 0
     flagged: int = 0
     dead_letters: int = 0
+    empty_messages: int = 0
     batches: int = 0
     observations: int = 0
     signals: int = 0
@@ -209,6 +210,7 @@ class Stream:
         progress.redelivered += prepared.received - len(fresh.spans)
         progress.flagged += int((fresh.spans["quality_flags"].list.len() > 0).sum())
         progress.dead_letters += len(fresh.dead_letters)
+        progress.empty_messages += prepared.empty
         self._detect(fresh)
         self._report(progress)
 

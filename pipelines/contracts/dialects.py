@@ -75,7 +75,9 @@ def kinds() -> dict[str, dict[str, str]]:
     columns: dict[str, dict[str, str]] = {}
     for column, dialect, value, kind in _table("kinds").iter_rows():
         if columns.setdefault(column, {}).setdefault(value, kind) != kind:
-            raise TerminalError(f"{value!r} means two kinds of span", f"kinds.csv, {column}, {dialect}", "tell them apart")
+            raise TerminalError(
+                f"{value!r} means two kinds of span", f"kinds.csv, {column}, {dialect}", "tell them apart"
+            )
     return columns
 
 

@@ -21,7 +21,7 @@ def with_failures(frame: pl.DataFrame, keyed: Keyed) -> pl.DataFrame:
 
     A model or tool call has failed where it carries ``error.type`` or an HTTP code of 400 or more; any span where Langfuse's
     level is ERROR; a model call with an exception event and no output tokens; and, for packages known to report errors as
-    ok (``errors_reported_ok`` in ``gaps.csv``), a model call with neither usage nor output.
+    ok (``errors_not_reported`` in ``gaps.csv``), a model call with neither usage nor output.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def _unanswered(frame: pl.DataFrame, keyed: Keyed) -> np.ndarray[tuple[int], np.
                 answered[keyed.owner[keyed.rows(code)]] = True
     silent = frame.select(
         (pl.col("kind") == "model")
-        & pl.col("package_gaps").list.contains("errors_reported_ok").fill_null(False)
+        & pl.col("package_gaps").list.contains("errors_not_reported").fill_null(False)
         & pl.all_horizontal(pl.col(n).is_null() for n in ("input_tokens", "output_tokens", "response_model"))
     ).to_series()
     return silent.to_numpy() & ~answered

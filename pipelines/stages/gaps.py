@@ -31,9 +31,9 @@ def package_gaps(scopes: pl.DataFrame) -> pl.Series:
     ).filter(pl.col("package_gaps").list.len() > 0)
     if table.is_empty():
         return pl.Series("package_gaps", [None], dtype=pl.List(pl.String)).new_from_index(0, len(scopes))
-    return scopes.join(
-        table, on=["scope", "scope_version"], how="left", nulls_equal=True, maintain_order="left"
-    )["package_gaps"]
+    return scopes.join(table, on=["scope", "scope_version"], how="left", nulls_equal=True, maintain_order="left")[
+        "package_gaps"
+    ]
 
 
 def _flags(scope: str, version: str | None) -> list[str]:

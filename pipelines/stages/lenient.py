@@ -37,7 +37,7 @@ def mended_json(payload: bytes) -> bytes:
         raise ValueError("nested too deeply") from error
     if not isinstance(document, dict) or not isinstance(document.get(_REQUEST), list):
         raise ValueError("no list of resourceSpans")
-    text = json.dumps({_REQUEST: [_resource_spans(each) for each in document[_REQUEST] if isinstance(each, dict)]})
+    text = json.dumps({_REQUEST: [_resource_spans(each) for each in _objects(document[_REQUEST])]})
     return text.encode("utf-8", errors="replace")
 
 
@@ -63,16 +63,17 @@ def _resource_spans(value: dict[str, Any]) -> dict[str, Any]:
     scopes = value.get("scopeSpans")
     return {
         "resource": {"attributes": attributes + _kept("resource.attributes", unreadable)},
-        "scopeSpans": [_scope_spans(each) for each in scopes if isinstance(each, dict)] if _is_list(scopes) else [],
+        "scopeSpans": [_scope_spans(each) for each in _objects(scopes)],
     }
 
 
 def _scope_spans(value: dict[str, Any]) -> dict[str, Any]:
-    scope = value.get("scope") if isinstance(value.get("scope"), dict) else {}
+    scope = value.get("scope")
+    scope = scope if isinstance(scope, dict) else {}
     spans = value.get("spans")
     return {
         "scope": {name: _text(scope.get(name)) for name in ("name", "version")},
-        "spans": [_span(each) for each in spans if isinstance(each, dict)] if _is_list(spans) else [],
+        "spans": [_span(each) for each in _objects(spans)],
     }
 
 
@@ -84,8 +85,8 @@ def _span(value: dict[str, Any]) -> dict[str, Any]:
         span[name], wrong = _whole(value.get(name))
         attributes += _kept(name, wrong)
     events = value.get("events")
-    span["events"] = [_event(each) for each in events if isinstance(each, dict)] if _is_list(events) else []
-    attributes += _kept("events", None if _is_list(events) else events)
+    span["events"] = [_event(each) for each in _objects(events)]
+    attributes += _kept("events", None if isinstance(events, list) else events)
     status = value.get("status")
     if isinstance(status, dict):
         span["status"] = {"message": _text(status.get("message")), "code": _text(status.get("code"))}
@@ -109,7 +110,9 @@ def _attributes(value: Any) -> tuple[list[dict[str, Any]], Any]:
         return [], value
     pairs = [each for each in value if isinstance(each, dict)]
     rest = [each for each in value if not isinstance(each, dict)]
-    return [{"key": _text(pair.get("key")) or "", "value": _any_value(pair.get("value"))} for pair in pairs], rest or None
+    return [
+        {"key": _text(pair.get("key")) or "", "value": _any_value(pair.get("value"))} for pair in pairs
+    ], rest or None
 
 
 def _any_value(value: Any) -> dict[str, Any]:
@@ -120,7 +123,7 @@ def _any_value(value: Any) -> dict[str, Any]:
             return _scalar(name, value[name])
     for name in ("arrayValue", "kvlistValue"):
         inner = value.get(name)
-        if isinstance(inner, dict) and _is_list(inner.get("values")):
+        if isinstance(inner, dict) and isinstance(inner.get("values"), list):
             items = inner["values"]
             if name == "arrayValue":
                 return {name: {"values": [_any_value(item) for item in items]}}
@@ -190,5 +193,5 @@ def _kept(place: str, value: Any) -> list[dict[str, Any]]:
     return [] if value is None else [{"key": f"otlp.unreadable.{place}", "value": {"stringValue": _text(value)}}]
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

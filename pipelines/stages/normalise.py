@@ -98,7 +98,7 @@ def normalise(decoded: Decoded, messages: pl.DataFrame, *, now: datetime, max_at
     frame = frame.with_columns(
         pl.coalesce(name, f"resource_{name}").alias(name) for name in _FROM_RESOURCE
     ).with_columns(kind=_kind(frame))
-    frame = _identified(frame)
+    frame = _identified(frame, messages["value"])
     frame = _timed(frame, now)
     frame = counted(frame)
     frame = _named(frame, decoded)
@@ -143,11 +143,18 @@ def _kind(frame: pl.DataFrame) -> pl.Expr:
     )
 
 
-def _identified(frame: pl.DataFrame) -> pl.DataFrame:
-    """Pad short ids as 64-bit tracers are, and give spans without any id one that follows from their content."""
-    content = pl.concat_str("name", "started_ns", "ended_ns", "trace_id", "span_id", "attributes", separator="\x1f")
+def _identified(frame: pl.DataFrame, values: pl.Series) -> pl.DataFrame:
+    """Pad short ids as 64-bit tracers are, and give spans without any id one that follows from their message's content."""
     anonymous = frame.select((pl.col("trace_id") == "") | (pl.col("span_id") == "")).to_series()
-    digest = _digests(_where(frame, anonymous, content))
+    digest = pl.Series([None], dtype=pl.String).new_from_index(0, len(frame))
+    if anonymous.any():
+        rows = frame.filter(anonymous)
+        sent = {row: blake2b(values[row], digest_size=8).hexdigest() for row in rows["message"].unique()}
+        # The same message sent again gives the same ids; like spans of different messages, or twice in one, stay apart.
+        origin = pl.col("message").replace_strict(sent, return_dtype=pl.String)
+        number = pl.int_range(pl.len()).over("message")
+        content = pl.concat_str(origin, number, "name", "started_ns", "trace_id", "span_id", separator="\x1f")
+        digest = digest.scatter(anonymous.arg_true(), _digests(rows.select(content).to_series()))
     return frame.with_columns(
         bad_trace_id=pl.col("trace_id").str.len_bytes() != 32,
         bad_span_id=pl.col("span_id").str.len_bytes() != 16,
@@ -286,7 +293,9 @@ def _tool_requests(frame: pl.DataFrame, keyed: Keyed) -> pl.DataFrame:
     """Rows of the fact table of that name."""
     asked = requested_tools(keyed, frame["kind"])
     shapes = _digests(asked.select(_shape(pl.col("arguments"))).to_series()).alias("arguments_shape")
-    of_span = frame.select("trace_id", "span_id", "workflow", "topic", "partition", "offset", at="ended_at")[asked["span"]]
+    of_span = frame.select("trace_id", "span_id", "workflow", "topic", "partition", "offset", at="ended_at")[
+        asked["span"]
+    ]
     return of_span.with_columns(asked["position"], asked["tool_name"], asked["tool_call_id"], shapes, run_id="trace_id")
 
 

@@ -87,7 +87,7 @@ def _flattened(keyed: Keyed, model: np.ndarray[Any, Any]) -> pl.DataFrame:
         calls.filter(pl.col("tool_name").is_not_null())
         .sort("span", order)
         .select("span", pl.int_range(pl.len()).over("span").cast(pl.Int32).alias("position"), *list(_FIELDS)[2:])
-        .cast(_FIELDS)
+        .cast(pl.Schema(_FIELDS))
     )
 
 
