@@ -20,6 +20,7 @@ from pipelines.settings import Settings
 from pipelines.sources.base import OUTCOME_FILES, Positions
 from pipelines.sources.kafka import utc_now
 from pipelines.stages.decode import decode
+from pipelines.stages.identity import restated, told_apart
 from pipelines.stages.mask import masked
 from pipelines.stages.normalise import normalise
 from pipelines.stages.outcomes import stated_outcomes
@@ -27,9 +28,9 @@ from pipelines.stages.price import price
 from pipelines.timings import Timings
 from warehouse import Warehouse
 from warehouse.queries import sql
-from warehouse.redelivery import existing_span_keys
+from warehouse.redelivery import existing_span_keys, stored_spans
 
-FACT_TABLES = ("outcomes", "policy_decisions", "approvals", "rollbacks", "overrides")
+FACT_TABLES = ("outcomes", "policy_decisions", "approvals", "rollbacks", "overrides", "tool_requests")
 _KEY = ["trace_id", "span_id"]
 
 
@@ -47,10 +48,12 @@ class Batch:
         Where the warehouse stood in the batch's partitions when it was committed; partitions new to it are not named.
     facts : dict of str to pl.DataFrame
         Rows by fact table.
-    messages, received : int
-        Messages of spans, and spans in them with every delivery counted.
+    messages, received, empty : int
+        Messages of spans, spans in them with every delivery counted, and messages that are requests without a span.
     stated : pl.DataFrame
         Rows for ``outcomes`` that messages of their own state.
+    repeated : pl.DataFrame
+        Rows for the table ``redeliveries``: spans that came again.
     """
 
     spans: pl.DataFrame
@@ -62,6 +65,8 @@ class Batch:
     messages: int
     received: int
     stated: pl.DataFrame
+    empty: int
+    repeated: pl.DataFrame
     before: Positions = field(default_factory=dict)
 
     @property
@@ -92,9 +97,10 @@ def prepare(messages: pl.DataFrame, settings: Settings, timings: Timings | None 
         spans, prices = price(normalised.spans)
     stated, wrong = stated_outcomes(other, now=now, hash_key=settings.hash_key)
     by_partition = everything.group_by("topic", "partition", maintain_order=True)
+    apart = told_apart(spans)
     return Batch(
-        spans=spans.unique(_KEY, keep="first", maintain_order=True),
-        facts=normalised.facts,
+        spans=apart.spans,
+        facts={name: restated(frame, apart.renamed, apart.spans) for name, frame in normalised.facts.items()},
         prices=prices,
         dead_letters=pl.concat(
             [_dead_letters(decoded.dead, messages, settings, now), _dead_letters(wrong, other, settings, now)]
@@ -104,6 +110,8 @@ def prepare(messages: pl.DataFrame, settings: Settings, timings: Timings | None 
         messages=len(messages),
         received=len(spans),
         stated=stated,
+        empty=decoded.empty,
+        repeated=apart.repeated,
     )
 
 
@@ -131,7 +139,7 @@ def _dead_letters(dead: pl.DataFrame, messages: pl.DataFrame, settings: Settings
 def commit(batch: Batch, warehouse: Warehouse) -> Batch:
     """Write a batch in one transaction and return it without the spans and facts that were there before.
 
-    Redelivered spans (same trace_id and span_id) are dropped here, inside the transaction that writes the rest, and so is
+    Redelivered spans are dropped here, inside the transaction that writes the rest, and noted in ``redeliveries``; and so is
     what another worker has committed since this one polled it.
     """
 
@@ -143,6 +151,7 @@ def commit(batch: Batch, warehouse: Warehouse) -> Batch:
         for name, frame in fresh.facts.items():
             warehouse.insert(connection, name, frame)
         warehouse.insert(connection, "outcomes", fresh.stated)
+        warehouse.insert(connection, "redeliveries", fresh.repeated)
         _insert_new(warehouse, connection, "dead_letters", "dead_letter_id", fresh.dead_letters)
         _insert_new(warehouse, connection, "price_list", "price_id", fresh.prices)
         _move(connection, fresh.positions, now)
@@ -194,6 +203,7 @@ def _fenced(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
         facts={name: beyond(frame, "offset") for name, frame in batch.facts.items()},
         dead_letters=beyond(batch.dead_letters, "offset"),
         stated=beyond(batch.stated, "offset"),
+        repeated=beyond(batch.repeated, "offset"),
         offsets=beyond(batch.offsets, "next_offset"),
         before=before,
     )
@@ -202,13 +212,25 @@ def _fenced(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
 def _stamped(batch: Batch, now: datetime) -> Batch:
     stamp = pl.lit(now, dtype=pl.Datetime("us")).alias("ingested_at")
     facts = {name: frame.with_columns(stamp) for name, frame in batch.facts.items()}
-    stated = batch.stated.with_columns(stamp)
-    return replace(batch, spans=batch.spans.with_columns(stamp), facts=facts, stated=stated)
+    stated, repeated = (frame.with_columns(stamp) for frame in (batch.stated, batch.repeated))
+    return replace(batch, spans=batch.spans.with_columns(stamp), facts=facts, stated=stated, repeated=repeated)
 
 
 def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
-    known = existing_span_keys(connection, batch.spans.select(*_KEY, "started_at"))
-    spans = batch.spans if known.is_empty() else batch.spans.join(known, on=_KEY, how="anti", maintain_order="left")
+    spans, facts, repeated = batch.spans, batch.facts, batch.repeated
+    known = existing_span_keys(connection, spans.select(*_KEY, "started_at"))
+    if not known.is_empty():
+        held = stored_spans(connection, spans.join(known, on=_KEY, how="semi").select(*_KEY, "started_at"))
+        apart = told_apart(spans, held)
+        # One that got an id of its own may have been stored under it before.
+        before = existing_span_keys(
+            connection,
+            apart.spans.join(apart.renamed, left_on=_KEY, right_on=["trace_id", "own_id"], how="semi"),
+        )
+        spans = apart.spans.join(before, on=_KEY, how="anti", maintain_order="left")
+        facts = {name: restated(frame, apart.renamed, apart.spans) for name, frame in facts.items()}
+        stored_before = apart.spans.join(before, on=_KEY, how="semi").select(repeated.columns)
+        repeated = pl.concat([repeated, apart.repeated, stored_before])
     # A fact is new when the span that states it is; a span sent twice in one batch states it once.
     place = [*_KEY, "topic", "partition", "offset"]
     first = spans.select(place)
@@ -216,10 +238,10 @@ def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch
         name: frame.join(first, on=place, how="semi", nulls_equal=True, maintain_order="left").unique(
             maintain_order=True
         )
-        for name, frame in batch.facts.items()
+        for name, frame in facts.items()
     }
     facts["outcomes"] = facts["outcomes"].drop("span_id")
-    return replace(batch, spans=spans, facts=facts, stated=_new_statements(batch.stated, connection))
+    return replace(batch, spans=spans, facts=facts, repeated=repeated, stated=_new_statements(batch.stated, connection))
 
 
 def _new_statements(stated: pl.DataFrame, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:

@@ -57,6 +57,7 @@ class Progress:
     flagged: int = 0
     dead_letters: int = 0
     outcomes: int = 0
+    empty_messages: int = 0
     batches: int = 0
     observations: int = 0
     signals: int = 0
@@ -231,6 +232,7 @@ class Stream:
         progress.redelivered += prepared.received - len(fresh.spans)
         progress.flagged += int((fresh.spans["quality_flags"].list.len() > 0).sum())
         progress.dead_letters += len(fresh.dead_letters)
+        progress.empty_messages += prepared.empty
         with timings.of("detect"):
             self._detect(fresh)
         self._report(progress)

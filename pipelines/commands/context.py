@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
-from warehouse import Limits, Warehouse
+from warehouse import Limits, Warehouse, marts
 
 #: Results go to stdout, so that they can be piped; all else goes to stderr.
 out = Console(highlight=False)
@@ -65,6 +65,7 @@ def open_warehouse(settings: Settings, limits: Limits | None = None) -> Warehous
 
     warehouse = Warehouse.open(settings.warehouse, limits=limits)
     _note_settings(warehouse, settings)
+    marts.put_live_views(warehouse)
     if settings.catalog is not None:
         store_catalog(warehouse, load_catalog(settings.catalog).tables())
     return warehouse

@@ -41,8 +41,9 @@
 --   priced_model_calls: Those whose cost is known.
 --   costless_model_calls: Those that failed without using a token: they cost nothing and need no price.
 --   failed_model_calls: Those with status 'error'.
---   tool_calls: Tool-call spans.
---   tool_errors: Those with status 'error'.
+--   tool_calls: Calls of a tool: tool spans, and calls seen only in a model's output (stg_tool_calls).
+--   requested_tool_calls: Those of them seen only in a model's output.
+--   tool_errors: Tool spans with status 'error'.
 --   steps: Model, tool and retrieval spans.
 --   input_tokens: Input tokens of its model calls, cached ones included.
 --   cached_input_tokens: The part of input_tokens read from the provider's cache.
@@ -54,7 +55,7 @@
 --     null when escalated and the catalog has none.
 --   cost_usd: model_cost_usd plus what is known of tool_cost_usd and escalation_cost_usd, in US dollars; null when
 --     model_cost_usd is.
---   quality_flags: All flags of its spans, each once.
+--   quality_flags: All flags of its spans, and what their packages did not report (stg_run_gaps), each once.
 
 WITH span AS (
     SELECT
@@ -105,6 +106,13 @@ grouped AS (
     FROM span
     GROUP BY run_id
 ),
+requested AS (
+    SELECT r.run_id, count(*) AS calls, sum(t.cost_per_call_usd) AS usd
+    FROM stg_tool_calls AS r
+    LEFT JOIN catalog_tools AS t USING (tool_name)
+    WHERE r.observed_in = 'model output'
+    GROUP BY r.run_id
+),
 outcome AS (
     SELECT o.*
     FROM stg_outcomes AS o
@@ -151,7 +159,8 @@ costed AS (
         g.priced_model_calls,
         g.costless_model_calls,
         g.failed_model_calls,
-        g.tool_calls,
+        g.tool_calls + coalesce(q.calls, 0) AS tool_calls,
+        coalesce(q.calls, 0) AS requested_tool_calls,
         g.tool_errors,
         g.steps,
         g.input_tokens,
@@ -159,12 +168,17 @@ costed AS (
         g.output_tokens,
         CASE WHEN g.priced_model_calls + g.costless_model_calls = g.model_calls
             THEN coalesce(g.priced_usd, 0) END AS model_cost_usd,
-        CASE WHEN g.tool_calls = 0 THEN 0 ELSE g.tool_calls_usd END AS tool_cost_usd,
+        CASE
+            WHEN g.tool_calls + coalesce(q.calls, 0) = 0 THEN 0
+            WHEN g.tool_calls_usd IS NOT NULL OR q.usd IS NOT NULL THEN coalesce(g.tool_calls_usd, 0) + coalesce(q.usd, 0)
+        END AS tool_cost_usd,
         CASE WHEN o.status IS NOT DISTINCT FROM 'escalated' THEN c.escalation_cost_usd ELSE 0 END AS escalation_cost_usd,
-        coalesce(g.quality_flags, []) AS quality_flags
+        list_sort(list_distinct(coalesce(g.quality_flags, []) || coalesce(m.gaps, []))) AS quality_flags
     FROM grouped AS g
     CROSS JOIN stg_clock AS k
     LEFT JOIN outcome AS o USING (run_id)
+    LEFT JOIN requested AS q USING (run_id)
+    LEFT JOIN stg_run_gaps AS m USING (run_id)
     LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
 )
 -- Added up outside: beside an alias of the same name, the catalog's own column would be meant.
