@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from warehouse import marts
-from warehouse.headers import Relation, read_tables
+from warehouse.headers import Relation, read_added_columns, read_tables
 from warehouse.migrate import migrations
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "data_dictionary.md"
@@ -30,8 +31,12 @@ _SECTIONS = {
 
 
 def raw_tables() -> list[Relation]:
-    """The raw tables, in the order of the migrations."""
-    return [table for migration in migrations() for table in read_tables(migration.sql)]
+    """The raw tables, in the order of the migrations, with the columns that later ones add."""
+    found = {table.name: table for migration in migrations() for table in read_tables(migration.sql)}
+    for migration in migrations():
+        for table, column, description in read_added_columns(migration.sql):
+            found[table] = replace(found[table], columns={**found[table].columns, column: description})
+    return list(found.values())
 
 
 def relations() -> list[Relation]:
