@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test benchmark check format lock clean
+.PHONY: help demo test interop benchmark check format lock clean
 MAKEFLAGS += --no-builtin-rules
 
 # A caller's settings that would make pip install elsewhere, or Python import from elsewhere.
@@ -13,7 +13,8 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIREMENT 
 PYTHON ?=
 ARGS ?=
 VENV := .venv
-RUN := $(VENV)/bin/python
+INTEROP := .venv-interop
+RUN = $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 
 # The first candidate that runs, has wheels for all pins, and can make a virtual environment. A name on PATH proves
@@ -34,13 +35,13 @@ no_python = Plumbline needs Python $(OLDEST) to $(NEWEST) with venv; $(or $(PYTH
 ifeq ($(UV),)
   make_venv = '$(python)' -m venv $(VENV)
   install = ( $(RUN) -m pip install --disable-pip-version-check --no-input --no-compile --require-hashes --only-binary :all: \
-    -r $(1); echo $$? >$(VENV)/.status ) | awk -v total=$$(grep -c '^[A-Za-z0-9].*==' $(1)) \
+    $(FROM_SOURCE) -r $(1); echo $$? >$(VENV)/.status ) | awk -v total=$$(grep -c '^[A-Za-z0-9].*==' $(1)) \
       '/^Collecting/ { if (++n % 20 == 0) print "  " n " of " total; fflush() } \
        /^Installing collected/ { print "  unpacking"; fflush() } /^ERROR|^error/ { print; fflush() }'; \
     test "$$(cat $(VENV)/.status)" = 0
 else
   make_venv = UV_PYTHON_DOWNLOADS=never uv venv --quiet --no-project --python '$(python)' $(VENV)
-  install = UV_PYTHON_DOWNLOADS=never uv pip install --quiet --python $(RUN) --require-hashes --only-binary :all: -r $(1)
+  install = UV_PYTHON_DOWNLOADS=never uv pip install --quiet --python $(RUN) --require-hashes --only-binary :all: $(FROM_SOURCE) -r $(1)
 endif
 
 help: ## This list
@@ -56,6 +57,9 @@ test: $(VENV)/.dev ## Sets up, then runs the tests
 benchmark: $(VENV)/.dev ## Sets up, then measures speed, freshness and size, and writes docs/benchmarks.md (about 30 minutes)
 	@$(RUN) -m tests.benchmarks $(ARGS)
 
+interop: $(VENV)/.dev $(INTEROP)/.ready ## Runs the real instrumentation packages, in an environment of their own
+	@$(RUN) -m pytest tests/interop $(ARGS)
+
 check: $(VENV)/.dev ## Checks format, lint and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
@@ -66,14 +70,15 @@ format: $(VENV)/.dev ## Formats the code and applies the safe fixes
 	$(RUN) -m ruff check --fix .
 
 COMPILE = uv pip compile --quiet --universal --python-version $(OLDEST) --generate-hashes --no-strip-extras \
-  --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 lock: ## Recompiles the hashed pins from pyproject.toml (needs uv; ARGS=--upgrade takes new versions)
 	$(if $(UV),,$(error make lock needs uv: install it with `pip install uv`))
-	$(COMPILE) $(ARGS) --output-file requirements.txt
-	$(COMPILE) $(ARGS) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) pyproject.toml $(ARGS) --output-file requirements.txt
+	$(COMPILE) pyproject.toml $(ARGS) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --group pyproject.toml:interop $(ARGS) --output-file requirements-interop.txt
 
 clean: ## Removes the virtual environment and the tools' caches (never a home with data)
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(INTEROP) .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find pipelines detectors warehouse dashboards tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last: a set-up that fails or is interrupted leaves none, and the next make starts it again.
@@ -86,6 +91,19 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.made
 	@echo "Installing the pinned packages into $(VENV) with $(if $(UV),uv,pip) (the first time takes a minute or two)"
 	@$(call install,requirements-dev.txt)
 	@touch $(VENV)/.run $@
+
+# The product's own packages are not in it: its interpreter only runs the programs of tests/interop/agents. cuid, which
+# traceloop-sdk wants, is pure Python that has no wheel.
+$(INTEROP)/.ready: VENV := $(INTEROP)
+$(INTEROP)/.ready: FROM_SOURCE := --no-binary cuid
+$(INTEROP)/.ready: requirements-interop.txt
+	$(eval python := $(find_python))
+	$(if $(python),,$(error $(no_python)))
+	@echo "Installing the instrumentation packages into $(VENV) with $(if $(UV),uv,pip) (a minute the first time)"
+	@rm -rf $(VENV)
+	@$(make_venv)
+	@$(call install,requirements-interop.txt)
+	@touch $@
 
 # The .pth line is relative, so the checkout may move; -P keeps a folder named pipelines at the caller's out of the way.
 $(VENV)/.made:

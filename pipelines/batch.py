@@ -273,3 +273,18 @@ def positions(warehouse: Warehouse) -> Positions:
 def header_text(reason: str, detail: str, place: str) -> list[tuple[str, bytes]]:
     """Return the headers that tell why a message was set aside, for the dead-letter topic."""
     return [("plumbline-dead-letter", json.dumps({"reason": reason, "detail": detail, "from": place}).encode())]
+
+
+def restate(batch: Batch, warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, now: datetime) -> Batch:
+    """Write the rows of messages whose offsets were consumed before, inside a transaction of the caller's.
+
+    No offset moves and no dead letter is written. Returns the batch without what was there, as :func:`commit` does.
+    """
+    known_left_out = _without_known(batch, connection)
+    arrived = pl.lit(now, dtype=pl.Datetime("us")).alias("ingested_at")
+    spans = known_left_out.spans.with_columns(arrived)
+    facts = {name: frame.with_columns(arrived) for name, frame in known_left_out.facts.items()}
+    for name, frame in {"spans": spans, **facts}.items():
+        warehouse.insert(connection, name, frame)
+    _insert_new(warehouse, connection, "price_list", "price_id", batch.prices)
+    return replace(known_left_out, spans=spans, facts=facts)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import polars as pl
+
 from pipelines.settings import Settings
 
 
@@ -28,6 +30,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("python", _python),
         ("home", _home),
         ("warehouse", _warehouse),
+        ("dead letters", _dead_letters),
         ("kafka", _kafka),
         ("catalog", _catalog),
         ("detectors", _detectors),
@@ -70,6 +73,28 @@ def _warehouse(settings: Settings) -> Check:
         "SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM dead_letters), (SELECT count(*) FROM incidents)",
     ).row(0)
     return Check("warehouse", "ok", f"{row[0]:,} spans, {row[1]:,} dead letters, {row[2]:,} incidents")
+
+
+def _dead_letters(settings: Settings) -> Check:
+    from pipelines.dead_letters import sql
+    from warehouse import Reader
+
+    if not (settings.warehouse / "catalog.sqlite").exists():
+        return Check("dead letters", "ok", "none")
+    with Reader(settings.warehouse) as reader:
+        counted = reader.select(sql("counted"), [None, None])
+    waiting = (
+        counted.filter(pl.col("waiting") > 0)
+        .group_by("reason")
+        .agg(pl.col("waiting").sum())
+        .sort("waiting", "reason", descending=[True, False])
+    )
+    if waiting.is_empty():
+        return Check("dead letters", "ok", f"none waits, {counted['replayed'].sum():,} were replayed")
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in waiting.iter_rows())
+    return Check(
+        "dead letters", "warning", f"not replayed: {reasons}", "look at them with `plumbline dead-letters list`"
+    )
 
 
 def _kafka(settings: Settings) -> Check:

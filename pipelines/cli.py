@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.commands import demo, flow, reading, serving
+from pipelines.commands import dead_letters, demo, flow, reading, serving
 from pipelines.commands.context import Invocation, err
 from pipelines.settings import load_settings
 
@@ -49,6 +49,7 @@ app.command()(serving.dagster)
 app.command()(reading.sql)
 app.add_typer(serving.dashboard, name="dashboard")
 app.add_typer(reading.alerts, name="alerts")
+app.add_typer(dead_letters.dead_letters, name="dead-letters")
 
 
 def one_line(error: BaseException) -> str:

@@ -21,7 +21,9 @@ from pipelines.stages.observe import LEAN, observe
 FACTS = ("outcomes", "policy_decisions", "approvals")
 #: Released runs are remembered this long (event time) so that their late spans are known as such.
 _MEMORY = timedelta(hours=1)
-_CLOCKLESS = ["time_missing", "time_out_of_range"]
+#: Spans that detection leaves out: of no known time, or read from a dead letter long after their run was judged.
+_NOT_JUDGED = ["time_missing", "time_out_of_range", "replayed"]
+_PLACE = ["topic", "partition", "offset"]
 
 
 @dataclass(slots=True)
@@ -52,14 +54,18 @@ class OpenRuns:
     late_spans: int = 0
 
     def add(self, spans: pl.DataFrame, facts: dict[str, pl.DataFrame]) -> None:
-        """Take in new spans and facts; spans with a broken clock are left out."""
-        sane = spans.filter(~pl.col("quality_flags").list.eval(pl.element().is_in(_CLOCKLESS)).list.any())
+        """Take in new spans and facts; spans with a broken clock and replayed ones are left out."""
+        sane = spans.filter(~pl.col("quality_flags").list.eval(pl.element().is_in(_NOT_JUDGED)).list.any())
         if not sane.is_empty():
             for topic, partition, latest in (
                 sane.group_by("topic", "partition").agg(pl.col("ended_at").max()).iter_rows()
             ):
                 before = self.seen.get((topic, partition))
                 self.seen[(topic, partition)] = latest if before is None else max(before, latest)
+        if len(sane) < len(spans):
+            # What a replayed message states is left out with its spans.
+            replayed = spans.filter(pl.col("quality_flags").list.contains("replayed")).select(_PLACE)
+            facts = {name: facts[name].join(replayed, on=_PLACE, how="anti", maintain_order="left") for name in FACTS}
         fresh = sane.select(LEAN)
         if self.released is not None and not self.released.is_empty():
             known = fresh.join(self.released, on="trace_id", how="anti")

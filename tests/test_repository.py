@@ -160,7 +160,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-interop.txt"])
 def test_every_pin_is_exact_and_hashed(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     pins = [block for block in re.split(r"\n(?=\S)", text.strip()) if not block.startswith("#")]
@@ -179,10 +179,15 @@ def test_development_pins_are_those_of_the_product_and_more() -> None:
     assert pins("requirements.txt") < pins("requirements-dev.txt")
 
 
-def test_direct_dependencies_are_pinned() -> None:
+@pytest.mark.parametrize(
+    ("file", "groups"), [("requirements-dev.txt", ["dev"]), ("requirements-interop.txt", ["interop"])]
+)
+def test_direct_dependencies_are_pinned(file: str, groups: list[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    pinned = set(re.findall(r"(?m)^([\w.-]+)", (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    pinned = set(re.findall(r"(?m)^([\w.-]+)", (ROOT / file).read_text(encoding="utf-8")))
+    wanted = [line for group in groups for line in project["dependency-groups"][group]]
+    if "dev" in groups:
+        wanted += project["project"]["dependencies"]
     names = {re.split(r"[\[<>=~! ;]", line)[0].lower() for line in wanted}
     assert names <= pinned
 

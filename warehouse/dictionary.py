@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from warehouse import marts
@@ -30,12 +31,12 @@ _SECTIONS = {
 
 
 def raw_tables() -> list[Relation]:
-    """The raw tables, in the order of the migrations, with the columns that later ones added."""
-    tables = {table.name: table for migration in migrations() for table in read_tables(migration.sql)}
+    """The raw tables, in the order of the migrations, with the columns that later ones add."""
+    found = {table.name: table for migration in migrations() for table in read_tables(migration.sql)}
     for migration in migrations():
-        for name, columns in read_added_columns(migration.sql).items():
-            tables[name].columns.update(columns)
-    return list(tables.values())
+        for table, column, description in read_added_columns(migration.sql):
+            found[table] = replace(found[table], columns={**found[table].columns, column: description})
+    return list(found.values())
 
 
 def relations() -> list[Relation]:

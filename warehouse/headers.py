@@ -44,9 +44,7 @@ class Relation:
 _FIELD = re.compile(r"^(mart|view|table|group|grain|keys|columns): ?(.*)$")
 _COLUMN = re.compile(r"^  (\w+): (.+)$")
 _TABLE_COLUMN = re.compile(r'^    "?(\w+)"? [A-Z][^-]*?,?  -- (.+)$')
-
-
-_ADDED_COLUMN = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"? [^-]*;  -- (.+)$', re.MULTILINE)
+_ADDED_COLUMN = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"? [^;]+;(?:  -- (.+))?$', re.MULTILINE)
 
 
 def read_model(file: Path) -> Relation:
@@ -121,17 +119,14 @@ def read_tables(sql: str) -> list[Relation]:
     return found
 
 
-def read_added_columns(sql: str) -> dict[str, dict[str, str]]:
-    """The columns that a migration adds to earlier tables: description by column, by table.
-
-    Examples
-    --------
-    >>> read_added_columns("ALTER TABLE spans ADD COLUMN scope VARCHAR;  -- The package.")
-    {'spans': {'scope': 'The package.'}}
-    """
-    found: dict[str, dict[str, str]] = {}
-    for table, column, text in _ADDED_COLUMN.findall(sql):
-        found.setdefault(table, {})[column] = text
+def read_added_columns(sql: str) -> list[tuple[str, str, str]]:
+    """Table, column and description of each column that a migration adds to a table of an earlier one."""
+    found = _ADDED_COLUMN.findall(sql)
+    for table, column, description in found:
+        if not description:
+            raise WarehouseError(
+                "an added column has no comment", f"table {table}, column {column}", "write two spaces, --, its meaning"
+            )
     return found
 
 
