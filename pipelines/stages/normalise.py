@@ -12,7 +12,7 @@ from hashlib import blake2b
 import polars as pl
 
 from pipelines.contracts.content import ContentPolicy
-from pipelines.contracts.dialects import dialects, kept_keys, kinds, span_aliases
+from pipelines.contracts.dialects import kept_keys, kinds, span_aliases
 from pipelines.stages.attributes import Keyed, pivot
 from pipelines.stages.counts import counted
 from pipelines.stages.decode import Decoded
@@ -20,10 +20,12 @@ from pipelines.stages.embedded import embedded
 from pipelines.stages.facts import span_facts
 from pipelines.stages.failures import with_failures
 from pipelines.stages.gaps import package_gaps
-from pipelines.stages.mask import LONGEST_NAME, cut_name, masked, pseudonymised
+from pipelines.stages.mask import pseudonymised
+from pipelines.stages.naming import named
 from pipelines.stages.protect import protected
 from pipelines.stages.requests import requested_tools
 from pipelines.stages.rest import rest_json
+from pipelines.stages.shapes import digests, shape
 
 #: Spans before this are clock errors: no agent instrumentation existed.
 EARLIEST = datetime(2015, 1, 1)
@@ -72,7 +74,6 @@ _TEXTS = (
     "compensates",
     "source_ids",
 )
-_WORKFLOW = pl.coalesce("workflow", "agent", "service_name", pl.lit("unknown")).str.head(200)
 KEEP_ALL = ContentPolicy()
 _LATEST_NS = 9_223_372_036_000_000_000
 
@@ -140,16 +141,15 @@ def normalise(
     frame = frame.with_columns(
         pl.coalesce(name, f"resource_{name}").alias(name) for name in _FROM_RESOURCE
     ).with_columns(kind=_kind(frame))
-    named = frame.select("kind", workflow=_WORKFLOW)
+    frame = named(frame, decoded)
     own, shared, told = protected(
-        (keyed, ~used), (of_resources, ~resource_used), of_events, decoded.events, named, policy, hash_key
+        (keyed, ~used), (of_resources, ~resource_used), of_events, decoded.events, frame, policy, hash_key
     )
     rest, cut = rest_json(decoded, own, shared, told, max_attribute_bytes)
     frame = frame.with_columns(attributes=rest, cut=cut)
     frame = _identified(frame, messages["value"])
     frame = _timed(frame, now)
     frame = counted(frame)
-    frame = _named(frame, decoded)
     frame = with_failures(frame.with_columns(package_gaps(frame.select("scope", "scope_version"))), keyed)
     frame = pseudonymised(frame, _TEXTS, hash_key)
     facts = {**span_facts(decoded, frame, keyed, of_events), "tool_requests": _tool_requests(frame, keyed)}
@@ -206,7 +206,7 @@ def _identified(frame: pl.DataFrame, values: pl.Series) -> pl.DataFrame:
         origin = pl.col("message").replace_strict(sent, return_dtype=pl.String)
         number = pl.int_range(pl.len()).over("message")
         content = pl.concat_str(origin, number, "name", "started_ns", "trace_id", "span_id", separator="\x1f")
-        digest = digest.scatter(anonymous.arg_true(), _digests(rows.select(content).to_series()))
+        digest = digest.scatter(anonymous.arg_true(), digests(rows.select(content).to_series()))
     return frame.with_columns(
         bad_trace_id=pl.col("trace_id").str.len_bytes() != 32,
         bad_span_id=pl.col("span_id").str.len_bytes() != 16,
@@ -220,22 +220,6 @@ def _identified(frame: pl.DataFrame, values: pl.Series) -> pl.DataFrame:
             pl.col("parent_span_id").str.zfill(16).str.head(64)
         ),
     )
-
-
-def _where(frame: pl.DataFrame, chosen: pl.Series, text: pl.Expr) -> pl.Series:
-    """Text of the chosen rows only, null elsewhere: an expression in a condition would be computed for every row."""
-    if not chosen.any():
-        return pl.Series([None], dtype=pl.String).new_from_index(0, len(frame))
-    places = chosen.arg_true()
-    found = frame[places].select(text=text)["text"]
-    return pl.Series([None], dtype=pl.String).new_from_index(0, len(frame)).scatter(places, found)
-
-
-def _digests(texts: pl.Series) -> pl.Series:
-    """16 hex digits per text, the same on every machine and in every version; hashed once per distinct text."""
-    distinct = texts.drop_nulls().unique()
-    table = {text: blake2b(text.encode(), digest_size=8).hexdigest() for text in distinct}
-    return texts.replace_strict(table, default=None, return_dtype=pl.String).alias("digest")
 
 
 def _timed(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
@@ -258,111 +242,14 @@ def _timed(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
     )
 
 
-def _named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
-    entity = pl.coalesce("entity_name", "name")
-    frame = frame.with_columns(
-        agent=pl.coalesce("agent", pl.when(pl.col("kind") == "agent").then("entity_name")),
-        # A tool span whose package has no key for the tool's name is named after it.
-        tool_name=pl.coalesce(
-            "tool_name",
-            pl.when((pl.col("kind") == "tool") & (entity != "")).then(
-                entity.str.replace(r"^(?:execute_tool|running tool:?) ", "").str.strip_suffix(".tool").str.head(200)
-            ),
-        ),
-        provider=_provider(frame),
-        exception_type=_exceptions(decoded, len(frame)),
-        lenient_json=pl.col("message").is_in(decoded.mended) if decoded.mended else pl.lit(False),
-    )
-    return frame.with_columns(
-        workflow_rank=pl.when(pl.col("workflow").is_not_null())
-        .then(1)
-        .when(pl.col("agent").is_not_null())
-        .then(2)
-        .when(pl.col("service_name").is_not_null())
-        .then(3)
-        .otherwise(4)
-        .cast(pl.Int8),
-        workflow=_WORKFLOW,
-        release=pl.coalesce("release", "service_version"),
-        status=pl.col("status_code").replace_strict({0: "unset", 1: "ok", 2: "error"}, return_dtype=pl.String),
-        mode=pl.col("mode").str.to_lowercase().fill_null("live"),
-        dialect=_dialect(frame),
-        tool_arguments_shape=_digests(
-            _where(
-                frame,
-                (frame["kind"] == "tool") & frame["tool_arguments"].is_not_null(),
-                _shape(pl.col("tool_arguments")),
-            )
-        ),
-        tool_effect=pl.col("tool_effect").str.to_lowercase(),
-        name=cut_name(masked(pl.col("name").str.head(4 * LONGEST_NAME))),
-    )
-
-
-def _dialect(frame: pl.DataFrame) -> pl.Expr:
-    signs = [
-        pl.when(pl.col(column) == value if value else pl.col(column).is_not_null()).then(pl.lit(dialect))
-        for dialect, _, column, value in dialects().iter_rows()
-        if frame[column].null_count() < len(frame)
-    ]
-    return pl.coalesce(*signs, pl.lit("unknown"))
-
-
-#: Vercel's names of providers (the part before the dot: ``anthropic.messages``) that OTel knows by another one.
-_VERCEL_PROVIDERS = {
-    "amazon-bedrock": "aws.bedrock",
-    "azure": "azure.ai.openai",
-    "azure-openai": "azure.ai.openai",
-    "google": "gcp.gemini",
-    "mistral": "mistral_ai",
-    "xai": "x_ai",
-}
-
-
-def _provider(frame: pl.DataFrame) -> pl.Expr:
-    if frame["vercel_provider"].null_count() == len(frame):
-        return pl.col("provider")
-    name = pl.col("vercel_provider").str.split(".").list.first()
-    return pl.coalesce(name.replace(_VERCEL_PROVIDERS), "provider")
-
-
-def _exceptions(decoded: Decoded, rows: int) -> pl.Series:
-    exception = decoded.events.with_row_index("event").filter(pl.col("name") == "exception")
-    kinds_of = decoded.event_attributes.filter(pl.col("key") == "exception.type").select("owner", "string")
-    first = (
-        exception.join(kinds_of, left_on="event", right_on="owner")
-        .group_by("span", maintain_order=True)
-        .agg(pl.col("string").first())
-    )
-    return (
-        pl.DataFrame({"span": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
-        .join(first, on="span", how="left", maintain_order="left")["string"]
-        .alias("exception_type")
-    )
-
-
 def _tool_requests(frame: pl.DataFrame, keyed: Keyed) -> pl.DataFrame:
     """Rows of the fact table of that name."""
     asked = requested_tools(keyed, frame["kind"])
-    shapes = _digests(asked.select(_shape(pl.col("arguments"))).to_series()).alias("arguments_shape")
+    shapes = digests(asked.select(shape(pl.col("arguments"))).to_series()).alias("arguments_shape")
     of_span = frame.select("trace_id", "span_id", "workflow", "topic", "partition", "offset", at="ended_at")[
         asked["span"]
     ]
     return of_span.with_columns(asked["position"], asked["tool_name"], asked["tool_call_id"], shapes, run_id="trace_id")
-
-
-def _shape(arguments: pl.Expr) -> pl.Expr:
-    """A JSON argument object's keys and value types: the same text whatever the values and the order of keys."""
-    shape = (
-        arguments.str.replace_all(r'"((?:[^"\\]|\\.)*)"\s*:', "<$1>")
-        .str.replace_all(r'"(?:[^"\\]|\\.)*"', "s")
-        .str.replace_all(r"-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b", "n")
-        .str.replace_all(r"\b(?:true|false)\b", "b")
-        .str.replace_all(r"\s+", "")
-        .str.replace_all(r"([snb])(?:,[snb])+\]", "$1]")
-    )
-    # Key order is the emitter's whim: sort the parts. Nested objects keep their text order within a part.
-    return shape.str.strip_chars("{}").str.split(",").list.sort().list.join(",")
 
 
 def _canonical(now: datetime) -> list[pl.Expr]:
