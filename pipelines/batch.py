@@ -46,7 +46,9 @@ class Batch:
     messages, received, empty : int
         Messages, spans in them with every delivery counted, and messages that are requests without a span.
     repeated : pl.DataFrame
-        Rows for the table ``redeliveries``: spans that came again.
+        Rows for the table ``redeliveries``: spans that came again, known once the batch is committed.
+    shares_ids : bool
+        Whether two of its spans have the same ids; which of them is new is told when it is committed.
     """
 
     spans: pl.DataFrame
@@ -59,6 +61,7 @@ class Batch:
     received: int
     empty: int
     repeated: pl.DataFrame
+    shares_ids: bool
     before: Positions = field(default_factory=dict)
 
     @property
@@ -74,10 +77,9 @@ def prepare(messages: pl.DataFrame, settings: Settings) -> Batch:
     normalised = normalise(decoded, messages, now=now, max_attribute_bytes=settings.max_attribute_bytes)
     spans, prices = price(normalised.spans)
     by_partition = messages.group_by("topic", "partition", maintain_order=True)
-    apart = told_apart(spans)
     return Batch(
-        spans=apart.spans,
-        facts={name: restated(frame, apart.renamed, apart.spans) for name, frame in normalised.facts.items()},
+        spans=spans,
+        facts=normalised.facts,
         prices=prices,
         dead_letters=_dead_letters(decoded.dead, messages, now),
         offsets=by_partition.agg(pl.col("next_offset").max()),
@@ -85,7 +87,8 @@ def prepare(messages: pl.DataFrame, settings: Settings) -> Batch:
         messages=len(messages),
         received=len(spans),
         empty=decoded.empty,
-        repeated=apart.repeated,
+        repeated=spans.clear().select(*_KEY, "source_file", "topic", "partition", "offset"),
+        shares_ids=bool(spans.select(pl.struct(_KEY).is_duplicated().any()).item()),
     )
 
 
@@ -187,7 +190,7 @@ def _stamped(batch: Batch, now: datetime) -> Batch:
 def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
     spans, facts, repeated = batch.spans, batch.facts, batch.repeated
     known = existing_span_keys(connection, spans.select(*_KEY, "started_at"))
-    if not known.is_empty():
+    if batch.shares_ids or not known.is_empty():
         held = stored_spans(connection, spans.join(known, on=_KEY, how="semi").select(*_KEY, "started_at"))
         apart = told_apart(spans, held)
         # One that got an id of its own may have been stored under it before.
