@@ -31,6 +31,10 @@ SUMS = (
     "priced_model_calls",
     "tool_calls",
     "tool_errors",
+    "runs_without_cached_tokens",
+    "runs_without_usage",
+    "runs_without_failed_calls",
+    "runs_without_tool_spans",
 )
 # Sums that are unknown, not zero, where no row knew them.
 NULLABLE_SUMS = (

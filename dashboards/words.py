@@ -215,9 +215,28 @@ def interval(row: Row) -> str:
     return f"95\u202f% {text.usd(row['ci_low_usd'])} – {text.usd(row['ci_high_usd'])}"
 
 
+_UNREPORTED = {
+    "runs_without_cached_tokens": "cached tokens, so that they look dearer than they are",
+    "runs_without_usage": "the tokens of some calls",
+    "runs_without_failed_calls": "failed model calls",
+    "runs_without_tool_spans": "tool calls but in a model's output",
+}
+
+
+def unreported(row: Row) -> str:
+    """What the packages that traced these runs leave out, and in how many of them; empty where they report everything."""
+    parts = [
+        f"{text.percent(row[name] / row['runs'])} of runs come from packages that do not report {what}"
+        for name, what in _UNREPORTED.items()
+        if row["runs"] and row[name]
+    ]
+    return "; ".join(parts) + "." if parts else ""
+
+
 def coverage(row: Row) -> str:
     """What a cost rests on."""
-    return (
+    left_out = unreported(row)
+    return (f"{left_out} " if left_out else "") + (
         f"{text.percent(row['price_coverage_ratio'])} of {text.count(row['priceable_model_calls'])} model calls "
         "have a known price; "
         f"{text.count(row['priced_runs'])} of {text.count(row['settled_runs'])} settled runs are priced; "

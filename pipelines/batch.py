@@ -53,7 +53,9 @@ class Batch:
     stated : pl.DataFrame
         Rows for ``outcomes`` that messages of their own state.
     repeated : pl.DataFrame
-        Rows for the table ``redeliveries``: spans that came again.
+        Rows for the table ``redeliveries``: spans that came again, known once the batch is committed.
+    shares_ids : bool
+        Whether two of its spans have the same ids; which of them is new is told when it is committed.
     """
 
     spans: pl.DataFrame
@@ -67,6 +69,7 @@ class Batch:
     stated: pl.DataFrame
     empty: int
     repeated: pl.DataFrame
+    shares_ids: bool
     before: Positions = field(default_factory=dict)
 
     @property
@@ -97,10 +100,9 @@ def prepare(messages: pl.DataFrame, settings: Settings, timings: Timings | None 
         spans, prices = price(normalised.spans)
     stated, wrong = stated_outcomes(other, now=now, hash_key=settings.hash_key)
     by_partition = everything.group_by("topic", "partition", maintain_order=True)
-    apart = told_apart(spans)
     return Batch(
-        spans=apart.spans,
-        facts={name: restated(frame, apart.renamed, apart.spans) for name, frame in normalised.facts.items()},
+        spans=spans,
+        facts=normalised.facts,
         prices=prices,
         dead_letters=pl.concat(
             [_dead_letters(decoded.dead, messages, settings, now), _dead_letters(wrong, other, settings, now)]
@@ -111,7 +113,8 @@ def prepare(messages: pl.DataFrame, settings: Settings, timings: Timings | None 
         received=len(spans),
         stated=stated,
         empty=decoded.empty,
-        repeated=apart.repeated,
+        repeated=spans.clear().select(*_KEY, "source_file", "topic", "partition", "offset"),
+        shares_ids=bool(spans.select(pl.struct(_KEY).is_duplicated().any()).item()),
     )
 
 
@@ -147,11 +150,7 @@ def commit(batch: Batch, warehouse: Warehouse) -> Batch:
         now = utc_now()
         # Stamped in the writer's turn: within a partition the times rise with the offsets, whoever commits them.
         fresh = _stamped(_without_known(_fenced(batch, connection), connection), now)
-        warehouse.insert(connection, "spans", fresh.spans)
-        for name, frame in fresh.facts.items():
-            warehouse.insert(connection, name, frame)
-        warehouse.insert(connection, "outcomes", fresh.stated)
-        warehouse.insert(connection, "redeliveries", fresh.repeated)
+        _insert_rows(fresh, warehouse, connection)
         _insert_new(warehouse, connection, "dead_letters", "dead_letter_id", fresh.dead_letters)
         _insert_new(warehouse, connection, "price_list", "price_id", fresh.prices)
         _move(connection, fresh.positions, now)
@@ -219,7 +218,7 @@ def _stamped(batch: Batch, now: datetime) -> Batch:
 def _without_known(batch: Batch, connection: duckdb.DuckDBPyConnection) -> Batch:
     spans, facts, repeated = batch.spans, batch.facts, batch.repeated
     known = existing_span_keys(connection, spans.select(*_KEY, "started_at"))
-    if not known.is_empty():
+    if batch.shares_ids or not known.is_empty():
         held = stored_spans(connection, spans.join(known, on=_KEY, how="semi").select(*_KEY, "started_at"))
         apart = told_apart(spans, held)
         # One that got an id of its own may have been stored under it before.
@@ -280,11 +279,15 @@ def restate(batch: Batch, warehouse: Warehouse, connection: duckdb.DuckDBPyConne
 
     No offset moves and no dead letter is written. Returns the batch without what was there, as :func:`commit` does.
     """
-    known_left_out = _without_known(batch, connection)
-    arrived = pl.lit(now, dtype=pl.Datetime("us")).alias("ingested_at")
-    spans = known_left_out.spans.with_columns(arrived)
-    facts = {name: frame.with_columns(arrived) for name, frame in known_left_out.facts.items()}
-    for name, frame in {"spans": spans, **facts}.items():
-        warehouse.insert(connection, name, frame)
+    fresh = _stamped(_without_known(batch, connection), now)
+    _insert_rows(fresh, warehouse, connection)
     _insert_new(warehouse, connection, "price_list", "price_id", batch.prices)
-    return replace(known_left_out, spans=spans, facts=facts)
+    return fresh
+
+
+def _insert_rows(fresh: Batch, warehouse: Warehouse, connection: duckdb.DuckDBPyConnection) -> None:
+    warehouse.insert(connection, "spans", fresh.spans)
+    for name, frame in fresh.facts.items():
+        warehouse.insert(connection, name, frame)
+    warehouse.insert(connection, "outcomes", fresh.stated)
+    warehouse.insert(connection, "redeliveries", fresh.repeated)

@@ -46,6 +46,7 @@ def page(view: View) -> html.Div:
     return html.Div(
         [
             _tiles(view, shown),
+            html.P(words.unreported(shown.now), className="under") if words.unreported(shown.now) else None,
             html.Div(
                 [
                     card(

@@ -23,7 +23,8 @@ WITH windowed AS (
         cached_input_tokens,
         output_tokens,
         tool_calls,
-        tool_errors
+        tool_errors,
+        coalesce(quality_flags, []) AS flags
     FROM runs
     WHERE ((started_at >= $3 AND started_at < $4) OR (started_at >= $1 AND started_at < $2))
         AND ($5::VARCHAR IS NULL OR workflow = $5::VARCHAR)
@@ -53,7 +54,11 @@ SELECT
     sum(cached_input_tokens)::BIGINT AS cached_input_tokens,
     sum(output_tokens)::BIGINT AS output_tokens,
     coalesce(sum(tool_calls), 0)::BIGINT AS tool_calls,
-    coalesce(sum(tool_errors), 0)::BIGINT AS tool_errors
+    coalesce(sum(tool_errors), 0)::BIGINT AS tool_errors,
+    count(*) FILTER (list_contains(flags, 'cached_tokens_not_reported')) AS runs_without_cached_tokens,
+    count(*) FILTER (list_contains(flags, 'usage_not_reported')) AS runs_without_usage,
+    count(*) FILTER (list_contains(flags, 'failed_calls_not_reported')) AS runs_without_failed_calls,
+    count(*) FILTER (list_contains(flags, 'tool_spans_not_reported')) AS runs_without_tool_spans
 FROM windowed
 GROUP BY span, bucket_at, workflow, model
 ORDER BY span, bucket_at, workflow, model

@@ -46,8 +46,9 @@ def told_apart(spans: pl.DataFrame, stored: pl.DataFrame | None = None) -> Apart
     stored : pl.DataFrame or None
         Spans in the warehouse with keys of these: the columns that :func:`fingerprints` needs, and the keys.
     """
+    stored = None if stored is None or stored.is_empty() else stored
     shared = spans.select(pl.struct(KEY).is_duplicated()).to_series()
-    if stored is not None and not stored.is_empty():
+    if stored is not None:
         shared |= spans.select(pl.struct(KEY).is_in(stored.select(pl.struct(KEY)).to_series().implode())).to_series()
     place = ["source_file", *PLACE]
     if not shared.any():

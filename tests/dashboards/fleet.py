@@ -138,6 +138,7 @@ def _runs(
             "outcome": [None if p else str(o) for p, o in zip(pending, outcome, strict=True)],
             "is_pending": pending,
             "model_calls": calls,
+            "quality_flags": [["cached_tokens_not_reported"] if number % 4 == 0 else [] for number in range(n)],
             "costless_model_calls": np.zeros(n, int),
             "priced_model_calls": np.zeros(n, int) if unpriced else calls,
             "tool_calls": np.maximum(steps - calls, 0),

@@ -192,3 +192,13 @@ def test_a_page_is_made_once_and_one_that_failed_is_made_again(reader: Reader, m
     first = render(pages, "/cost", Filters())
     assert "Cost per successful outcome" in said(first)
     assert render(pages, "/cost", Filters()) is first
+
+
+def test_the_cost_page_says_how_many_runs_leave_something_out(shown) -> None:
+    assert "of runs come from packages that do not report cached tokens" in shown("/cost")
+    whole = dict.fromkeys(("runs_without_cached_tokens", "runs_without_usage"), 0)
+    whole |= dict.fromkeys(("runs_without_failed_calls", "runs_without_tool_spans"), 0)
+    assert words.unreported({"runs": 8, **whole}) == ""
+    assert words.unreported({"runs": 8, **whole, "runs_without_usage": 2}).startswith(
+        "25\u202f% of runs come from packages"
+    )

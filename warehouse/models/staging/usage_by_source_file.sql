@@ -98,8 +98,8 @@ SELECT
     coalesce(c.tool_calls, 0) AS tool_calls,
     t.cost_usd,
     t.price_coverage_ratio,
-    t.request_models,
-    t.response_models,
+    coalesce(t.request_models, []) AS request_models,
+    coalesce(t.response_models, []) AS response_models,
     coalesce(f.quality_flags, []) AS quality_flags
 FROM totals AS t
 LEFT JOIN origin AS o USING (source_file)
