@@ -98,7 +98,10 @@ def outcomes(it: Fleet) -> None:
     for run_id, span_id, response_id in judged:
         calls = [model_call(attributes=f'{{"gen_ai.response.id":"{run_id}-{number}"}}') for number in (1, 2)]
         it.run(run_id, "answers" if response_id else "judged-later", *calls)
-        place = {"evaluated_span_id": span_id and span_id.replace("root", f"{run_id}-0"), "trace_id": span_id and run_id}
+        place = {
+            "evaluated_span_id": span_id and span_id.replace("root", f"{run_id}-0"),
+            "trace_id": span_id and run_id,
+        }
         it.outcome(status="success", at=NOW + DAY, source="evaluation", response_id=response_id, **place)
     it.outcome(status="failure", at=NOW + 2 * DAY, source="evaluation", response_id="by-answer-1")
 
