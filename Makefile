@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test faults check format lock clean
 MAKEFLAGS += --no-builtin-rules
 
 # A caller's settings that would make pip install elsewhere, or Python import from elsewhere.
@@ -12,6 +12,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIREMENT 
 
 PYTHON ?=
 ARGS ?=
+SEEDS ?= 100
 VENV := .venv
 RUN := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
@@ -52,6 +53,9 @@ demo: $(VENV)/.run ## Sets up, then streams a week of agent traffic with known d
 
 test: $(VENV)/.dev ## Sets up, then runs the tests
 	@$(RUN) -m pytest $(ARGS)
+
+faults: $(VENV)/.dev ## Kills workers and brokers, fills disks, locks catalogs: all seeds, and a table of what it cost
+	@$(RUN) -m tests.faults --seeds $(SEEDS) $(ARGS)
 
 check: $(VENV)/.dev ## Checks format, lint and types
 	$(RUN) -m ruff format --check .
