@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test interop benchmark check format lock clean
+.PHONY: help demo test interop faults benchmark check format lock clean
 MAKEFLAGS += --no-builtin-rules
 
 # A caller's settings that would make pip install elsewhere, or Python import from elsewhere.
@@ -12,6 +12,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIREMENT 
 
 PYTHON ?=
 ARGS ?=
+SEEDS ?= 100
 VENV := .venv
 INTEROP := .venv-interop
 RUN = $(VENV)/bin/python
@@ -59,6 +60,9 @@ benchmark: $(VENV)/.dev ## Sets up, then measures speed, freshness and size, and
 
 interop: $(VENV)/.dev $(INTEROP)/.ready ## Runs the real instrumentation packages, in an environment of their own
 	@$(RUN) -m pytest tests/interop $(ARGS)
+
+faults: $(VENV)/.dev ## Kills workers and brokers, fills disks, locks catalogs: all seeds, and a table of what it cost
+	@$(RUN) -m tests.faults --seeds $(SEEDS) $(ARGS)
 
 check: $(VENV)/.dev ## Checks format, lint and types
 	$(RUN) -m ruff format --check .

@@ -11,6 +11,11 @@ from collections.abc import Callable
 _Key = tuple[str, int]
 
 
+#: While other partitions move, one that stands may only wait for its turn: the client hands out what it has fetched of one
+#: partition before it goes on to the next. It is given this many times as long.
+_TURNS = 5
+
+
 class FetchWatch:
     """Remembers since when each partition stands where it stands.
 
@@ -30,13 +35,17 @@ class FetchWatch:
     >>> now = 60.0
     >>> watch.stalled({("spans", 0): (5, 12), ("spans", 1): (7, 7)})
     {('spans', 0): 60.0}
-    >>> watch.stalled({("spans", 0): (6, 12)})
+    >>> watch.stalled({("spans", 0): (6, 12), ("spans", 1): (7, 9)})
+    {}
+    >>> now = 120.0
+    >>> watch.stalled({("spans", 0): (7, 12), ("spans", 1): (7, 9)})
     {}
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds, self._clock = seconds, clock
         self._since: dict[_Key, tuple[int, float]] = {}
+        self._moved_at = clock()
 
     def stalled(self, lag: dict[_Key, tuple[int, int]]) -> dict[_Key, float]:
         """Return the partitions that stand still, with the seconds for which they do.
@@ -51,10 +60,14 @@ class FetchWatch:
         for key, (position, end) in lag.items():
             before = self._since.get(key)
             standing = before is not None and before[0] == position and end > position
+            if before is not None and before[0] != position:
+                self._moved_at = now
             since[key] = (position, before[1] if before is not None and standing else now)
         self._since = since
-        return {key: now - began for key, (_, began) in since.items() if now - began >= self.seconds}
+        limit = self.seconds if now - self._moved_at >= self.seconds else _TURNS * self.seconds
+        return {key: now - began for key, (_, began) in since.items() if now - began >= limit}
 
     def forget(self) -> None:
         """Begin to count afresh: the fetch was begun again."""
         self._since.clear()
+        self._moved_at = self._clock()

@@ -265,7 +265,7 @@ def _topics(address: str, settings: Settings) -> None:
         settings.alerts_topic: 1,
         settings.dead_letter_topic: 1,
     }
-    create_topics(address, wanted, timeout_seconds=10.0)
+    create_topics(address, wanted)
 
 
 def announce(incident: Incident | OperationalEvent) -> None:

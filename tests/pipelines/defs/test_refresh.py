@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,9 @@ def test_a_refresh_builds_every_mart_in_order_and_again_the_same(
     before = rows_of(home, "SELECT * FROM cost_per_outcome_by_model ORDER BY ALL")
 
     again = Path(shutil.copytree(home, tmp_path / "again"))
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     second = refresh(again)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers, "the caller's own"
     assert second.rows == first.rows
     assert second.run_id != first.run_id
     assert rows_of(again, "SELECT * FROM cost_per_outcome_by_model ORDER BY ALL").equals(before)
