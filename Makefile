@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test interop check format lock clean
+.PHONY: help demo test interop benchmark check format lock clean
 MAKEFLAGS += --no-builtin-rules
 
 # A caller's settings that would make pip install elsewhere, or Python import from elsewhere.
@@ -53,6 +53,9 @@ demo: $(VENV)/.run ## Sets up, then streams a week of agent traffic with known d
 
 test: $(VENV)/.dev ## Sets up, then runs the tests
 	@$(RUN) -m pytest $(ARGS)
+
+benchmark: $(VENV)/.dev ## Sets up, then measures speed, freshness and size, and writes docs/benchmarks.md (about 30 minutes)
+	@$(RUN) -m tests.benchmarks $(ARGS)
 
 interop: $(VENV)/.dev $(INTEROP)/.ready ## Runs the real instrumentation packages, in an environment of their own
 	@$(RUN) -m pytest tests/interop $(ARGS)

@@ -7,6 +7,7 @@ version) the stream re-reads the warehouse and arrives at the same state.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -18,8 +19,10 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.errors import TerminalError
 from pipelines.runs import FACTS, OpenRuns
 from pipelines.sources.base import Positions
+from warehouse.errors import is_full
 
 VERSION = 1
 _NAME = "detectors.zip"
@@ -35,7 +38,13 @@ class Checkpoint:
 
 
 def save(directory: Path, positions: Positions, monitor: bytes, runs: OpenRuns) -> Path:
-    """Write the checkpoint and return its path; a crash leaves the one before."""
+    """Write the checkpoint and return its path; a crash, or a disk without room, leaves the one before.
+
+    Raises
+    ------
+    TerminalError
+        It can't be written.
+    """
     state = runs.state()
     meta = {
         "version": VERSION,
@@ -44,9 +53,22 @@ def save(directory: Path, positions: Positions, monitor: bytes, runs: OpenRuns) 
         "watermark": state["watermark"].isoformat() if state["watermark"] else None,
         "late_spans": state["late_spans"],
     }
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / _NAME
     beside = directory / f"{_NAME}.new"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _write(beside, meta, monitor, state)
+        beside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        what = "the disk is full" if is_full(error) else "the checkpoint can't be written"
+        todo = "nothing is lost: free some space and start again" if is_full(error) else str(error.strerror)
+        raise TerminalError(what, str(path), todo) from error
+    return path
+
+
+def _write(beside: Path, meta: dict[str, Any], monitor: bytes, state: dict[str, Any]) -> None:
     with zipfile.ZipFile(beside, "w") as archive:
         archive.writestr("meta.json", json.dumps(meta))
         archive.writestr("monitor.bin", monitor)
@@ -55,8 +77,6 @@ def save(directory: Path, positions: Positions, monitor: bytes, runs: OpenRuns) 
                 archive.writestr(f"{name}.arrow", _ipc(frame))
     with beside.open("rb+") as file:
         os.fsync(file.fileno())
-    beside.replace(path)
-    return path
 
 
 def load(directory: Path) -> Checkpoint | None:

@@ -1,14 +1,18 @@
 """Detection behind the warehouse: open runs, detectors, incidents, and the checkpoint that lets both start again.
 
-It only ever sees rows that are committed. After a crash it takes up the last checkpoint and reads what was committed since
-from the warehouse, in the order of arrival: the same observations in the same order raise the same signals with the same ids.
+It only ever sees rows that are committed. Of a home's workers one holds the lease and detects for all: it puts its own
+batches through as they are committed, and takes the others' from the warehouse. In which order they come does not matter,
+because runs wait for the watermark, and the watermark for every partition of the topic, whoever reads it. After a crash the
+next holder takes up the last checkpoint and reads what was committed since: the same observations in the same order raise
+the same signals with the same ids.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -17,47 +21,72 @@ from pipelines import batch as batches
 from pipelines import checkpoint
 from pipelines.alerts import store
 from pipelines.alerts.evidence import explained
+from pipelines.lease import Lease
+from pipelines.outage import Patience
 from pipelines.runs import FACTS, OpenRuns
 from pipelines.settings import Settings
 from pipelines.sources.base import Positions, Source
+from pipelines.stages.observe import LEAN
 from warehouse import Warehouse
 
 _Keys = set[tuple[str, int]]
 #: Committed batches read at a time when catching up.
 _REPLAY_BATCHES = 4
+#: How often the holder looks for what other workers have committed, in seconds.
+_FOLLOW_SECONDS = 0.5
+#: Rows are looked for from this long before the last look on: by as much may a clock have been set back.
+_CLOCK_STEP = timedelta(hours=1)
 
 
 class Detection:
-    """The detectors of one stream, their open runs and their checkpoint.
+    """The detectors of one home, their open runs and their checkpoint, for as long as this worker holds the lease.
+
+    Parameters
+    ----------
+    patience : Patience
+        Carries it through a locked catalog or a silent broker.
 
     Attributes
     ----------
+    lease : Lease
+        Without it every method leaves all as it is.
     observations, signals : int
         Counted since the start of this process, replay included.
     rewarmed : str or None
         Why the detectors start from the warehouse's beginning rather than from a checkpoint; None if they did not.
     """
 
-    def __init__(self, settings: Settings, warehouse: Warehouse) -> None:
-        self._settings, self._warehouse = settings, warehouse
+    def __init__(self, settings: Settings, warehouse: Warehouse, patience: Patience) -> None:
+        self._settings, self._warehouse, self._patience = settings, warehouse, patience
         self._monitor_settings = monitor_settings(settings)
-        self.monitor = Monitor(self._monitor_settings)
-        self.runs = OpenRuns(
-            lateness=timedelta(seconds=settings.allowed_lateness_seconds),
-            timeout=timedelta(seconds=settings.run_timeout_seconds),
-        )
-        self.positions: Positions = {}
+        self.lease = Lease(settings.home / "detection.lock")
         self.observations = self.signals = 0
         self.rewarmed: str | None = None
         self._policies = warehouse.query("SELECT policy, version, effective_at FROM catalog_policies")
-        self._saved_at = time.monotonic()
+        self._begin_afresh()
 
-    def resume(self, source: Source) -> None:
-        """Take up the checkpoint and catch up with the warehouse.
+    def _begin_afresh(self) -> None:
+        self.monitor = Monitor(self._monitor_settings)
+        self.runs = OpenRuns(
+            lateness=timedelta(seconds=self._settings.allowed_lateness_seconds),
+            timeout=timedelta(seconds=self._settings.run_timeout_seconds),
+        )
+        self.positions: Positions = {}
+        self._followed_at: datetime | None = None
+        self._looked_at = self._saved_at = time.monotonic()
 
-        The watermark waits here as it waits in the stream: for every partition of the source that has more to come, from
-        the warehouse or after it.
-        """
+    def take_lease(self, source: Source) -> list[store.Incident]:
+        """Try for the lease; with it, take up the checkpoint and catch up with the warehouse."""
+        if not self.lease.take():
+            return []
+        with self._whole():
+            self._begin_afresh()
+            self._take_up()
+            changed = self._follow(source)
+        self.save()
+        return changed
+
+    def _take_up(self) -> None:
         saved = checkpoint.load(self._settings.checkpoints)
         committed = batches.positions(self._warehouse)
         if saved is not None and all(committed.get(key, -1) >= offset for key, offset in saved.positions.items()):
@@ -71,48 +100,96 @@ class Detection:
                 self.positions = dict(saved.positions)
         elif committed:
             self.rewarmed = "no checkpoint that fits the warehouse was found"
-        if self.positions == committed:
-            return
-        behind = source.behind(committed)
-        for spans, facts, now, to_come in self._since(self.positions):
-            self.process(spans, facts, waiting_for=now if source.sequential else behind | to_come)
-        self.positions = committed
-        self.save()
 
-    def _since(self, positions: Positions) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataFrame], _Keys, _Keys]]:
-        """Committed rows after the positions, a few batches at a time, in order of arrival.
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Give the lease up on any error: what the detectors know half must not be saved, nor gone on from."""
+        try:
+            yield
+        except BaseException:
+            self.lease.release()
+            raise
+
+    def take(
+        self, fresh: batches.Batch | None, source: Source, waiting_for: _Keys | None = None
+    ) -> list[store.Incident]:
+        """Put a committed batch through, and what other workers have committed; return the incidents that changed.
+
+        Parameters
+        ----------
+        fresh : Batch or None
+            What this worker has just committed.
+        source : Source
+        waiting_for : set of (topic, partition), optional
+            Partitions that hold back the watermark, where it is not for the source to say.
+        """
+        if not self.lease.held:
+            return []
+        with self._whole():
+            changed: list[store.Incident] = []
+            in_line = fresh is not None and all(
+                self.positions.get(key) == fresh.before.get(key) for key in fresh.positions
+            )
+            if fresh is not None and in_line:
+                self.positions.update(fresh.positions)
+                self.runs.add(fresh.spans, fresh.facts)
+            if not in_line or time.monotonic() - self._looked_at >= _FOLLOW_SECONDS:
+                changed += self._follow(source)
+            if not self.lease.held:
+                return changed
+            return changed + self._flush(self._waiting(source, self.positions) if waiting_for is None else waiting_for)
+
+    def _waiting(self, source: Source, taken: Positions) -> _Keys:
+        return self._patience.through(lambda: source.open_partitions(taken))
+
+    def _follow(self, source: Source) -> list[store.Incident]:
+        """Take in what is committed and was not yet seen; stopped on the way, give the lease up and leave the rest."""
+        self._looked_at = time.monotonic()
+        committed = batches.positions(self._warehouse)
+        if committed == self.positions:
+            return []
+        changed: list[store.Incident] = []
+        for spans, facts, now, to_come in self._since(committed):
+            if self._patience.stopping():
+                self.lease.release()
+                return changed
+            self.runs.add(spans, facts)
+            waiting = now if source.sequential else self._waiting(source, committed) | to_come
+            changed += self._flush(waiting)
+        self.positions = committed
+        return changed
+
+    def _since(self, committed: Positions) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataFrame], _Keys, _Keys]]:
+        """Rows between the positions taken in and the committed ones, a few batches at a time, in order of arrival.
 
         With each piece come the partitions of its last batch, and those of which the warehouse has more to come.
         """
         connection = self._warehouse.connection
-        known = pl.DataFrame(
-            [(*key, offset) for key, offset in positions.items()],
-            schema={"topic": pl.String, "partition": pl.Int32, "seen": pl.Int64},
+        now = batches.utc_now()
+        ranges = pl.DataFrame(
+            [(*key, self.positions.get(key, 0), end) for key, end in committed.items()],
+            schema={"topic": pl.String, "partition": pl.Int32, "first": pl.Int64, "end": pl.Int64},
             orient="row",
-        )
-        connection.register("checkpoint_positions", known.to_arrow())
+        ).filter(pl.col("first") < pl.col("end"))
+        connection.register("unseen_ranges", ranges.to_arrow())
         try:
-            arrivals = connection.execute(_UNSEEN_ARRIVALS).pl()
+            earliest = datetime.min if self._followed_at is None else self._followed_at - _CLOCK_STEP
+            arrivals = connection.execute(_UNSEEN_ARRIVALS, [earliest]).pl()
             moments = arrivals["ingested_at"].unique().sort().to_list()
             for first in range(0, len(moments), _REPLAY_BATCHES):
                 bounds = (moments[first], moments[min(first + _REPLAY_BATCHES, len(moments)) - 1])
                 frames = {
-                    name: connection.execute(_UNSEEN_ROWS.format(table=name), bounds).pl() for name in ("spans", *FACTS)
+                    name: connection.execute(_UNSEEN_ROWS.format(table=name, columns=columns), bounds).pl()
+                    for name, columns in _COLUMNS.items()
                 }
-                now = _keys(arrivals.filter(pl.col("ingested_at") == bounds[1]))
+                last = _keys(arrivals.filter(pl.col("ingested_at") == bounds[1]))
                 to_come = _keys(arrivals.filter(pl.col("ingested_at") > bounds[1]))
-                yield frames.pop("spans"), frames, now, to_come
+                yield frames.pop("spans"), frames, last, to_come
         finally:
-            connection.unregister("checkpoint_positions")
+            connection.unregister("unseen_ranges")
+        self._followed_at = now
 
-    def process(
-        self, spans: pl.DataFrame, facts: dict[str, pl.DataFrame], waiting_for: set[tuple[str, int]]
-    ) -> list[store.Incident]:
-        """Take committed rows in, and return the incidents that opened or changed, already stored."""
-        self.runs.add(spans, facts)
-        return self.flush(waiting_for)
-
-    def flush(self, waiting_for: set[tuple[str, int]]) -> list[store.Incident]:
+    def _flush(self, waiting_for: _Keys) -> list[store.Incident]:
         """Put the runs that the watermark has passed through the detectors; return the incidents that changed."""
         observations = self.runs.release(waiting_for, self._policies)
         if observations.is_empty():
@@ -122,15 +199,16 @@ class Detection:
         if signals.is_empty():
             return []
         self.signals += len(signals)
-        return store.record(explained(signals, self._warehouse), self._warehouse)
+        return self._patience.through(lambda: store.record(explained(signals, self._warehouse), self._warehouse))
 
     def checkpoint_due(self) -> bool:
         """Whether it is time to save again."""
         return time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds
 
     def save(self) -> None:
-        """Write the checkpoint of everything processed so far."""
-        checkpoint.save(self._settings.checkpoints, self.positions, self.monitor.encode(), self.runs)
+        """Write the checkpoint of everything processed so far; only the lease's holder does."""
+        if self.lease.held:
+            checkpoint.save(self._settings.checkpoints, self.positions, self.monitor.encode(), self.runs)
         self._saved_at = time.monotonic()
 
 
@@ -138,16 +216,21 @@ def _keys(arrivals: pl.DataFrame) -> _Keys:
     return set(arrivals.select("topic", "partition").iter_rows())
 
 
+#: What of each table the open runs take in.
+_COLUMNS = {
+    "spans": ", ".join(f's."{name}"' for name in [*LEAN, "quality_flags"]),
+    **dict.fromkeys(FACTS, "s.*"),
+}
 _UNSEEN_ARRIVALS = """
 SELECT DISTINCT s.ingested_at, s.topic, s."partition"
-FROM spans AS s LEFT JOIN checkpoint_positions AS c ON c.topic = s.topic AND c."partition" = s."partition"
-WHERE s."offset" >= coalesce(c.seen, 0)
+FROM spans AS s JOIN unseen_ranges AS r ON r.topic = s.topic AND r."partition" = s."partition"
+WHERE s."offset" >= r.first AND s."offset" < r."end" AND s.ingested_at >= ?
 ORDER BY ALL
 """
 _UNSEEN_ROWS = """
-SELECT s.*
-FROM {table} AS s LEFT JOIN checkpoint_positions AS c ON c.topic = s.topic AND c."partition" = s."partition"
-WHERE s."offset" >= coalesce(c.seen, 0) AND s.ingested_at BETWEEN ? AND ?
+SELECT {columns}
+FROM {table} AS s JOIN unseen_ranges AS r ON r.topic = s.topic AND r."partition" = s."partition"
+WHERE s."offset" >= r.first AND s."offset" < r."end" AND s.ingested_at BETWEEN ? AND ?
 ORDER BY s.ingested_at, s.topic, s."partition", s."offset"
 """
 

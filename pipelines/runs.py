@@ -73,7 +73,13 @@ class OpenRuns:
             fresh = known
         self.spans = fresh if self.spans is None else pl.concat([self.spans, fresh])
         for name in FACTS:
-            new = facts[name].filter(pl.col("trace_id").is_in(fresh["trace_id"].unique().to_list()))
+            told = facts[name]
+            # What others state comes whenever it comes: alarms must not depend on whether that was before the run closed.
+            if name == "outcomes":
+                told = told.filter(
+                    pl.col("source") != "topic", pl.col("evaluated_span_id").is_null(), pl.col("response_id").is_null()
+                )
+            new = told.filter(pl.col("trace_id").is_in(fresh["trace_id"].unique().to_list()))
             old = self.facts.get(name)
             self.facts[name] = new if old is None else pl.concat([old, new], how="diagonal")
 

@@ -38,6 +38,13 @@ class Settings:
         A run without a finished root span closes this long (event time) after its last span, in seconds.
     checkpoint_seconds : float
         Time between checkpoints of the detectors, in seconds.
+    outage_seconds : float
+        How long a worker tries again while the broker does not answer or the catalog stays locked, in seconds.
+    stall_seconds : float
+        A partition whose position stands still this long while its end is ahead raises an operational alert, and the
+        fetch is begun again, in seconds.
+    session_seconds : float
+        How long a dead worker keeps its partitions from the others, in seconds; Kafka takes 6 and more.
     alarm_budget_per_week : float or None
         False alarms accepted a week over the whole fleet; None takes the detectors' default.
     second_opinion : bool
@@ -47,6 +54,11 @@ class Settings:
     retention_days : dict of str to int
         Whole days that the rows of a table are kept, by table; one not named keeps them for ever. In the environment
         ``spans=400,dead_letters=90``.
+    hash_key : str
+        Keys the digests that stand in for hashed content and for ids that are e-mail addresses or the like. Without it
+        the digest of a guessed text can be compared.
+    keep_dead_letter_payload : bool
+        Store and publish the original bytes of messages that could not be read; they can't be masked.
     """
 
     home: Path = Path(".plumbline")
@@ -62,10 +74,15 @@ class Settings:
     allowed_lateness_seconds: float = 1.0
     run_timeout_seconds: float = 3600.0
     checkpoint_seconds: float = 30.0
+    outage_seconds: float = 300.0
+    stall_seconds: float = 60.0
+    session_seconds: float = 15.0
     alarm_budget_per_week: float | None = None
     second_opinion: bool = False
     max_attribute_bytes: int = 16_384
     retention_days: Mapping[str, int] = field(default_factory=dict)
+    hash_key: str = ""
+    keep_dead_letter_payload: bool = True
 
     @property
     def warehouse(self) -> Path:

@@ -3,44 +3,61 @@
 The order for each batch, and what a crash after each step leaves:
 
 1. Poll raw messages until a batch is full or old enough. (Nothing is remembered: they are polled again.)
-2. Decode, normalise, price: pure functions. (As before.)
+2. Decode, normalise, price: pure functions. (As before.) Behind a backlog a second thread does this for the next batch
+   while the first commits and detects; a batch that did not fill up is taken through at once.
 3. Commit spans, facts, dead letters and consumed offsets in one transaction, redelivered spans dropped. (From here the
    warehouse's offsets say where to go on; the detectors catch up from the warehouse's rows.)
 4. Open runs and detectors; signals and incidents are stored under ids that follow from their content. (A replay finds
    them there already.)
 5. Publish what the outbox holds. (Sent again under the same id, if the note of its delivery was lost.)
 6. Every 30 s, and at the end, write the detectors' checkpoint with the offsets it has seen.
+
+Any number of workers do steps 1 to 3 on one home, each on the partitions that the consumer group gives it; one of them, the
+holder of the lease, does 4 and 6 for all. A step that meets a silent broker or a locked catalog is tried again as it is.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from pipelines import batch as batches
+from pipelines.alerts import operations
 from pipelines.alerts.publish import Publisher
 from pipelines.detection import Detection
+from pipelines.outage import OUTAGES, Patience
 from pipelines.settings import Settings
 from pipelines.sources.base import Source
+from pipelines.timings import Timings
+from pipelines.watch import FetchWatch
 from warehouse import Warehouse
 
 #: A batch is also full at this many bytes of messages, whatever their number.
 _BATCH_BYTES = 64 * 2**20
 _POLL_SECONDS = 0.2
+#: Looks at the fetch, and at how far others are, within each stall_seconds: often enough to notice soon, and the first to
+#: notice that the broker is gone.
+_LOOKS, _LONGEST_LOOK = 6, 5.0
+#: Asked to stop, a worker waits this much longer for locks, and this long for the broker, in seconds: it must end within ten.
+_STOP_LOCK_SECONDS, _STOP_BROKER_SECONDS = 4.0, 1.5
 
 
 @dataclass(slots=True)
 class Progress:
-    """Counts since the start of the process."""
+    """Counts and times since the start of the process."""
 
+    timings: Timings = field(default_factory=Timings)
     messages: int = 0
     spans: int = 0
     redelivered: int = 0
     flagged: int = 0
     dead_letters: int = 0
+    outcomes: int = 0
+    empty_messages: int = 0
     batches: int = 0
     observations: int = 0
     signals: int = 0
@@ -54,6 +71,8 @@ class Stream:
     ----------
     report : callable
         Called with the running counts after each batch.
+    tell : callable
+        Gets one line about an outage or an early end.
     """
 
     def __init__(
@@ -63,46 +82,116 @@ class Stream:
         warehouse: Warehouse,
         publisher: Publisher,
         report: Callable[[Progress], None],
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._settings, self._source, self._warehouse = settings, source, warehouse
-        self._publisher, self._report = publisher, report
-        self.detection = Detection(settings, warehouse)
-        self.progress = Progress()
+        self._publisher, self._report, self._tell = publisher, report, tell
         self._stopping = False
+        self._patience = Patience(settings.outage_seconds, tell, lambda: self._stopping)
+        self.detection = Detection(settings, warehouse, self._patience)
+        self.progress = Progress()
+        self._watch = FetchWatch(settings.stall_seconds)
+        self._watched_at = time.monotonic()
         # Messages hold anything from one span to thousands: learned from the last batch, a Collector's batch to begin with.
         self._spans_per_message = 100.0
 
     def stop(self) -> None:
-        """Finish the batch in hand, commit, checkpoint, and return from :meth:`run`. Safe in a signal handler."""
-        self._stopping = True
+        """Finish the batch in hand, commit, checkpoint, and return from :meth:`run` within ten seconds.
+
+        Safe in a signal handler, and to call again: a lock or a broker that keeps the worker waiting does so no longer, and
+        what is then not committed is read again at the next start.
+        """
+        if not self._stopping:
+            self._stopping = True
+            self._warehouse.give_up_at = time.monotonic() + _STOP_LOCK_SECONDS
+            self._publisher.patience_seconds = _STOP_BROKER_SECONDS
 
     def run(self, *, until_end: bool) -> Progress:
         """Stream until stopped, or until all that is there is consumed.
 
         Raises
         ------
-        pipelines.errors.TransientError
-            The broker or the catalog did not answer; everything committed stays, start again.
+        pipelines.errors.TransientError, warehouse.WarehouseBusyError
+            The broker or the catalog did not answer for longer than ``outage_seconds``; everything committed stays.
+        warehouse.WarehouseFullError
+            The disk is full; everything committed stays.
         """
-        self.detection.resume(self._source)
-        self._publisher.publish()
-        self._source.seek(batches.positions(self._warehouse))
-        while not self._stopping:
-            messages = self._gather(until_end)
-            if not messages.is_empty():
-                self._through(messages)
-            elif until_end and self._source.at_end():
-                break
-            else:
-                self._detect(None)
-            if self.detection.checkpoint_due():
-                self.detection.save()
-        self._detect(None, waiting_for=set() if until_end and not self._stopping else None)
-        self.detection.save()
+        try:
+            self._consume(until_end)
+        except OUTAGES as error:
+            if not self._stopping:
+                raise
+            self._tell(f"stopped without the batch in hand, which is read again at the next start: {error}")
+        finally:
+            self.detection.lease.release()
         return self.progress
 
-    def _gather(self, until_end: bool) -> pl.DataFrame:
-        """Poll until the batch is full by spans, by bytes, or by age."""
+    def _consume(self, until_end: bool) -> None:
+        self._lead()
+        self._patience.through(self._publisher.publish_operational)
+        self._source.seek(lambda: batches.positions(self._warehouse))
+        timings = self.progress.timings
+        with ThreadPoolExecutor(1, thread_name_prefix="prepare") as ahead:
+            prepared: Future[batches.Batch] | None = None
+            while not self._stopping:
+                self._lead()
+                with timings.of("poll"):
+                    messages, full = self._patience.through(lambda: self._gather(until_end))
+                coming = None
+                if not messages.is_empty():
+                    coming = ahead.submit(batches.prepare, messages, self._settings, timings)
+                waited_for = [prepared, coming] if not full else [prepared]
+                prepared = coming if full else None
+                for batch in waited_for:
+                    if batch is not None:
+                        self._finish(batch)
+                if messages.is_empty():
+                    if until_end and self._patience.through(self._source.at_end):
+                        break
+                    self._idle()
+                self._look_after_fetch()
+                if self.detection.checkpoint_due():
+                    self.detection.save()
+            if prepared is not None:
+                self._finish(prepared)
+        self._lead()
+        self._detect(None, waiting_for=set() if until_end and not self._stopping else None)
+        self.detection.save()
+
+    def _lead(self) -> None:
+        """Take the detectors over if nobody runs them, and publish what a dead worker left in the outbox."""
+        if self.detection.lease.held or self._stopping:
+            return
+        self.detection.take_lease(self._source)
+        if self.detection.lease.held:
+            self._patience.through(self._publisher.publish)
+            self._count()
+
+    def _idle(self) -> None:
+        """Nothing came: note offsets without a message, and let runs go whose time has come."""
+        skipped = self._patience.through(lambda: self._source.skipped(batches.positions(self._warehouse)))
+        if skipped:
+            self._patience.through(lambda: batches.advance(skipped, self._warehouse))
+        self._detect(None)
+
+    def _look_after_fetch(self) -> None:
+        """Begin the fetch again where it stands still while the log goes on, and say so."""
+        now = time.monotonic()
+        if now - self._watched_at < min(_LONGEST_LOOK, self._settings.stall_seconds / _LOOKS):
+            return
+        self._watched_at = now
+        lag = self._patience.through(self._source.lag)
+        stalled = self._watch.stalled(lag)
+        if not stalled:
+            return
+        events = [operations.stalled_fetch(*key, *lag[key], seconds) for key, seconds in stalled.items()]
+        self._patience.through(lambda: operations.record(events, self._warehouse))
+        self._patience.through(self._publisher.publish_operational)
+        self._patience.through(self._source.restart)
+        self._watch.forget()
+
+    def _gather(self, until_end: bool) -> tuple[pl.DataFrame, bool]:
+        """Poll until the batch is full by spans or by bytes (then there is a backlog: true), or by age."""
         wanted = max(1, int(self._settings.batch_spans / self._spans_per_message))
         parts: list[pl.DataFrame] = []
         count = size = 0
@@ -111,7 +200,12 @@ class Stream:
             left = self._settings.batch_seconds - (time.monotonic() - began)
             if left <= 0:
                 break
-            polled = self._source.poll(wanted - count, min(left, _POLL_SECONDS))
+            try:
+                polled = self._source.poll(wanted - count, min(left, _POLL_SECONDS))
+            except OUTAGES:
+                if parts:
+                    break  # what is in hand is not lost with it: the next poll says the same, if it lasts
+                raise
             if polled.is_empty():
                 if until_end and self._source.at_end():
                     break
@@ -119,32 +213,36 @@ class Stream:
             parts.append(polled)
             count += len(polled)
             size += int(polled["value"].bin.size().sum() or 0)
-        return pl.concat(parts) if parts else pl.DataFrame()
+        return pl.concat(parts) if parts else pl.DataFrame(), count >= wanted or size >= _BATCH_BYTES
 
-    def _through(self, messages: pl.DataFrame) -> None:
-        prepared = batches.prepare(messages, self._settings)
-        fresh = batches.commit(prepared, self._warehouse)
-        self._publisher.set_aside(fresh.dead_letters)
-        self._spans_per_message = max(1.0, prepared.received / prepared.messages)
+    def _finish(self, coming: Future[batches.Batch]) -> None:
+        timings = self.progress.timings
+        with timings.of("waiting for the stages"):
+            prepared = coming.result()
+        with timings.of("commit"):
+            fresh = self._patience.through(lambda: batches.commit(prepared, self._warehouse))
+        self._patience.through(lambda: self._publisher.set_aside(fresh.dead_letters))
+        if prepared.messages:
+            self._spans_per_message = max(1.0, prepared.received / prepared.messages)
         progress = self.progress
         progress.batches += 1
         progress.messages += prepared.messages
+        progress.outcomes += len(fresh.stated)
         progress.spans += len(fresh.spans)
         progress.redelivered += prepared.received - len(fresh.spans)
         progress.flagged += int((fresh.spans["quality_flags"].list.len() > 0).sum())
         progress.dead_letters += len(fresh.dead_letters)
-        self._detect(fresh)
+        progress.empty_messages += prepared.empty
+        with timings.of("detect"):
+            self._detect(fresh)
         self._report(progress)
 
     def _detect(self, fresh: batches.Batch | None, waiting_for: set[tuple[str, int]] | None = None) -> None:
-        waiting = self._source.open_partitions() if waiting_for is None else waiting_for
-        if fresh is not None:
-            self.detection.positions.update(fresh.positions)
-            changed = self.detection.process(fresh.spans, fresh.facts, waiting)
-        else:
-            changed = self.detection.flush(waiting)
-        if changed:
-            self._publisher.publish()
+        if self.detection.take(fresh, self._source, waiting_for):
+            self._patience.through(self._publisher.publish)
+        self._count()
+
+    def _count(self) -> None:
         self.progress.observations = self.detection.observations
         self.progress.signals = self.detection.signals
         self.progress.late_spans = self.detection.runs.late_spans

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.errors import WarehouseError
+from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full
 from warehouse.extensions import load_extensions, quote_text
 
 CATALOG_FILE = "catalog.sqlite"
@@ -79,6 +79,12 @@ def connect(path: Path, *, read_only: bool, limits: Limits) -> duckdb.DuckDBPyCo
         connection.execute(f"USE {LAKE}")
     except duckdb.Error as error:
         connection.close()
+        if is_full(error):
+            todo = "free some space and start again"
+            raise WarehouseFullError("the disk is full", str(path), todo) from error
+        if is_contention(error):
+            todo = f"look for a process that holds it and try again ({error})"
+            raise WarehouseBusyError("the warehouse stayed locked", str(path), todo) from error
         raise WarehouseError(
             "the warehouse can't be opened", str(path), f"check the directory and its rights ({error})"
         ) from error

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+
+import duckdb
+
+# What SQLite and DuckLake say when another writer was first. The transaction is then gone whole (nothing partial is
+# committed), so it is safe to run it again from its start.
+_CONTENTION = ("database is locked", "database table is locked", "conflict", "failed to commit ducklake transaction")
+# What SQLite says when the disk (or the file's quota) has no room, and what DuckDB does: the system's own words, which
+# it also wraps into "failed to commit", so they are looked for first.
+_FULL = ("no space left on device", "database or disk is full", "file too large", "disk quota exceeded")
+
 
 class WarehouseError(Exception):
     """Base of every error the warehouse raises on purpose.
@@ -26,5 +37,21 @@ class WarehouseBusyError(WarehouseError):
     """Another process held the catalog through every retry: nothing was written, trying again later is safe."""
 
 
+class WarehouseFullError(WarehouseError):
+    """The disk is full: nothing of the transaction was written, and it can be made again when there is room."""
+
+
 class StatementRefusedError(WarehouseError):
     """A statement that is not one plain SELECT was given to the reader: nothing was run."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether `error` says that there is no room on the disk."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return True
+    return isinstance(error, duckdb.Error) and any(sign in str(error).lower() for sign in _FULL)
+
+
+def is_contention(error: BaseException) -> bool:
+    """Whether `error` says that another writer was first, so that the same transaction may succeed when run again."""
+    return isinstance(error, duckdb.Error) and any(sign in str(error).lower() for sign in _CONTENTION)

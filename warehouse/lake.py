@@ -20,14 +20,10 @@ import polars as pl
 
 from warehouse import compaction, migrate
 from warehouse.connection import Limits, connect
-from warehouse.errors import WarehouseBusyError, WarehouseError
+from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full
 from warehouse.turns import turn
 
 T = TypeVar("T")
-
-# What SQLite and DuckLake say when another writer was first. The transaction is then gone whole (nothing partial is
-# committed), so it is safe to run it again from its start.
-_CONTENTION = ("database is locked", "database table is locked", "conflict", "failed to commit ducklake transaction")
 
 # Backoff before retry n: 20 ms doubled each time up to 2 s, with full jitter so that two writers do not meet again.
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.02, 2.0
@@ -41,12 +37,17 @@ class Warehouse:
     connection : duckdb.DuckDBPyConnection
         In UTC, with the lake attached as ``lake`` and in use. Not for use from several threads at once: `query`,
         `transaction` and `insert` take turns.
+    give_up_at : float
+        From this moment of the monotonic clock on, nobody waits for a turn or for a lock any more. Set it from a signal
+        handler to end a process in time.
     """
 
     def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection, *, read_only: bool, limits: Limits) -> None:
         self.path, self.connection, self.is_read_only, self.limits = path, connection, read_only, limits
         self._turn = threading.RLock()
+        self._known_columns: dict[str, list[str]] = {}
         self._in_transaction = False
+        self.give_up_at = float("inf")
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False, limits: Limits | None = None) -> Warehouse:
@@ -84,6 +85,8 @@ class Warehouse:
         ------
         WarehouseBusyError
             If another writer kept its turn, or the catalog stayed locked through every retry.
+        WarehouseFullError
+            If the disk is full.
         WarehouseError
             If the warehouse is read-only, or a transaction is begun inside another.
         """
@@ -94,7 +97,9 @@ class Warehouse:
                 raise WarehouseError("transaction inside a transaction", str(self.path), "use the connection given")
             self._in_transaction = True
             try:
-                with turn(self.path / "writing.lock", wait_s=self.limits.turn_wait_s):
+                with turn(
+                    self.path / "writing.lock", wait_s=self.limits.turn_wait_s, give_up_at=lambda: self.give_up_at
+                ):
                     return self._retried(work)
             finally:
                 self._in_transaction = False
@@ -109,9 +114,15 @@ class Warehouse:
                 return result
             except BaseException as error:
                 self._roll_back()
+                if is_full(error):
+                    raise WarehouseFullError(
+                        "the disk is full",
+                        str(self.path),
+                        "nothing of this transaction was written: free some space and start again",
+                    ) from error
                 if not is_contention(error):
                     raise
-                if attempt == self.limits.retries:
+                if attempt == self.limits.retries or time.monotonic() > self.give_up_at:
                     raise WarehouseBusyError(
                         "the warehouse stayed locked",
                         str(self.path),
@@ -133,7 +144,8 @@ class Warehouse:
         WarehouseError
             If the table is not there, or `frame` has a column that it has not.
         """
-        columns = self._columns(connection, table)
+        columns = self._known_columns.get(table) or self._columns(connection, table)
+        self._known_columns[table] = columns
         unknown = [name for name in frame.columns if name not in columns]
         if not columns or unknown:
             what = f"columns {unknown} are not in the table" if columns else "no such table"
@@ -180,11 +192,3 @@ class Warehouse:
 def read_only(path: Path, *, limits: Limits | None = None) -> Warehouse:
     """Warehouse in directory `path`, attached read-only: for dashboards and checks."""
     return Warehouse.open(path, read_only=True, limits=limits)
-
-
-def is_contention(error: BaseException) -> bool:
-    """Whether `error` says that another writer was first, so that the same transaction may succeed when run again."""
-    if not isinstance(error, duckdb.Error):
-        return False
-    text = str(error).lower()
-    return any(sign in text for sign in _CONTENTION)

@@ -131,13 +131,24 @@ def _replace(connection: duckdb.DuckDBPyConnection, name: str, snapshot: int) ->
 
 
 def _put_views(warehouse: Warehouse, name: str) -> None:
-    """Create those views that the mart reads and that are missing or were written by another version."""
+    """Create those views that the mart reads."""
+    _put(warehouse, _views(name))
+
+
+def put_live_views(warehouse: Warehouse) -> None:
+    """Create the views that read raw tables only: they answer before the first refresh, and always with the latest rows."""
+    marts = set(names())
+    _put(warehouse, [model for model in models().values() if model.kind == "view" and not upstream(model.name) & marts])
+
+
+def _put(warehouse: Warehouse, views: list[Relation]) -> None:
+    """Create those views that are missing or were written by another version."""
     stored = dict(
         warehouse.connection.execute(
             "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'lake' AND NOT internal"
         ).fetchall()
     )
-    for view in _views(name):
+    for view in views:
         mark = f"{view.notes[0]} [model {hashlib.sha256(view.sql.encode()).hexdigest()[:12]}]"
         if stored.get(view.name) != mark:
             warehouse.transaction(lambda connection, view=view, mark=mark: _put_view(connection, view, mark))

@@ -50,6 +50,26 @@ def existing_span_keys(connection: duckdb.DuckDBPyConnection, keys: pl.DataFrame
     return pl.concat(found).unique()
 
 
+def stored_spans(connection: duckdb.DuckDBPyConnection, keys: pl.DataFrame) -> pl.DataFrame:
+    """What the warehouse holds under keys that it is known to hold, to tell a redelivery from another span with its ids.
+
+    Parameters
+    ----------
+    connection, keys
+        As for `existing_span_keys`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns trace_id, span_id, name, kind, started_at, ended_at, quality_flags, attributes (only of invalid ids).
+    """
+    found: list[pl.DataFrame] = []
+    for earliest, latest in start_ranges(keys["started_at"]):
+        part = keys.filter(pl.col("started_at").is_between(earliest, latest))
+        found.append(_looked_up(connection, part, "stored_spans", {"earliest": earliest, "latest": latest}))
+    return pl.concat(found).unique(list(_KEYS), maintain_order=True) if found else pl.DataFrame(schema=_KEYS)
+
+
 def start_ranges(started_at: pl.Series) -> list[tuple[datetime, datetime]]:
     """At most `MOST_RANGES` closed ranges that cover every start time, cut at the widest gaps of `LEAST_GAP` or more.
 
@@ -80,9 +100,14 @@ def start_ranges(started_at: pl.Series) -> list[tuple[datetime, datetime]]:
 def _look_up(
     connection: duckdb.DuckDBPyConnection, keys: pl.DataFrame, query: str, bounds: dict[str, datetime]
 ) -> pl.DataFrame:
+    return _looked_up(connection, keys, query, bounds).cast(pl.Schema(_KEYS))
+
+
+def _looked_up(
+    connection: duckdb.DuckDBPyConnection, keys: pl.DataFrame, query: str, bounds: dict[str, datetime]
+) -> pl.DataFrame:
     connection.register("incoming_keys", keys.select("trace_id", "span_id").unique().to_arrow())
     try:
-        found = connection.execute(sql(query), bounds or None).pl()
+        return connection.execute(sql(query), bounds or None).pl()
     finally:
         connection.unregister("incoming_keys")
-    return found.cast(pl.Schema(_KEYS))

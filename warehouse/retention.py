@@ -28,10 +28,13 @@ _RAW: dict[str, tuple[str | None, str]] = {
     "approvals": ("at", "ingested_at"),
     "rollbacks": ("at", "ingested_at"),
     "overrides": ("at", "ingested_at"),
+    "tool_requests": ("at", "ingested_at"),
+    "redeliveries": (None, "ingested_at"),
     "signals": ("at", "created_at"),
     "incidents": ("last_signal_at", "updated_at"),
     "deliveries": (None, "delivered_at"),
     "dead_letters": (None, "seen_at"),
+    "operational_events": (None, "at"),
 }
 
 # No agent was instrumented before: the stream's own rule for a broken clock.

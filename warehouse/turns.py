@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -21,36 +21,47 @@ _LOOK_S = 0.005  # between two looks at a lock that another process holds
 
 
 @contextmanager
-def turn(file: Path, *, wait_s: float) -> Iterator[None]:
+def turn(file: Path, *, wait_s: float, give_up_at: Callable[[], float] = lambda: float("inf")) -> Iterator[None]:
     """Hold `file`'s lock; the system frees it if the process dies.
 
     Two locks, so that a process that writes without a pause can't keep another from its turn: who waits holds the place
     of the next one, and the writer that comes round again queues behind it.
 
+    Parameters
+    ----------
+    file : Path
+        The lock file; made where it is missing.
+    wait_s : float
+        How long to wait, in seconds.
+    give_up_at : callable
+        An earlier end of the wait, on the monotonic clock; asked again and again, for it may be moved meanwhile.
+
     Raises
     ------
     WarehouseBusyError
-        If the turn did not come within `wait_s` seconds.
+        If the turn did not come in time.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
     with ExitStack() as held:
         with file.with_suffix(".next").open("a") as place:
-            _lock(place, file, deadline, wait_s)
+            _lock(place, file, lambda: min(deadline, give_up_at()))
             handle = held.enter_context(file.open("a"))
-            _lock(handle, file, deadline, wait_s)
+            _lock(handle, file, lambda: min(deadline, give_up_at()))
         yield
 
 
-def _lock(handle: IO[str], file: Path, deadline: float, wait_s: float) -> None:
+def _lock(handle: IO[str], file: Path, deadline: Callable[[], float]) -> None:
     """Lock `handle` until it is closed."""
+    began = time.monotonic()
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now > deadline():
                 raise WarehouseBusyError(
-                    f"another process has been writing for {wait_s:g} s", str(file), "wait for it, or stop it"
+                    f"another process has been writing for {now - began:.0f} s", str(file), "wait for it, or stop it"
                 ) from None
         time.sleep(_LOOK_S)

@@ -10,27 +10,33 @@ import polars as pl
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from pipelines.alerts import store
+from pipelines.alerts import operations, store
 from pipelines.alerts.incidents import Incident, digest
+from pipelines.alerts.operations import OperationalEvent
 from pipelines.batch import header_text
 from pipelines.errors import TransientError
 from pipelines.settings import Settings
 from warehouse import Warehouse
 
 EVENT_TYPE = "plumbline.drift_alert.v1"
-#: How long a broker may take to acknowledge an alert, in seconds.
+OPERATIONAL_EVENT_TYPE = "plumbline.operational_event.v1"
 _PATIENCE_SECONDS = 10.0
 
 
 class Publisher:
-    """Sends undelivered incident states to Kafka (when there is one) and to the console.
+    """Sends undelivered incident states and operational events to Kafka (when there is one) and to the console.
 
     Parameters
     ----------
     producer : KafkaProducer or None
         None where spans come from files and there is no broker.
     console : callable
-        Gets each incident once per state.
+        Gets each incident once per state, and each operational event once.
+
+    Attributes
+    ----------
+    patience_seconds : float
+        How long a broker may take to acknowledge an alert, in seconds.
     """
 
     def __init__(
@@ -38,9 +44,10 @@ class Publisher:
         settings: Settings,
         warehouse: Warehouse,
         producer: KafkaProducer | None,
-        console: Callable[[Incident], None],
+        console: Callable[[Incident | OperationalEvent], None],
     ) -> None:
         self._settings, self._warehouse, self._producer, self._console = settings, warehouse, producer, console
+        self.patience_seconds = _PATIENCE_SECONDS
 
     def publish(self) -> None:
         """Deliver every state not yet delivered, and note it.
@@ -52,7 +59,31 @@ class Publisher:
         """
         self._deliver("console", self._to_console)
         if self._producer is not None:
-            self._deliver(f"kafka:{self._settings.alerts_topic}", self._to_topic)
+            self._deliver(self._topic_channel, self._to_topic)
+
+    def publish_operational(self) -> None:
+        """Deliver every operational event not yet delivered, and note it.
+
+        Raises
+        ------
+        TransientError
+            The broker did not take an event; it stays in the outbox.
+        """
+        for event in (events := operations.undelivered(self._warehouse, "console")):
+            self._console(event)
+        operations.mark_delivered(self._warehouse, "console", events)
+        if self._producer is None:
+            return
+        for event in (events := operations.undelivered(self._warehouse, self._topic_channel)):
+            name = digest(event.event_id, self._topic_channel)
+            self._send(
+                name, OPERATIONAL_EVENT_TYPE, event.event_id, event.document(), "urn:plumbline:operational-event:1"
+            )
+        operations.mark_delivered(self._warehouse, self._topic_channel, events)
+
+    @property
+    def _topic_channel(self) -> str:
+        return f"kafka:{self._settings.alerts_topic}"
 
     def _deliver(self, channel: str, send: Callable[[str, Incident], None]) -> None:
         told: list[tuple[str, Incident]] = []
@@ -66,25 +97,28 @@ class Publisher:
         self._console(incident)
 
     def _to_topic(self, name: str, incident: Incident) -> None:
+        self._send(name, EVENT_TYPE, incident.incident_id, event_data(incident), "urn:plumbline:drift-alert:1")
+
+    def _send(self, name: str, kind: str, subject: str, data: str, schema: str) -> None:
         assert self._producer is not None
         # CloudEvents 1.0, Kafka protocol binding, binary content mode (section 3.2).
         headers = {
             "ce_specversion": "1.0",
             "ce_id": name,
             "ce_source": "/plumbline/stream",
-            "ce_type": EVENT_TYPE,
-            "ce_subject": incident.incident_id,
+            "ce_type": kind,
+            "ce_subject": subject,
             "ce_time": datetime.now(UTC).isoformat(),
-            "ce_dataschema": "urn:plumbline:drift-alert:1",
+            "ce_dataschema": schema,
             "content-type": "application/json",
         }
         try:
             self._producer.send(
                 self._settings.alerts_topic,
-                key=incident.incident_id.encode(),
-                value=event_data(incident).encode(),
+                key=subject.encode(),
+                value=data.encode(),
                 headers=[(key, value.encode()) for key, value in headers.items()],
-            ).get(timeout=_PATIENCE_SECONDS)
+            ).get(timeout=self.patience_seconds)
         except (KafkaError, OSError) as error:
             raise TransientError(
                 f"Kafka did not take an alert ({type(error).__name__})",
@@ -96,17 +130,29 @@ class Publisher:
         """Copy unreadable messages to the dead-letter topic with their original bytes and the reason.
 
         The warehouse table is the record; the topic is for those who watch it. Losing the broker loses no dead letter.
+
+        Raises
+        ------
+        TransientError
+            The broker did not take them all; sent again, some arrive twice.
         """
         if self._producer is None or dead_letters.is_empty():
             return
-        for row in dead_letters.iter_rows(named=True):
-            place = f"{row['topic']}[{row['partition']}]@{row['offset']}"
-            self._producer.send(
-                self._settings.dead_letter_topic,
-                value=row["payload"],
-                headers=header_text(row["reason"], row["detail"], place),
-            )
-        self._producer.flush(timeout=_PATIENCE_SECONDS)
+        try:
+            for row in dead_letters.iter_rows(named=True):
+                place = f"{row['topic']}[{row['partition']}]@{row['offset']}"
+                self._producer.send(
+                    self._settings.dead_letter_topic,
+                    value=row["payload"],
+                    headers=header_text(row["reason"], row["detail"], place),
+                )
+            self._producer.flush(timeout=self.patience_seconds)
+        except (KafkaError, OSError) as error:
+            raise TransientError(
+                f"Kafka did not take a dead letter ({type(error).__name__})",
+                f"topic {self._settings.dead_letter_topic}",
+                "it is in table dead_letters; check the broker",
+            ) from error
 
 
 def event_data(incident: Incident) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
-from warehouse import Warehouse
+from warehouse import Limits, Warehouse, marts
 
 #: Results go to stdout, so that they can be piped; all else goes to stderr.
 out = Console(highlight=False)
@@ -59,14 +59,29 @@ def broker_address(settings: Settings) -> str:
     return address
 
 
-def open_warehouse(settings: Settings) -> Warehouse:
+def open_warehouse(settings: Settings, limits: Limits | None = None) -> Warehouse:
     """Return the home's warehouse, open for writing, with the catalog's tables as the file has them."""
     from pipelines.contracts.catalog import load_catalog
 
-    warehouse = Warehouse.open(settings.warehouse)
+    warehouse = Warehouse.open(settings.warehouse, limits=limits)
+    _note_settings(warehouse, settings)
+    marts.put_live_views(warehouse)
     if settings.catalog is not None:
         store_catalog(warehouse, load_catalog(settings.catalog).tables())
     return warehouse
+
+
+def _note_settings(warehouse: Warehouse, settings: Settings) -> None:
+    """Tell the marts what they depend on, where it is not what they were told."""
+    noted = pl.DataFrame({"run_timeout_seconds": [settings.run_timeout_seconds]})
+    if warehouse.query("SELECT * FROM stream_settings").rows() == noted.rows():
+        return
+
+    def work(connection: Any) -> None:
+        connection.execute("DELETE FROM stream_settings")
+        warehouse.insert(connection, "stream_settings", noted)
+
+    warehouse.transaction(work)
 
 
 def store_catalog(warehouse: Warehouse, tables: dict[str, pl.DataFrame]) -> None:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipelines.alerts.incidents import Incident
+from pipelines.alerts.operations import OperationalEvent
 from pipelines.commands.context import broker_address, err, open_warehouse, out, settings_of, with_options
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
+from warehouse import Limits
+
+if TYPE_CHECKING:
+    from pipelines.stream import Stream
+
+#: A worker waits for a lock in short pieces, between which it can be stopped and says what it waits for.
+WORKER_LIMITS = Limits(memory="1GB", threads=1, busy_timeout_ms=4_000, turn_wait_s=15.0, retries=3)
+_CLOSE_SECONDS = 2.0
 
 
 @contextlib.contextmanager
@@ -34,7 +44,14 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def run_simulation(
-    to: Path, *, seed: int, days: float, workflows: int, rate: float | None, drifts: tuple[str, ...] | None
+    to: Path,
+    *,
+    seed: int,
+    days: float,
+    workflows: int,
+    rate: float | None,
+    drifts: tuple[str, ...] | None,
+    content_bytes: int = 0,
 ) -> object:
     """Generate traffic with progress; return its truth."""
     from pipelines.simulate import DEFAULT_RATE, simulate
@@ -47,6 +64,7 @@ def run_simulation(
             workflows=workflows,
             rate=DEFAULT_RATE if rate is None else rate,
             drifts=drifts,
+            content_bytes=content_bytes,
             progress=update,
         )
 
@@ -59,12 +77,15 @@ def simulate(
     rate: Annotated[float | None, typer.Option(help="Mean runs per hour and workflow.")] = None,
     drift: Annotated[list[str] | None, typer.Option(help="Drift to inject; repeat for several. Default: all.")] = None,
     no_drift: Annotated[bool, typer.Option("--no-drift", help="Inject none.")] = False,
+    content_bytes: Annotated[int, typer.Option(help="Mean bytes of message text on each model call.")] = 0,
 ) -> None:
     """Write a simulated fleet's traffic as OTLP files, with truth.json: what was injected, where, when, how strong."""
     if drift and no_drift:
         raise TerminalError("--drift and --no-drift together", "simulate", "give one of them")
     drifts = () if no_drift else tuple(drift) if drift else None
-    truth = run_simulation(out_dir, seed=seed, days=days, workflows=workflows, rate=rate, drifts=drifts)
+    truth = run_simulation(
+        out_dir, seed=seed, days=days, workflows=workflows, rate=rate, drifts=drifts, content_bytes=content_bytes
+    )
     out.print(
         f"{truth.spans:,} spans of {truth.runs:,} runs in {len(truth.files)} files, {len(truth.drifts)} drifts injected:"  # pyright: ignore[reportAttributeAccessIssue]
         f" {out_dir}",
@@ -72,8 +93,8 @@ def simulate(
     )
 
 
-def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
-    """Publish OTLP files to the topic, bytes unchanged; return (messages, bytes)."""
+def publish_files(files: list[Path], settings: Settings, topic: str | None = None) -> tuple[int, int]:
+    """Publish files to a topic (that of spans unless named), bytes unchanged; return (messages, bytes)."""
     from kafka.errors import KafkaError
 
     from pipelines.errors import TransientError
@@ -82,6 +103,7 @@ def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
 
     address = broker_address(settings)
     _topics(address, settings)
+    topic = topic or settings.topic
     count = size = 0
     total = sum(path.stat().st_size for path in files)
     sender = producer(address)
@@ -92,7 +114,8 @@ def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
                 headers = [(SOURCE_FILE_HEADER, path.name.encode())]
                 for number, (_, _, value) in enumerate(records(path)):
                     # Round robin: no consumer may rely on which partition a span is in.
-                    pending.append(sender.send(settings.topic, value=value, headers=headers, partition=number % 4))
+                    place = number % 4 if topic == settings.topic else None
+                    pending.append(sender.send(topic, value=value, headers=headers, partition=place))
                     count, size = count + 1, size + len(value)
                     if len(pending) >= 5000:
                         _confirmed(pending)
@@ -101,7 +124,7 @@ def publish_files(files: list[Path], settings: Settings) -> tuple[int, int]:
     except KafkaError as error:
         raise TransientError(
             f"Kafka did not take a message ({type(error).__name__})",
-            f"topic {settings.topic} at {address}",
+            f"topic {topic} at {address}",
             "nothing is lost: run the same command again, what arrived twice is dropped",
         ) from error
     finally:
@@ -119,17 +142,30 @@ def _confirmed(pending: list) -> None:  # pyright: ignore[reportMissingTypeArgum
 def produce(
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="OTLP files: JSON lines or length-delimited protobuf.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE…", help="OTLP files: JSON lines or length-delimited protobuf.", show_default=False
+        ),
+    ] = None,
+    outcomes: Annotated[
+        list[str] | None, typer.Option(help="Path or glob of outcome files (JSON); repeat for several.")
+    ] = None,
 ) -> None:
-    """Publish OTLP files to the span topic, bytes unchanged. Starts this home's broker where no other is named."""
+    """Publish OTLP files to the span topic, outcome files to theirs, bytes unchanged.
+
+    Starts this home's broker where no other is named.
+    """
     from pipelines.sources.files import expand
 
     settings = settings_of(context)
-    paths = expand(files)
+    if not files and not outcomes:
+        raise TerminalError("nothing to publish", "produce", "name OTLP files, or outcome files with --outcomes")
+    wanted = [(settings.topic, expand(files or [])), (settings.outcomes_topic, expand(outcomes or []))]
     _start_own_broker(settings)
-    count, size = publish_files(paths, settings)
-    out.print(f"{count:,} messages, {size / 1e6:,.1f} MB published to topic {settings.topic}", markup=False)
+    for topic, paths in wanted:
+        if paths:
+            count, size = publish_files(paths, settings, topic)
+            out.print(f"{count:,} messages, {size / 1e6:,.1f} MB published to topic {topic}", markup=False)
 
 
 def _start_own_broker(settings: Settings) -> None:
@@ -143,63 +179,100 @@ def _start_own_broker(settings: Settings) -> None:
     err.print(f"broker on {address}; `plumbline broker stop` ends it", markup=False, soft_wrap=True)
 
 
-def run_stream(settings: Settings, source: str, files: list[str] | None, *, until_end: bool):
+def run_stream(
+    settings: Settings, source: str, files: list[str] | None, outcomes: list[str] | None = None, *, until_end: bool
+):
     """Run the main job with the console as it is; return its progress counts and the warehouse's path."""
     from pipelines.alerts.publish import Publisher
+    from pipelines.outage import Patience
     from pipelines.sources.files import FileSource
     from pipelines.sources.kafka import KafkaSource, producer
     from pipelines.stream import Stream
 
     sender = None
     if source == "files":
-        if not files:
-            raise TerminalError("--source files needs files", "stream", "add --files GLOB")
-        reader = FileSource(files)
+        if not files and not outcomes:
+            raise TerminalError("--source files needs files", "stream", "add --files GLOB or --outcomes GLOB")
+        reader = FileSource(files or [], outcomes or [])
     elif source == "kafka":
-        if files:
+        if files or outcomes:
             raise TerminalError(
-                "--files without --source files", "stream", "add --source files, or publish them: produce"
+                "--files or --outcomes without --source files", "stream", "add --source files, or publish them: produce"
             )
         address = broker_address(settings)
         _topics(address, settings)
-        reader = KafkaSource(address, settings.topic, settings.group_id)
+        reader = KafkaSource(
+            address,
+            settings.topic,
+            settings.group_id,
+            settings.session_seconds,
+            outcomes_topic=settings.outcomes_topic,
+        )
         sender = producer(address)
     else:
         raise TerminalError(f"unknown source {source!r}", "stream", "use kafka or files")
-    with open_warehouse(settings) as warehouse, progress_bar("spans") as update:
-        stream = Stream(
-            settings,
-            reader,
-            warehouse,
-            Publisher(settings, warehouse, sender, announce),
-            lambda progress: update(progress.spans, None),
+    # The clients' own warnings of each failed connection: an outage is told in one line.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        opened = Patience(settings.outage_seconds, tell, lambda: False).through(
+            lambda: open_warehouse(settings, WORKER_LIMITS)
         )
-        previous = {
-            number: signal.signal(number, lambda *_: stream.stop()) for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        try:
-            err.print(f"reading {reader.name}", markup=False)
-            counts = stream.run(until_end=until_end)
+        with opened as warehouse, progress_bar("spans") as update:
+            stream = Stream(
+                settings,
+                reader,
+                warehouse,
+                Publisher(settings, warehouse, sender, announce),
+                lambda progress: update(progress.spans, None),
+                tell,
+            )
+            with _stopped_by_signals(stream):
+                err.print(f"reading {reader.name}", markup=False)
+                counts = stream.run(until_end=until_end)
             if stream.detection.rewarmed:
                 err.print(f"detectors were warmed up from the warehouse: {stream.detection.rewarmed}", markup=False)
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-            reader.close()
-            if sender is not None:
-                sender.close(timeout=10)
+    finally:
+        reader.close()
+        if sender is not None:
+            # What matters was waited for when it was sent; a broker that is gone must not keep the worker from ending.
+            sender.close(timeout=_CLOSE_SECONDS)
     return counts
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stream: Stream) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C ask the stream to end; asked again, it ends no sooner and no worse."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    previous = {number: signal.signal(number, lambda *_: stream.stop()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def tell(line: str) -> None:
+    """Print what an operator should know, as text."""
+    err.print(line, markup=False, soft_wrap=True)
 
 
 def _topics(address: str, settings: Settings) -> None:
     from pipelines.broker import create_topics
 
-    wanted = {settings.topic: 4, settings.alerts_topic: 1, settings.dead_letter_topic: 1}
+    wanted = {
+        settings.topic: 4,
+        settings.outcomes_topic: 1,
+        settings.alerts_topic: 1,
+        settings.dead_letter_topic: 1,
+    }
     create_topics(address, wanted, timeout_seconds=10.0)
 
 
-def announce(incident: Incident) -> None:
-    """Print an incident on the console, as text."""
+def announce(incident: Incident | OperationalEvent) -> None:
+    """Print an incident or an operational event on the console, as text."""
+    if isinstance(incident, OperationalEvent):
+        tell(f"operational alert {incident.event_id} {incident.kind} · {incident.headline}")
+        return
     err.print(
         f"incident {incident.incident_id} {incident.severity} {incident.state} · {incident.workflow} · "
         f"{', '.join(incident.families)} · since {incident.onset_at:%Y-%m-%d %H:%M} UTC · {incident.headline}",
@@ -212,18 +285,30 @@ def stream(
     context: typer.Context,
     source: Annotated[str, typer.Option(help="kafka or files.")] = "kafka",
     files: Annotated[list[str] | None, typer.Option(help="Path or glob of OTLP files; repeat for several.")] = None,
+    outcomes: Annotated[
+        list[str] | None,
+        typer.Option(help="Path or glob of outcome files (JSON), read after --files; repeat for several."),
+    ] = None,
     until_end: Annotated[bool, typer.Option("--until-end", help="Stop when all that is there is consumed.")] = False,
     catalog: Annotated[Path | None, typer.Option(help="catalog.yaml.")] = None,
     second_opinion: Annotated[
         bool | None, typer.Option("--second-opinion", help="Note on each signal what River's ADWIN says.")
     ] = None,
+    timings: Annotated[bool, typer.Option("--timings", help="Print at the end how long each step took.")] = False,
 ) -> None:
-    """Stream traces through detection into the warehouse: the main job. SIGTERM and Ctrl-C finish the batch in hand."""
+    """Stream traces through detection into the warehouse: the main job. SIGTERM and Ctrl-C finish the batch in hand.
+
+    Start it several times on one home and the workers share the topic's partitions; one of them detects for all.
+    """
     settings = with_options(settings_of(context), catalog=catalog, second_opinion=second_opinion)
-    counts = run_stream(settings, source, files, until_end=until_end)
+    counts = run_stream(settings, source, files, outcomes, until_end=until_end)
     print(
         f"{counts.spans:,} spans from {counts.messages:,} messages in {counts.batches:,} transactions; "
         f"{counts.redelivered:,} redelivered, {counts.flagged:,} flagged, {counts.dead_letters:,} dead letters, "
-        f"{counts.late_spans:,} late; {counts.observations:,} observations, {counts.signals:,} signals",
+        f"{counts.empty_messages:,} empty, {counts.late_spans:,} late; {counts.outcomes:,} late outcomes; "
+        f"{counts.observations:,} observations, {counts.signals:,} signals",
         file=sys.stdout,
     )
+    if timings:
+        steps = ", ".join(f"{step} {seconds:.2f}" for step, seconds in counts.timings.items())
+        print(f"seconds by step (decode to price run beside the rest): {steps}")

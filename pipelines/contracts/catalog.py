@@ -64,6 +64,17 @@ class Objectives(_Entry):
     policy_adherence_ratio: Ratio | None = None
 
 
+Treatment = Literal["keep", "drop", "hash", "mask"]
+
+
+class ContentEntry(_Entry):
+    """What is stored of what people and tools said; what is not named follows the catalog's default, else is kept."""
+
+    messages: Treatment | None = None
+    tool_arguments: Treatment | None = None
+    tool_results: Treatment | None = None
+
+
 class WorkflowEntry(_Entry):
     """A workflow: who answers for it, what counts as done and by when, and what it may cost."""
 
@@ -76,6 +87,7 @@ class WorkflowEntry(_Entry):
     escalation_cost_usd: Usd | None = None
     rollback_objective_minutes: Minutes | None = None
     objectives: Objectives = Objectives()
+    content: ContentEntry = ContentEntry()
 
 
 class ToolEntry(_Entry):
@@ -108,6 +120,7 @@ class Catalog(_Entry):
     """A whole catalog; every section may be absent."""
 
     version: Annotated[int, BeforeValidator(_format_version)] = 1
+    content: ContentEntry = ContentEntry()
     workflows: dict[Name, WorkflowEntry] = {}
     tools: dict[Name, ToolEntry] = {}
     components: tuple[ComponentEntry, ...] = ()
@@ -122,7 +135,7 @@ class Catalog(_Entry):
         return {
             "catalog_workflows": pl.DataFrame(
                 [
-                    {"workflow": name, **entry.model_dump(exclude={"objectives"})}
+                    {"workflow": name, **entry.model_dump(exclude={"objectives", "content"})}
                     for name, entry in self.workflows.items()
                 ],
                 schema=_WORKFLOWS,
@@ -257,7 +270,11 @@ _SECTIONS: dict[str, type[_Entry]] = {
 def _model_at(location: Sequence[str]) -> type[_Entry]:
     if not location:
         return Catalog
-    return Objectives if location[-1] == "objectives" and len(location) > 2 else _SECTIONS.get(location[0], Catalog)
+    if location[-1] == "objectives" and len(location) > 2:
+        return Objectives
+    if location[-1] == "content" and len(location) != 2:
+        return ContentEntry
+    return _SECTIONS.get(location[0], Catalog)
 
 
 def _allowed(model: type[_Entry]) -> str:

@@ -6,7 +6,11 @@ Quiet: Dagster's messages go to its event log below HOME/dagster; what a caller 
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,9 +51,25 @@ def refresh(home: Path) -> RefreshResult:
     TerminalError
         A mart can't be built, or Dagster's configuration is broken.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _signal_handlers_kept():
         warnings.simplefilter("ignore")  # other libraries' deprecations are no business of who refreshes
         return _run(home)
+
+
+@contextmanager
+def _signal_handlers_kept() -> Iterator[None]:
+    """Put the caller's handlers back: Dagster gives SIGTERM that of SIGINT, and leaves it there."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Dagster changes none there, and none may be set
+        return
+    found = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in found.items() if handler is not None}  # None: not Python's
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(home: Path) -> RefreshResult:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .attributes import AttributeTable
+from .content import add_content
 from .fleet import TEMPLATES
 from .table import CHAT, RETRIEVE, RUN, TOOL, Rows
 from .texts import Texts, arguments, hexadecimal
@@ -20,8 +21,8 @@ DIALECTS = ("otel", "openinference", "otel-old")
 _SPEAKS = np.array([DIALECTS.index(template.dialect) for template in TEMPLATES])
 
 
-def span_attributes(spans: Rows, wording: Wording, texts: Texts) -> pa.Array:
-    """Return the attributes of every span, in the dialect of its workflow."""
+def span_attributes(spans: Rows, wording: Wording, texts: Texts, content_bytes: int) -> pa.Array:
+    """Return the attributes of every span, in the dialect of its workflow, with about that much message text."""
     table = AttributeTable(len(spans), texts)
     dialect = _SPEAKS[spans["template"]]
     for number, writers in enumerate((_OTEL, _OPENINFERENCE, _OTEL_OLD)):
@@ -29,6 +30,7 @@ def span_attributes(spans: Rows, wording: Wording, texts: Texts) -> pa.Array:
             rows = np.flatnonzero((dialect == number) & (spans["kind"] == kind))
             if len(rows):
                 write(table, rows, spans.take(rows), wording, texts)
+    add_content(table, spans, dialect, content_bytes, texts)
     return table.build()
 
 

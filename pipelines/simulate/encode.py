@@ -29,7 +29,8 @@ _OK, _ERROR = 0, 2
 class Encoder:
     """Turns sorted rows into messages; holds the vocabulary of one fleet."""
 
-    def __init__(self, members: Sequence[Workflow], policy_bumped: NDArray[np.bool_]) -> None:
+    def __init__(self, members: Sequence[Workflow], policy_bumped: NDArray[np.bool_], content_bytes: int) -> None:
+        self._content_bytes = content_bytes
         self._texts = Texts()
         self._wording = Wording(members, policy_bumped, self._texts)
         self._resources = self._resource_array(members)
@@ -101,7 +102,7 @@ class Encoder:
                 pa.array(np.where(kind == CHAT, _CLIENT, _INTERNAL), pa.int32()),
                 pa.array(spans["start"] * 1000, pa.uint64()),
                 pa.array(spans["end"] * 1000, pa.uint64()),
-                span_attributes(spans, wording, self._texts),
+                span_attributes(spans, wording, self._texts, self._content_bytes),
                 self._events(spans, events),
                 status,
             ],

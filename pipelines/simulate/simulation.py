@@ -49,6 +49,7 @@ def simulate(
     workflows: int = 6,
     rate: float = DEFAULT_RATE,
     drifts: Sequence[str] | None = None,
+    content_bytes: int = 0,
     start: datetime = DEFAULT_START,
     progress: Callable[[int, int], None] | None = None,
 ) -> Truth:
@@ -67,6 +68,8 @@ def simulate(
         Six kinds; more are numbered variants of them.
     drifts : sequence of str, optional
         Drifts to inject, of :data:`DRIFTS`; all that the fleet has a workflow for when not given; ``()`` for none.
+    content_bytes : int
+        Mean bytes of message text on a model call (a tool result gets half); 0 for none.
     start : datetime
         UTC when it has no zone.
     progress : callable, optional
@@ -82,6 +85,7 @@ def simulate(
         ("rate", rate, 1e-3),
         ("workflows", workflows, 1),
         ("seed", seed, 0),
+        ("content-bytes", content_bytes, 0),
     ):
         if not value >= least:
             raise TerminalError(f"{name} is {value}", f"--{name}", f"give at least {least:.3g}")
@@ -98,7 +102,7 @@ def simulate(
     policy_bumped = np.array(
         [changes[index][0].name == "policy" if index in changes else False for index in range(len(members))]
     )
-    encoder = Encoder(members, policy_bumped)
+    encoder = Encoder(members, policy_bumped, content_bytes)
     weights = np.array([member.kind.weight for member in members])
     rates = rate / 12 * weights / weights.mean()
     tally, delivered = Tally(len(members)), 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import polars as pl
@@ -18,6 +19,9 @@ MESSAGE_SCHEMA: dict[str, pl.DataType] = {
     "value": pl.Binary(),
 }
 
+#: Topic names of files that hold outcomes begin so; those of trace files with ``file:``.
+OUTCOME_FILES = "outcomes:"
+
 #: (topic, partition) to the offset of the next message to read.
 Positions = dict[tuple[str, int], int]
 
@@ -30,8 +34,11 @@ class Source(Protocol):
         """What the operator is told the messages come from."""
         ...
 
-    def seek(self, positions: Positions) -> None:
-        """Go on from these offsets; partitions not named start at their beginning."""
+    def seek(self, committed: Callable[[], Positions]) -> None:
+        """Go on from the offsets that the warehouse holds; partitions not named there start at their beginning.
+
+        ``committed`` is asked whenever a partition is handed over: another worker may have committed since.
+        """
         ...
 
     def poll(self, max_messages: int, timeout_seconds: float) -> pl.DataFrame:
@@ -44,15 +51,37 @@ class Source(Protocol):
         """
         ...
 
-    def open_partitions(self) -> set[tuple[str, int]]:
-        """Return the partitions of which more is there than was polled: they hold back the watermark."""
-        ...
-
     #: Whether partitions are read one after the other, so that only the one being read holds back the watermark.
     sequential: bool
 
-    def behind(self, positions: Positions) -> set[tuple[str, int]]:
-        """Return the partitions that hold messages after these positions.
+    def open_partitions(self, taken: Positions) -> set[tuple[str, int]]:
+        """Return the partitions, whoever reads them, that hold back the watermark of detection at these positions.
+
+        Those with messages after them, and those that had some a moment ago.
+
+        Raises
+        ------
+        pipelines.errors.TransientError
+            The log did not answer; try again.
+        """
+        ...
+
+    def skipped(self, committed: Positions) -> Positions:
+        """Return the positions beyond the committed ones to which this reader came without a message on the way."""
+        ...
+
+    def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """Return (position, end) of every partition that this reader reads now.
+
+        Raises
+        ------
+        pipelines.errors.TransientError
+            The log did not answer; try again.
+        """
+        ...
+
+    def restart(self) -> None:
+        """Let go of the connection and read on through a new one, from the warehouse's positions.
 
         Raises
         ------
@@ -62,7 +91,13 @@ class Source(Protocol):
         ...
 
     def at_end(self) -> bool:
-        """Return whether all that is there has been polled."""
+        """Return whether all that was there at the first call has been polled, here or by another worker.
+
+        Raises
+        ------
+        pipelines.errors.TransientError
+            The log did not answer; try again.
+        """
         ...
 
     def close(self) -> None:

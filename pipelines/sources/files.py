@@ -5,14 +5,14 @@ from __future__ import annotations
 import glob
 import mmap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from pipelines.errors import TerminalError
-from pipelines.sources.base import MESSAGE_SCHEMA, Positions
+from pipelines.sources.base import MESSAGE_SCHEMA, OUTCOME_FILES, Positions
 
 #: A length prefix beyond this is no length: the stream of records is out of step from here.
 LONGEST_RECORD_BYTES = 256 * 2**20
@@ -83,12 +83,22 @@ def _delimited(content: mmap.mmap, start: int) -> Iterator[tuple[int, int, bytes
 
 
 class FileSource:
-    """Files read one after the other in the order given; each is a topic ``file:PATH`` with one partition."""
+    """Files read one after the other in the order given; each is a topic ``file:PATH`` with one partition.
+
+    Parameters
+    ----------
+    patterns, outcomes : sequence of str
+        Globs or paths of trace files, and of outcome files: those come last, as topics ``outcomes:PATH``.
+    """
 
     sequential = True
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Sequence[str], outcomes: Sequence[str] = ()) -> None:
         self._paths = expand(patterns)
+        of_outcomes = expand(outcomes)
+        self._topics = {path: f"file:{path}" for path in self._paths}
+        self._topics |= {path: f"{OUTCOME_FILES}{path}" for path in of_outcomes}
+        self._paths += of_outcomes
         self._positions: dict[Path, int] = {}
         self._current: Iterator[tuple[int, int, bytes]] | None = None
         self._index = 0
@@ -96,10 +106,11 @@ class FileSource:
     @property
     def name(self) -> str:
         """What the operator is told."""
-        return f"{len(self._paths)} OTLP file{'s' if len(self._paths) != 1 else ''}"
+        return f"{len(self._paths)} file{'s' if len(self._paths) != 1 else ''}"
 
-    def seek(self, positions: Positions) -> None:
-        """Go on from these byte positions; files not named start at their beginning."""
+    def seek(self, committed: Callable[[], Positions]) -> None:
+        """Go on from the committed byte positions; files not named start at their beginning."""
+        positions = committed()
         self._positions = {path: positions.get((self._topic(path), 0), 0) for path in self._paths}
         self._index, self._current = 0, None
 
@@ -130,18 +141,27 @@ class FileSource:
         self._current = None
         self._index += 1
 
-    @staticmethod
-    def _topic(path: Path) -> str:
-        return f"file:{path}"
+    def _topic(self, path: Path) -> str:
+        return self._topics[path]
 
-    def open_partitions(self) -> set[tuple[str, int]]:
-        """The file being read: the others follow it and hold back no watermark."""
-        return {(self._topic(self._paths[self._index]), 0)} if self._index < len(self._paths) else set()
+    def open_partitions(self, taken: Positions) -> set[tuple[str, int]]:
+        """The first file not wholly taken in: the others follow it and hold back no watermark."""
+        for place, path in enumerate(self._paths):
+            key = (self._topic(path), 0)
+            if place >= self._index or taken.get(key, 0) < self._positions.get(path, 0):
+                return {key}
+        return set()
 
-    def behind(self, positions: Positions) -> set[tuple[str, int]]:
-        """Files longer than the position in them."""
-        topics = {self._topic(path): path.stat().st_size for path in self._paths}
-        return {(topic, 0) for topic, size in topics.items() if size > positions.get((topic, 0), 0)}
+    def skipped(self, committed: Positions) -> Positions:
+        """Nothing: every byte of a file belongs to a record."""
+        return {}
+
+    def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """Nothing: a file that can't be read is an error at once."""
+        return {}
+
+    def restart(self) -> None:
+        """Nothing: there is no connection."""
 
     def at_end(self) -> bool:
         """Whether every file has been read to its end."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,20 +21,27 @@ from pipelines.sources.base import MESSAGE_SCHEMA, Positions
 SOURCE_FILE_HEADER = "plumbline-source-file"
 #: A partition read to its end holds back the watermark this much longer, in seconds: its next message may be on its way.
 IDLE_SECONDS = 5.0
+#: The ends of partitions that other workers read are asked for this often, in seconds.
+_ENDS_SECONDS = 1.0
+#: How long one question to the broker may take, and how long leaving the group, in milliseconds: together they must fit
+#: in the ten seconds within which a worker stops.
+_ANSWER_MS, _CLOSE_MS = 4_000, 2_000
+_ANSWER: dict[str, Any] = {"timeout_ms": _ANSWER_MS}  # Any: the type stubs describe kafka-python 2
 _EPOCH = datetime(1970, 1, 1)
 
 
-def _consumer_options(bootstrap_servers: str) -> dict[str, Any]:
+def _consumer_options(bootstrap_servers: str, session_seconds: float) -> dict[str, Any]:
     return {
         "bootstrap_servers": bootstrap_servers.split(","),
-        "bootstrap_timeout_ms": 10_000,
+        "bootstrap_timeout_ms": _ANSWER_MS,
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
         "isolation_level": "read_committed",
         "max_poll_records": 5000,
         "max_partition_fetch_bytes": 4 * 2**20,
         "max_poll_interval_ms": 600_000,
-        "session_timeout_ms": 15_000,  # how long a dead worker keeps its partitions from the others
+        "session_timeout_ms": int(session_seconds * 1000),
+        "heartbeat_interval_ms": int(session_seconds * 1000 / 5),
     }
 
 
@@ -59,7 +67,14 @@ class _Seeker(ConsumerRebalanceListener):
 
 
 class KafkaSource:
-    """One worker of the consumer group on the span topic.
+    """One worker of the consumer group on the span topic, and on the topic of late outcomes.
+
+    Parameters
+    ----------
+    outcomes_topic : str
+        Read beside the spans; never holds back the watermark, which is a matter of spans alone.
+    session_seconds : float
+        How long a dead worker keeps its partitions from the others, in seconds.
 
     Raises
     ------
@@ -69,41 +84,82 @@ class KafkaSource:
 
     sequential = False
 
-    def __init__(self, bootstrap_servers: str, topic: str, group_id: str) -> None:
-        self._servers, self._topic = bootstrap_servers, topic
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        group_id: str,
+        session_seconds: float = 15.0,
+        *,
+        outcomes_topic: str | None = None,
+    ) -> None:
+        self._servers, self._topic, self._group_id = bootstrap_servers, topic, group_id
+        self._session_seconds = session_seconds
+        self._topics = [topic] if outcomes_topic is None else [topic, outcomes_topic]
+        self._committed: Callable[[], Positions] = dict
+        #: Of assigned partitions: the offset after the last message polled, or the one sought.
         self._positions: Positions = {}
-        self._end: dict[TopicPartition, int] | None = None
+        self._to_seek: list[TopicPartition] = []
+        self._goal: Positions | None = None
+        self._first: Positions = {}
+        self._ends: Positions = {}
+        self._ends_at = float("-inf")
         self._idle_since: dict[tuple[str, int], float] = {}
+        self._consumer = self._connected()
+
+    def _connected(self) -> KafkaConsumer:
         try:
-            self._consumer = KafkaConsumer(group_id=group_id, **_consumer_options(bootstrap_servers))
+            options = _consumer_options(self._servers, self._session_seconds)
+            return KafkaConsumer(group_id=self._group_id, **options)
         except (KafkaError, OSError) as error:
-            raise _unreachable(bootstrap_servers, error) from error
+            raise _unreachable(self._servers, error) from error
 
     @property
     def name(self) -> str:
         """What the operator is told."""
-        return f"Kafka {self._servers}, topic {self._topic}"
+        return f"Kafka {self._servers}, topic {' and '.join(self._topics)}"
 
-    def seek(self, positions: Positions) -> None:
-        """Go on from these offsets in whatever partitions the group assigns."""
-        self._positions = dict(positions)
-        self._consumer.subscribe(topics=[self._topic], listener=_Seeker(self))
+    def seek(self, committed: Callable[[], Positions]) -> None:
+        """Go on from the warehouse's offsets in whatever partitions the group assigns, now and later."""
+        self._committed = committed
+        self._consumer.subscribe(topics=self._topics, listener=_Seeker(self))
+
+    def restart(self) -> None:
+        """Leave the group, and join it again with a new consumer."""
+        old, self._consumer = self._consumer, self._connected()
+        _close(old)
+        self._positions.clear()
+        self.seek(self._committed)
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
-        """Take over partitions at the warehouse's positions."""
+        """Take over partitions at the warehouse's positions of this moment: whoever read them before has committed."""
+        self._to_seek = [*partitions]  # until it is done: a locked catalog is asked again by the next poll
+        committed = self._committed()
         for partition in partitions:
-            offset = self._positions.get((partition.topic, partition.partition))
-            if offset is not None:
-                self._consumer.seek(partition, offset)
+            key = (partition.topic, partition.partition)
+            self._positions.pop(key, None)
+            if key in committed:
+                self._consumer.seek(partition, committed[key])
+                self._positions[key] = committed[key]
+            else:
+                self._consumer.seek_to_beginning(partition)  # never where the group's own offsets say
+        self._to_seek = []
 
     def revoked(self, partitions: Sequence[TopicPartition]) -> None:
-        """Another worker reads these from now on."""
+        """Another worker reads these from now on; what is in hand of them is fenced off when it is committed."""
+        self._to_seek = [each for each in self._to_seek if each not in partitions]
+        for partition in partitions:
+            self._positions.pop((partition.topic, partition.partition), None)
 
     def poll(self, max_messages: int, timeout_seconds: float) -> pl.DataFrame:
         """Return the next messages of the assigned partitions."""
+        if self._to_seek:
+            self.assigned(self._to_seek)
         try:
             polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=max_messages)
         except (KafkaError, OSError) as error:
+            # Whatever the client had taken out of its buffers for this call is fetched again.
+            self._to_seek += [each for each in self._consumer.assignment() if each not in self._to_seek]
             raise _unreachable(self._servers, error) from error
         frames = [_frame(records) for records in polled.values() if records]
         for partition, records in polled.items():
@@ -111,56 +167,96 @@ class KafkaSource:
                 self._positions[(partition.topic, partition.partition)] = records[-1].offset + 1
         return pl.concat(frames) if frames else pl.DataFrame(schema=MESSAGE_SCHEMA)
 
-    def open_partitions(self) -> set[tuple[str, int]]:
-        """Assigned partitions not yet read up to their high watermark, or not long enough to call them idle."""
+    def open_partitions(self, taken: Positions) -> set[tuple[str, int]]:
+        """Partitions of the topic with messages after these positions, or not for long enough without to be idle."""
         now = time.monotonic()
+        ends = self._known_ends()
+        if not ends:
+            return {(self._topic, -1)}  # the topic's partitions are not known yet: anything may still come
         waiting: set[tuple[str, int]] = set()
-        assignment = self._consumer.assignment()
-        if not assignment:
-            return {(self._topic, -1)}  # the group has not settled: anything may still come
-        for partition in assignment:
-            key = (partition.topic, partition.partition)
-            high = self._consumer.highwater(partition)
-            if high is None or self._positions.get(key, 0) < high:
+        for key, end in ends.items():
+            if taken.get(key, self._first.get(key, 0)) < end:
                 self._idle_since.pop(key, None)
                 waiting.add(key)
             elif now - self._idle_since.setdefault(key, now) < IDLE_SECONDS:
                 waiting.add(key)
         return waiting
 
-    def behind(self, positions: Positions) -> set[tuple[str, int]]:
-        """Partitions of the topic, whoever reads them, with messages after these positions."""
+    def _known_ends(self) -> Positions:
+        """The end of every partition: what the fetches say where all are read here, else asked for once a second."""
+        numbers = self._consumer.partitions_for_topic(self._topic) or set()
+        assigned = self._consumer.assignment()
+        own = {partition.partition: partition for partition in assigned if partition.topic == self._topic}
+        highs = {(self._topic, number): self._consumer.highwater(own[number]) for number in numbers if number in own}
+        known = {key: high for key, high in highs.items() if high is not None}
+        if len(known) < len(numbers) or any(key not in self._first for key in known):
+            now = time.monotonic()
+            if now - self._ends_at >= _ENDS_SECONDS or len(self._ends) < len(numbers):
+                self._ends, self._ends_at = self._asked([TopicPartition(self._topic, each) for each in numbers]), now
+            known = {key: max(end, known.get(key, end)) for key, end in self._ends.items()}
+        return known
+
+    def _asked(self, partitions: list[TopicPartition]) -> Positions:
+        """Ask the broker for the ends, and for the beginnings not known yet."""
+        keys = {partition: (partition.topic, partition.partition) for partition in partitions}
+        new = [partition for partition, key in keys.items() if key not in self._first]
         try:
-            numbers = self._consumer.partitions_for_topic(self._topic) or set()
-            partitions = [TopicPartition(self._topic, number) for number in numbers]
-            first, end = self._consumer.beginning_offsets(partitions), self._consumer.end_offsets(partitions)
+            if new:
+                first = self._consumer.beginning_offsets(new, **_ANSWER)
+                self._first.update({keys[partition]: offset for partition, offset in first.items()})
+            ends = self._consumer.end_offsets(partitions, **_ANSWER) if partitions else {}
         except (KafkaError, OSError) as error:
             raise _unreachable(self._servers, error) from error
-        keys = {partition: (partition.topic, partition.partition) for partition in partitions}
-        return {key for partition, key in keys.items() if end[partition] > positions.get(key, first[partition])}
+        return {keys[partition]: end for partition, end in ends.items()}
 
-    def at_end(self) -> bool:
-        """Whether everything that was there at the first call has been polled."""
-        assignment = self._consumer.assignment()
-        if self._end is None:
-            if not assignment:
-                return False
+    def skipped(self, committed: Positions) -> Positions:
+        """Where transaction markers, which are offsets without a message, were passed over.
+
+        To be asked with nothing in hand: all that was polled is committed.
+        """
+        passed: Positions = {}
+        for partition in self._consumer.assignment():
+            key = (partition.topic, partition.partition)
+            first = self._first.get(key, 0)
+            at = self._positions.get(key, first)
+            if committed.get(key, first) != at:
+                continue
             try:
-                self._end = self._consumer.end_offsets(list(assignment))
+                position = self._consumer.position(partition, timeout_ms=_ANSWER_MS)
             except (KafkaError, OSError) as error:
                 raise _unreachable(self._servers, error) from error
-        return all(self._read(partition) >= end for partition, end in self._end.items())
+            if position is not None and position > at:
+                passed[key] = position
+        return passed
 
-    def _read(self, partition: TopicPartition) -> int:
-        known = self._positions.get((partition.topic, partition.partition))
-        if partition not in self._consumer.assignment():
-            return known or 0
-        # Transaction markers are offsets without a message: the consumer's own position passes over them.
-        return max(known or 0, self._consumer.position(partition, timeout_ms=5000) or 0)
+    def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """Return (position, end) of every assigned partition, the end fresh from the broker."""
+        assigned = list(self._consumer.assignment())
+        ends = self._asked(assigned)
+        return {key: (self._positions.get(key, self._first[key]), end) for key, end in ends.items()}
+
+    def at_end(self) -> bool:
+        """Whether everything that was there at the first call has been polled here or committed by another worker."""
+        if self._goal is None:
+            found = {topic: self._consumer.partitions_for_topic(topic) or set() for topic in self._topics}
+            self._goal = self._asked(
+                [TopicPartition(topic, each) for topic, numbers in found.items() for each in numbers]
+            )
+        left = {key: end for key, end in self._goal.items() if self._positions.get(key, self._first[key]) < end}
+        if not left:
+            return True
+        committed = self._committed()
+        return all(committed.get(key, self._first[key]) >= end for key, end in left.items())
 
     def close(self) -> None:
         """Leave the group."""
-        self._consumer.close()
+        _close(self._consumer)
+
+
+def _close(consumer: KafkaConsumer) -> None:
+    # A broker that is gone must not keep a worker from ending, nor a new consumer from taking over.
+    with contextlib.suppress(KafkaError, OSError):
+        consumer.close(timeout_ms=_CLOSE_MS)
 
 
 def _frame(records: Sequence[Any]) -> pl.DataFrame:

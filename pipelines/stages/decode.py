@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from pipelines.contracts.otlp import trace_handler
 from pipelines.stages.attributes import attribute_frame
+from pipelines.stages.lenient import is_request, mended_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Decoded:
     Attributes
     ----------
     spans : pl.DataFrame
-        One row per span: message (row of the batch), resource, scope, trace_id, span_id, parent_span_id, name,
+        One row per span: message (row of the batch), resource, scope, scope_version, trace_id, span_id, parent_span_id, name,
         started_ns, ended_ns, status_code, status_message.
     attributes, resource_attributes, event_attributes : pl.DataFrame
         One row per attribute, see :func:`pipelines.stages.attributes.attribute_frame`; ``owner`` is a row of spans, a
@@ -35,6 +36,10 @@ class Decoded:
         One row per span event: span (row of spans), at_ns, name.
     dead : pl.DataFrame
         message, reason, detail.
+    mended : list of int
+        Rows of messages that were read by :mod:`pipelines.stages.lenient`.
+    empty : int
+        How many messages were requests without a span, which OTLP allows.
     """
 
     spans: pl.DataFrame
@@ -43,6 +48,8 @@ class Decoded:
     events: pl.DataFrame
     event_attributes: pl.DataFrame
     dead: pl.DataFrame
+    mended: list[int]
+    empty: int
 
 
 _LEAF: dict[str, Any] = dict.fromkeys(
@@ -65,7 +72,7 @@ _SPAN = pl.Struct(
         "status": pl.Struct({"message": pl.String, "code": pl.String}),
     }
 )
-_SCOPE_SPANS = pl.Struct({"scope": pl.Struct({"name": pl.String}), "spans": pl.List(_SPAN)})
+_SCOPE_SPANS = pl.Struct({"scope": pl.Struct({"name": pl.String, "version": pl.String}), "spans": pl.List(_SPAN)})
 _REQUEST: dict[str, Any] = {
     "resourceSpans": pl.List(
         pl.Struct({"resource": pl.Struct({"attributes": _ATTRIBUTES}), "scopeSpans": pl.List(_SCOPE_SPANS)})
@@ -99,12 +106,13 @@ def decode(messages: pl.DataFrame) -> Decoded:
             json.append(row)
         else:
             protobuf.append(row)
+    mended: list[int] = []
     parts: list[tuple[list[int], pa.Array, dict[str, str]]] = []
     for rows, reader, names, reason in (
         (protobuf, _read_protobuf, _SNAKE, "invalid_protobuf"),
         (json, _read_json, _CAMEL, "invalid_json"),
     ):
-        for good, column in _read_or_halve(rows, values, reader, reason, dead):
+        for good, column in _read_or_halve(rows, values, reader, reason, dead, mended):
             parts.append((good, column, names))
     tables = _Tables()
     for good, column, names in parts:
@@ -112,8 +120,14 @@ def decode(messages: pl.DataFrame) -> Decoded:
     decoded = tables.finish()
     silent = set(protobuf) | set(json)
     silent -= set(decoded["spans"]["message"].unique().to_list()) | {row for row, *_ in dead}
-    dead.extend((row, "no_spans", "readable, but holds no OTLP span") for row in sorted(silent))
-    return Decoded(**decoded, dead=pl.DataFrame(sorted(dead), schema=_DEAD_SCHEMA, orient="row"))
+    other = sorted(row for row in silent if not is_request(values[row]))
+    dead.extend((row, "no_spans", "readable, but no OTLP request and without a span") for row in other)
+    return Decoded(
+        **decoded,
+        dead=pl.DataFrame(sorted(dead), schema=_DEAD_SCHEMA, orient="row"),
+        mended=mended,
+        empty=len(silent) - len(other),
+    )
 
 
 def _read_protobuf(values: list[bytes]) -> pa.Array:
@@ -130,12 +144,17 @@ def _read_json(values: list[bytes]) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
+def _read_leniently(values: list[bytes]) -> pa.Array:
+    return _read_json([mended_json(value) for value in values])
+
+
 def _read_or_halve(
     rows: list[int],
     values: list[bytes],
     reader: Callable[[list[bytes]], pa.Array],
     reason: str,
     dead: list[tuple[int, str, str]],
+    mended: list[int],
 ) -> list[tuple[list[int], pa.Array]]:
     if not rows:
         return []
@@ -145,12 +164,16 @@ def _read_or_halve(
         if len(rows) == 1:
             # A few protobuf requests begin like white space or a brace and a few JSON documents like protobuf.
             if reason == "invalid_protobuf" and values[rows[0]].lstrip()[:1] == b"{":
-                return _read_or_halve(rows, values, _read_json, "invalid_json", dead)
+                return _read_or_halve(rows, values, _read_json, "invalid_json", dead, mended)
+            if reason == "invalid_json" and reader is _read_json:
+                found = _read_or_halve(rows, values, _read_leniently, reason, dead, mended)
+                mended += rows if found else []
+                return found
             dead.append((rows[0], reason, " ".join(str(error).split())[:200]))
             return []
     middle = len(rows) // 2
-    left = _read_or_halve(rows[:middle], values, reader, reason, dead)
-    return left + _read_or_halve(rows[middle:], values, reader, reason, dead)
+    left = _read_or_halve(rows[:middle], values, reader, reason, dead, mended)
+    return left + _read_or_halve(rows[middle:], values, reader, reason, dead, mended)
 
 
 _SNAKE = {name: name for name in ("resource", "attributes", "scope_spans", "scope", "name", "spans", "trace_id")}
@@ -202,6 +225,7 @@ class _Tables:
                     "message": pl.Series(rows, dtype=pl.UInt32).gather(of_message.gather(resource)),
                     "resource": resource + self.resources,
                     "scope": pl.Series(_field(scopes, names["scope"], "name")).gather(of_scope),
+                    "scope_version": pl.Series(_field(scopes, names["scope"], "version")).gather(of_scope),
                     "trace_id": _hex(_field(spans, names["trace_id"])),
                     "span_id": _hex(_field(spans, names["span_id"])),
                     "parent_span_id": _hex(_field(spans, names["parent_span_id"])),
@@ -249,6 +273,7 @@ _EMPTY: dict[str, dict[str, Any]] = {
         "message": pl.UInt32,
         "resource": pl.UInt32,
         "scope": pl.String,
+        "scope_version": pl.String,
         "trace_id": pl.String,
         "span_id": pl.String,
         "parent_span_id": pl.String,

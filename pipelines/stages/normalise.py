@@ -11,11 +11,18 @@ from hashlib import blake2b
 
 import polars as pl
 
-from pipelines.contracts.dialects import kinds, span_aliases
-from pipelines.stages.attributes import pivot
+from pipelines.contracts.content import ContentPolicy
+from pipelines.contracts.dialects import dialects, kept_keys, kinds, span_aliases
+from pipelines.stages.attributes import Keyed, pivot
+from pipelines.stages.counts import counted
 from pipelines.stages.decode import Decoded
+from pipelines.stages.embedded import embedded
 from pipelines.stages.facts import span_facts
-from pipelines.stages.mask import masked
+from pipelines.stages.failures import with_failures
+from pipelines.stages.gaps import package_gaps
+from pipelines.stages.mask import LONGEST_NAME, cut_name, masked, pseudonymised
+from pipelines.stages.protect import protected
+from pipelines.stages.requests import requested_tools
 from pipelines.stages.rest import rest_json
 
 #: Spans before this are clock errors: no agent instrumentation existed.
@@ -38,7 +45,35 @@ _FROM_RESOURCE = (
     "service_version",
     "session_id",
 )
-_TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+#: Every other text column: names, versions and ids.
+_TEXTS = (
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "session_id",
+    "workflow",
+    "agent",
+    "agent_version",
+    "prompt_version",
+    "policy_version",
+    "release",
+    "environment",
+    "team",
+    "cost_center",
+    "mode",
+    "error_type",
+    "provider",
+    "request_model",
+    "response_model",
+    "finish_reason",
+    "tool_name",
+    "tool_call_id",
+    "tool_effect",
+    "compensates",
+    "source_ids",
+)
+_WORKFLOW = pl.coalesce("workflow", "agent", "service_name", pl.lit("unknown")).str.head(200)
+KEEP_ALL = ContentPolicy()
 _LATEST_NS = 9_223_372_036_000_000_000
 
 
@@ -51,14 +86,22 @@ class Normalised:
     spans : pl.DataFrame
         One row per span, the columns of the warehouse table ``spans`` but for cost.
     facts : dict of str to pl.DataFrame
-        Rows for the tables outcomes, policy_decisions, approvals, rollbacks, overrides.
+        Rows for the tables outcomes, policy_decisions, approvals, rollbacks, overrides, tool_requests.
     """
 
     spans: pl.DataFrame
     facts: dict[str, pl.DataFrame]
 
 
-def normalise(decoded: Decoded, messages: pl.DataFrame, *, now: datetime, max_attribute_bytes: int) -> Normalised:
+def normalise(
+    decoded: Decoded,
+    messages: pl.DataFrame,
+    *,
+    now: datetime,
+    max_attribute_bytes: int,
+    policy: ContentPolicy = KEEP_ALL,
+    hash_key: str = "",
+) -> Normalised:
     """Return the canonical form of a decoded batch.
 
     Parameters
@@ -70,47 +113,78 @@ def normalise(decoded: Decoded, messages: pl.DataFrame, *, now: datetime, max_at
         The reader's clock, UTC without zone: a span more than a day ahead of it has a broken clock.
     max_attribute_bytes : int
         Longer attribute values are cut and flagged, in bytes.
+    policy : ContentPolicy
+        What may be stored of what people and tools said, per workflow as the span itself names it.
+    hash_key : str
+        Keys the digests that stand in for hashed content and for ids that hold a secret.
     """
     rows = len(decoded.spans)
-    columns, used = pivot(decoded.attributes, rows, span_aliases())
-    used &= ~decoded.attributes["key"].is_in(
-        span_aliases().filter(pl.col("column") == "tool_arguments")["key"].to_list()
-    )
+    keyed, of_resources = Keyed(decoded.attributes), Keyed(decoded.resource_attributes)
+    of_events = Keyed(decoded.event_attributes)
+    columns, used = pivot(keyed, rows, span_aliases())
+    for key in kept_keys():
+        for code in keyed.spellings.get(key, ()):
+            used[keyed.rows(code)] = False
     resources = int(decoded.spans["resource"].max() or 0) + 1  # pyright: ignore[reportArgumentType]
     resource_columns, resource_used = pivot(
-        decoded.resource_attributes, resources, span_aliases().filter(pl.col("column").is_in(_FROM_RESOURCE))
+        of_resources, resources, span_aliases().filter(pl.col("column").is_in(_FROM_RESOURCE))
     )
     of_resource = decoded.spans["resource"]
-    frame = decoded.spans.hstack(columns).hstack(
+    frame = decoded.spans.hstack(_merged(columns, embedded(keyed, rows))).hstack(
         resource_columns.select(pl.all().gather(of_resource).name.prefix("resource_"))
     )
     message = messages.select("topic", "partition", "offset", "source_file").select(
         pl.all().gather(decoded.spans["message"])
     )
-    rest, cut = rest_json(decoded, used, resource_used, max_attribute_bytes)
-    frame = frame.hstack(message).with_columns(attributes=rest, cut=cut)
+    frame = frame.hstack(message)
     frame = frame.with_columns(
         pl.coalesce(name, f"resource_{name}").alias(name) for name in _FROM_RESOURCE
-    ).with_columns(kind=_kind())
-    frame = _identified(frame)
+    ).with_columns(kind=_kind(frame))
+    named = frame.select("kind", workflow=_WORKFLOW)
+    own, shared, told = protected(
+        (keyed, ~used), (of_resources, ~resource_used), of_events, decoded.events, named, policy, hash_key
+    )
+    rest, cut = rest_json(decoded, own, shared, told, max_attribute_bytes)
+    frame = frame.with_columns(attributes=rest, cut=cut)
+    frame = _identified(frame, messages["value"])
     frame = _timed(frame, now)
-    frame = _counted(frame)
+    frame = counted(frame)
     frame = _named(frame, decoded)
-    facts = span_facts(decoded, frame)
+    frame = with_failures(frame.with_columns(package_gaps(frame.select("scope", "scope_version"))), keyed)
+    frame = pseudonymised(frame, _TEXTS, hash_key)
+    facts = {**span_facts(decoded, frame, keyed, of_events), "tool_requests": _tool_requests(frame, keyed)}
+    facts = {
+        name: pseudonymised(stated, [column for column in stated.columns if column != "topic"], hash_key)
+        for name, stated in facts.items()
+    }
     return Normalised(frame.select(_canonical(now)), facts)
 
 
-def _kind() -> pl.Expr:
-    tables = kinds()
+def _merged(columns: pl.DataFrame, inside: dict[str, pl.Series]) -> pl.DataFrame:
+    """Canonical columns with what JSON texts say where no attribute of its own does."""
+    if not inside:
+        return columns
+    merged = columns.with_columns(
+        columns[name].fill_null(values) if name in columns.columns else values for name, values in inside.items()
+    )
+    if "invoked_model" not in inside:
+        return merged
+    # OpenInference's model_name is the model that answered where the request's is told apart from it.
+    asked = pl.col("invoked_model").is_not_null()
+    return merged.with_columns(
+        request_model=pl.coalesce("invoked_model", "request_model"),
+        response_model=pl.coalesce("response_model", pl.when(asked).then(pl.col("request_model"))),
+    )
 
-    def by(column: str) -> pl.Expr:
-        return pl.col(column).str.to_lowercase().replace_strict(tables[column], default=None, return_dtype=pl.String)
+
+def _kind(frame: pl.DataFrame) -> pl.Expr:
+    def by(column: str, table: dict[str, str]) -> pl.Expr:
+        # Vercel's operation.name ends with the name of the function.
+        word = pl.col(column).str.to_lowercase().str.split(" ").list.first()
+        return word.replace_strict(table, default=None, return_dtype=pl.String)
 
     return pl.coalesce(
-        by("own_kind"),
-        by("operation"),
-        by("span_kind"),
-        by("request_type"),
+        *(by(column, table) for column, table in kinds().items() if frame[column].null_count() < len(frame)),
         pl.when(pl.col("tool_name").is_not_null()).then(pl.lit("tool")),
         # An agent span of older packages repeats the model's name and its children's usage: the agent's name decides.
         pl.when(
@@ -121,11 +195,18 @@ def _kind() -> pl.Expr:
     )
 
 
-def _identified(frame: pl.DataFrame) -> pl.DataFrame:
-    """Pad short ids as 64-bit tracers are, and give spans without any id one that follows from their content."""
-    anonymous = (pl.col("trace_id") == "") | (pl.col("span_id") == "")
-    content = pl.concat_str("name", "started_ns", "ended_ns", "trace_id", "span_id", "attributes", separator="\x1f")
-    digest = _digests(frame.select(pl.when(anonymous).then(content)).to_series())
+def _identified(frame: pl.DataFrame, values: pl.Series) -> pl.DataFrame:
+    """Pad short ids as 64-bit tracers are, and give spans without any id one that follows from their message's content."""
+    anonymous = frame.select((pl.col("trace_id") == "") | (pl.col("span_id") == "")).to_series()
+    digest = pl.Series([None], dtype=pl.String).new_from_index(0, len(frame))
+    if anonymous.any():
+        rows = frame.filter(anonymous)
+        sent = {row: blake2b(values[row], digest_size=8).hexdigest() for row in rows["message"].unique()}
+        # The same message sent again gives the same ids; like spans of different messages, or twice in one, stay apart.
+        origin = pl.col("message").replace_strict(sent, return_dtype=pl.String)
+        number = pl.int_range(pl.len()).over("message")
+        content = pl.concat_str(origin, number, "name", "started_ns", "trace_id", "span_id", separator="\x1f")
+        digest = digest.scatter(anonymous.arg_true(), _digests(rows.select(content).to_series()))
     return frame.with_columns(
         bad_trace_id=pl.col("trace_id").str.len_bytes() != 32,
         bad_span_id=pl.col("span_id").str.len_bytes() != 16,
@@ -139,6 +220,15 @@ def _identified(frame: pl.DataFrame) -> pl.DataFrame:
             pl.col("parent_span_id").str.zfill(16).str.head(64)
         ),
     )
+
+
+def _where(frame: pl.DataFrame, chosen: pl.Series, text: pl.Expr) -> pl.Series:
+    """Text of the chosen rows only, null elsewhere: an expression in a condition would be computed for every row."""
+    if not chosen.any():
+        return pl.Series([None], dtype=pl.String).new_from_index(0, len(frame))
+    places = chosen.arg_true()
+    found = frame[places].select(text=text)["text"]
+    return pl.Series([None], dtype=pl.String).new_from_index(0, len(frame)).scatter(places, found)
 
 
 def _digests(texts: pl.Series) -> pl.Series:
@@ -168,30 +258,21 @@ def _timed(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
     )
 
 
-def _counted(frame: pl.DataFrame) -> pl.DataFrame:
-    """Token counts on model-call spans only: agent spans repeat the sum of their children's."""
-    model = pl.col("kind") == "model"
-
-    def valid(name: str) -> pl.Expr:
-        return pl.col(name).is_finite() & pl.col(name).is_between(0, 1e12)
-
-    frame = frame.with_columns(
-        invalid_tokens=pl.any_horizontal(~valid(name) & pl.col(name).is_not_null() for name in _TOKENS),
-    ).with_columns(
-        pl.when(model & valid(name)).then(pl.col(name).cast(pl.Int64, strict=False)).alias(name) for name in _TOKENS
-    )
-    beyond = pl.col("cached_input_tokens") > pl.col("input_tokens")
-    return frame.with_columns(
-        # Only a dialect that reports cached tokens beside the input can have more of them than input: the total is both.
-        cached_beside_input=beyond,
-        input_tokens=pl.when(beyond)
-        .then(pl.col("input_tokens") + pl.col("cached_input_tokens"))
-        .otherwise(pl.col("input_tokens")),
-    )
-
-
 def _named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
-    exceptions = _exceptions(decoded, len(frame))
+    entity = pl.coalesce("entity_name", "name")
+    frame = frame.with_columns(
+        agent=pl.coalesce("agent", pl.when(pl.col("kind") == "agent").then("entity_name")),
+        # A tool span whose package has no key for the tool's name is named after it.
+        tool_name=pl.coalesce(
+            "tool_name",
+            pl.when((pl.col("kind") == "tool") & (entity != "")).then(
+                entity.str.replace(r"^(?:execute_tool|running tool:?) ", "").str.strip_suffix(".tool").str.head(200)
+            ),
+        ),
+        provider=_provider(frame),
+        exception_type=_exceptions(decoded, len(frame)),
+        lenient_json=pl.col("message").is_in(decoded.mended) if decoded.mended else pl.lit(False),
+    )
     return frame.with_columns(
         workflow_rank=pl.when(pl.col("workflow").is_not_null())
         .then(1)
@@ -201,30 +282,48 @@ def _named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
         .then(3)
         .otherwise(4)
         .cast(pl.Int8),
-        workflow=pl.coalesce("workflow", "agent", "service_name", pl.lit("unknown")).str.head(200),
+        workflow=_WORKFLOW,
         release=pl.coalesce("release", "service_version"),
         status=pl.col("status_code").replace_strict({0: "unset", 1: "ok", 2: "error"}, return_dtype=pl.String),
-        error_type=pl.coalesce("error_type", exceptions),
         mode=pl.col("mode").str.to_lowercase().fill_null("live"),
-        dialect=pl.when(pl.col("seen_openinference").is_not_null())
-        .then(pl.lit("openinference"))
-        .when(pl.col("scope") == "pydantic-ai")
-        .then(pl.lit("pydantic-ai"))
-        .when(pl.col("seen_traceloop").is_not_null())
-        .then(pl.lit("openllmetry"))
-        .when(pl.col("seen_provider_name").is_not_null())
-        .then(pl.lit("otel"))
-        .when(pl.col("seen_system").is_not_null())
-        .then(pl.lit("otel-old"))
-        .when(pl.col("seen_operation").is_not_null())
-        .then(pl.lit("otel"))
-        .otherwise(pl.lit("unknown")),
+        dialect=_dialect(frame),
         tool_arguments_shape=_digests(
-            frame.select(pl.when(pl.col("kind") == "tool").then(_shape(pl.col("tool_arguments")))).to_series()
+            _where(
+                frame,
+                (frame["kind"] == "tool") & frame["tool_arguments"].is_not_null(),
+                _shape(pl.col("tool_arguments")),
+            )
         ),
         tool_effect=pl.col("tool_effect").str.to_lowercase(),
-        name=masked(pl.col("name")).str.head(500),
+        name=cut_name(masked(pl.col("name").str.head(4 * LONGEST_NAME))),
     )
+
+
+def _dialect(frame: pl.DataFrame) -> pl.Expr:
+    signs = [
+        pl.when(pl.col(column) == value if value else pl.col(column).is_not_null()).then(pl.lit(dialect))
+        for dialect, _, column, value in dialects().iter_rows()
+        if frame[column].null_count() < len(frame)
+    ]
+    return pl.coalesce(*signs, pl.lit("unknown"))
+
+
+#: Vercel's names of providers (the part before the dot: ``anthropic.messages``) that OTel knows by another one.
+_VERCEL_PROVIDERS = {
+    "amazon-bedrock": "aws.bedrock",
+    "azure": "azure.ai.openai",
+    "azure-openai": "azure.ai.openai",
+    "google": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "xai": "x_ai",
+}
+
+
+def _provider(frame: pl.DataFrame) -> pl.Expr:
+    if frame["vercel_provider"].null_count() == len(frame):
+        return pl.col("provider")
+    name = pl.col("vercel_provider").str.split(".").list.first()
+    return pl.coalesce(name.replace(_VERCEL_PROVIDERS), "provider")
 
 
 def _exceptions(decoded: Decoded, rows: int) -> pl.Series:
@@ -240,6 +339,16 @@ def _exceptions(decoded: Decoded, rows: int) -> pl.Series:
         .join(first, on="span", how="left", maintain_order="left")["string"]
         .alias("exception_type")
     )
+
+
+def _tool_requests(frame: pl.DataFrame, keyed: Keyed) -> pl.DataFrame:
+    """Rows of the fact table of that name."""
+    asked = requested_tools(keyed, frame["kind"])
+    shapes = _digests(asked.select(_shape(pl.col("arguments"))).to_series()).alias("arguments_shape")
+    of_span = frame.select("trace_id", "span_id", "workflow", "topic", "partition", "offset", at="ended_at")[
+        asked["span"]
+    ]
+    return of_span.with_columns(asked["position"], asked["tool_name"], asked["tool_call_id"], shapes, run_id="trace_id")
 
 
 def _shape(arguments: pl.Expr) -> pl.Expr:
@@ -265,6 +374,9 @@ def _canonical(now: datetime) -> list[pl.Expr]:
         "negative_duration": "negative_duration",
         "invalid_tokens": "invalid_tokens",
         "cached_beside_input": "cached_beside_input",
+        "error_reported_ok": "error_reported_ok",
+        "error_status_unset": "error_status_unset",
+        "lenient_json": "lenient_json",
         "attribute_cut": "cut",
     }
     raised = pl.concat_list(pl.when(pl.col(column)).then(pl.lit(flag)) for flag, column in flags.items())
@@ -307,6 +419,9 @@ def _canonical(now: datetime) -> list[pl.Expr]:
         "compensates",
         "source_ids",
         "dialect",
+        "scope",
+        "scope_version",
+        "package_gaps",
         "attributes",
         "source_file",
         "topic",

@@ -35,6 +35,7 @@ def _rows(
         category.cast(pl.String).alias("category"),
         pl.col("trace_id").alias("run_id"),
         "late",
+        "turn",
     )
 
 

@@ -63,7 +63,8 @@ def observe(
         ``OBSERVATION_SCHEMA``.
     """
     # A shadow run acts on nothing: it must not move the picture of what the workflow does.
-    spans = spans.filter(pl.col("mode") != "shadow").join(closed, on="trace_id")
+    turns = closed.sort("closed_at", "trace_id").with_row_index("turn")
+    spans = spans.filter(pl.col("mode") != "shadow").join(turns, on="trace_id")
     if spans.is_empty():
         return pl.DataFrame(schema=OBSERVATION_SCHEMA)
     spans = spans.sort("trace_id", "started_at", "span_id")
@@ -75,14 +76,14 @@ def observe(
     spans = spans.join(workflow, on="trace_id").drop("workflow").rename({"run_workflow": "workflow"})
     runs = _runs(spans)
     facts = {
-        name: frame.drop("workflow").join(runs.select("trace_id", "workflow", "closed_at", "late"), on="trace_id")
+        name: frame.drop("workflow").join(runs.select("trace_id", "workflow", *_OF_RUN), on="trace_id")
         for name, frame in facts.items()
     }
     steps = spans.filter(pl.col("kind").is_in(["model", "tool", "retrieval"])).with_columns(
         step=pl.when(pl.col("kind") == "tool").then(pl.coalesce("tool_name", pl.lit("tool"))).otherwise(pl.col("kind"))
     )
     tools = steps.filter(pl.col("kind") == "tool", pl.col("tool_name").is_not_null())
-    sources = spans.select("trace_id", "workflow", "closed_at", "late", source="source_ids").explode("source")
+    sources = spans.select("trace_id", "workflow", *_OF_RUN, source="source_ids").drop_nulls("source").explode("source")
     parts = [
         continuous(runs, "data", "input_tokens_per_call", "input_per_call"),
         mix(sources.drop_nulls("source"), "data", "retrieval_source", "source"),
@@ -105,8 +106,17 @@ def observe(
         mix(runs, "cost", "model_served", "model"),
         *_policy_rates(facts, runs, policies),
     ]
-    # Stable: within a run and stream the rows stay in the order of its spans.
-    return pl.concat(parts).sort("at", "run_id", "family", "metric", "dimension", maintain_order=True)
+    # One sort by a number: the parts stand in order of family and metric, each in order of dimension. Stable, so within a
+    # run and stream the rows stay in the order of its spans.
+    parts.sort(key=lambda part: part.select("family", "metric").head(1).rows())
+    ordered = [
+        part.sort("dimension", maintain_order=True) if part["dimension"].n_unique() > 1 else part for part in parts
+    ]
+    return pl.concat(ordered).sort("turn", maintain_order=True).drop("turn")
+
+
+#: What every observation takes from its run; ``turn`` is the run's place by (closed_at, trace_id).
+_OF_RUN = ("closed_at", "late", "turn")
 
 
 def _runs(spans: pl.DataFrame) -> pl.DataFrame:
@@ -116,8 +126,7 @@ def _runs(spans: pl.DataFrame) -> pl.DataFrame:
     total = pl.col("input_tokens").filter(called).sum()
     return spans.group_by("trace_id", maintain_order=True).agg(
         pl.col("workflow").first(),
-        pl.col("closed_at").first(),
-        pl.col("late").first(),
+        pl.col(_OF_RUN).first(),
         pl.col("policy_version").drop_nulls().first(),
         pl.col("started_at").min().alias("run_started_at"),
         steps=pl.col("kind").is_in(["model", "tool", "retrieval"]).sum().cast(pl.Float64),
@@ -152,7 +161,7 @@ def _outcome_rates(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
 def _policy_rates(facts: dict[str, pl.DataFrame], runs: pl.DataFrame, policies: pl.DataFrame) -> list[pl.DataFrame]:
     def any_in(frame: pl.DataFrame, column: str, value: str) -> pl.DataFrame:
         return frame.group_by("trace_id", maintain_order=True).agg(
-            pl.col("workflow", "closed_at", "late").first(), hit=(pl.col(column) == value).any()
+            pl.col("workflow", *_OF_RUN).first(), hit=(pl.col(column) == value).any()
         )
 
     denied = any_in(facts["policy_decisions"], "action", "deny")
@@ -171,12 +180,12 @@ def _policy_rates(facts: dict[str, pl.DataFrame], runs: pl.DataFrame, policies: 
             .sort("row", "effective_at")
             .group_by("trace_id", "row", maintain_order=True)
             .agg(
-                pl.col("workflow", "closed_at", "late", "policy_version").first(),
+                pl.col("workflow", *_OF_RUN, "policy_version").first(),
                 in_force=pl.col("version").last(),
             )
             .group_by("trace_id", maintain_order=True)
             .agg(
-                pl.col("workflow", "closed_at", "late").first(),
+                pl.col("workflow", *_OF_RUN).first(),
                 hit=(pl.col("policy_version") != pl.col("in_force")).any(),
             )
         )

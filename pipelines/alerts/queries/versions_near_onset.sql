@@ -1,4 +1,5 @@
 -- What changed near an onset: each version attribute's values, with their share of runs before and after.
+-- Of runs that ended by the alarm: see runs_since_onset.sql.
 -- grain: attribute, value
 -- parameters: $workflow, $onset, $until (UTC)
 WITH roots AS (
@@ -9,6 +10,7 @@ WITH roots AS (
     WHERE workflow = $workflow
       AND parent_span_id IS NULL
       AND started_at BETWEEN $onset - INTERVAL 2 DAY AND $until
+      AND ended_at <= $until
 ),
 values_long AS (
     UNPIVOT roots ON release, agent_version, prompt_version, policy_version, request_model

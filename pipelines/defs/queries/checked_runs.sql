@@ -9,7 +9,7 @@ SELECT
     model_calls,
     priced_model_calls,
     failed_model_calls,
-    tool_calls,
+    tool_calls - requested_tool_calls AS tool_calls,
     tool_errors,
     steps,
     input_tokens,

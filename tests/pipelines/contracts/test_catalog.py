@@ -31,12 +31,23 @@ def message(path: Path) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[]", "a catalog is a mapping (catalog.yaml:1): allowed: version, workflows, tools, components, policies"),
+        (
+            "[]",
+            "a catalog is a mapping (catalog.yaml:1): allowed: version, content, workflows, tools, components, policies",
+        ),
         ("version: 2", "version is '2' (catalog.yaml:1): this Plumbline reads version 1"),
         ("workflows:\n  a:\n    ownr: x\n", "unknown key 'ownr' (catalog.yaml:3, workflows.a): allowed: owner, team,"),
         (
             "workflows:\n  a: {objectives: {x: 1}}\n",
             "unknown key 'x' (catalog.yaml:2, workflows.a.objectives): allowed: success_",
+        ),
+        (
+            "content: {messages: hide}\n",
+            "messages is 'hide' (catalog.yaml:1, content): Input should be 'keep', 'drop', 'hash' or 'mask'",
+        ),
+        (
+            "workflows:\n  a:\n    content: {message: keep}\n",
+            "unknown key 'message' (catalog.yaml:3, workflows.a.content): allowed: messages, tool_arguments, tool_results",
         ),
         (
             "workflows:\n  a:\n    owner: b\n    budget_usd_per_month: -3\n",

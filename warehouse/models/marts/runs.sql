@@ -7,9 +7,11 @@
 -- The workflow is that of the span that names it best: least workflow_rank, the root span first, then the earliest
 -- start,
 -- then the span id. Other identity columns: the first span that has a value, in the order root, start, span id.
--- The outcome is the latest statement about the run; explicit ones (span, topic) come before evaluations, and an
--- evaluation
--- counts only when the catalog names no outcome for the workflow, or this one.
+-- The outcome is the latest statement about the run; explicit ones (span, topic) come before evaluations, and of them those
+-- about the run before those about its session. Where the catalog names the workflow's outcome only that one counts, and an
+-- explicit statement without a name.
+-- A run is closed by the end of its root span, or by the stream's run timeout (1 hour unless set) after its last span where
+-- no root came.
 -- columns:
 --   run_id: The run.
 --   workflow: Its workflow.
@@ -27,6 +29,8 @@
 --   started_at: First start of its spans, those flagged time_out_of_range left out; null when all are: then the run is on
 --     no day, and not pending.
 --   ended_at: Last end of its spans, same rule.
+--   closed_by: 'root' once a root span has come, 'timeout' when none came in time, null while the run is open; against the
+--     latest event time of the warehouse.
 --   duration_ms: ended_at less started_at, in milliseconds.
 --   outcome: 'success', 'failure', 'escalated' or 'abandoned'; null while unknown.
 --   outcome_at: When that was known.
@@ -38,8 +42,9 @@
 --   priced_model_calls: Those whose cost is known.
 --   costless_model_calls: Those that failed without using a token: they cost nothing and need no price.
 --   failed_model_calls: Those with status 'error'.
---   tool_calls: Tool-call spans.
---   tool_errors: Those with status 'error'.
+--   tool_calls: Calls of a tool: tool spans, and calls seen only in a model's output (stg_tool_calls).
+--   requested_tool_calls: Those of them seen only in a model's output.
+--   tool_errors: Tool spans with status 'error'.
 --   steps: Model, tool and retrieval spans.
 --   input_tokens: Input tokens of its model calls, cached ones included.
 --   cached_input_tokens: The part of input_tokens read from the provider's cache.
@@ -51,13 +56,14 @@
 --     null when escalated and the catalog has none.
 --   cost_usd: model_cost_usd plus what is known of tool_cost_usd and escalation_cost_usd, in US dollars; null when
 --     model_cost_usd is.
---   quality_flags: All flags of its spans, each once.
+--   quality_flags: All flags of its spans, and what their packages did not report (stg_run_gaps), each once.
 
 WITH span AS (
     SELECT
         s.*,
         {'child': parent_span_id IS NOT NULL, 'at': coalesce(started_at, 'infinity'), 'id': span_id} AS place,
         list_contains(coalesce(quality_flags, []), 'time_out_of_range') AS has_broken_clock,
+        list_has_any(coalesce(quality_flags, []), ['time_out_of_range', 'time_missing']) AS is_clockless,
         kind = 'model' AS is_model,
         kind = 'tool' AS is_tool,
         CASE WHEN kind = 'tool' THEN t.cost_per_call_usd END AS tool_call_usd
@@ -80,6 +86,7 @@ grouped AS (
         arg_min(mode, place) AS mode,
         min(started_at) FILTER (NOT has_broken_clock) AS started_at,
         max(ended_at) FILTER (NOT has_broken_clock) AS ended_at,
+        bool_or(parent_span_id IS NULL AND NOT is_clockless) AS has_root,
         count(*) FILTER (is_model) AS model_calls,
         count(*) FILTER (is_model AND cost_usd IS NOT NULL) AS priced_model_calls,
         count(*) FILTER (
@@ -100,14 +107,21 @@ grouped AS (
     FROM span
     GROUP BY run_id
 ),
+requested AS (
+    SELECT r.run_id, count(*) AS calls, sum(t.cost_per_call_usd) AS usd
+    FROM stg_tool_calls AS r
+    LEFT JOIN catalog_tools AS t USING (tool_name)
+    WHERE r.observed_in = 'model output'
+    GROUP BY r.run_id
+),
 outcome AS (
     SELECT o.*
     FROM stg_outcomes AS o
     JOIN grouped AS g USING (run_id)
     LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
-    WHERE o.source <> 'evaluation' OR c.outcome_name IS NULL OR o.name IS NOT DISTINCT FROM c.outcome_name
+    WHERE c.outcome_name IS NULL OR o.name = c.outcome_name OR (o.source <> 'evaluation' AND o.name IS NULL)
     QUALIFY row_number() OVER (
-        PARTITION BY o.run_id ORDER BY o.source = 'evaluation', o."at" DESC NULLS LAST, o.outcome_id DESC
+        PARTITION BY o.run_id ORDER BY o.source = 'evaluation', o.is_of_session, o."at" DESC NULLS LAST, o.outcome_id DESC
     ) = 1
 ),
 costed AS (
@@ -128,6 +142,12 @@ costed AS (
         list_filter(g.models, lambda m: m.value = list_max(list_transform(g.models, lambda n: n.value)))[1].key AS model,
         g.started_at,
         g.ended_at,
+        CASE
+            WHEN g.has_root THEN 'root'
+            WHEN g.ended_at + to_microseconds(
+                (coalesce((SELECT max(run_timeout_seconds) FROM stream_settings), 3600) * 1e6)::BIGINT
+            ) <= k.latest_at THEN 'timeout'
+        END AS closed_by,
         (epoch_us(g.ended_at) - epoch_us(g.started_at)) / 1000.0::DOUBLE AS duration_ms,
         o.status AS outcome,
         o."at" AS outcome_at,
@@ -140,7 +160,8 @@ costed AS (
         g.priced_model_calls,
         g.costless_model_calls,
         g.failed_model_calls,
-        g.tool_calls,
+        g.tool_calls + coalesce(q.calls, 0) AS tool_calls,
+        coalesce(q.calls, 0) AS requested_tool_calls,
         g.tool_errors,
         g.steps,
         g.input_tokens,
@@ -148,12 +169,17 @@ costed AS (
         g.output_tokens,
         CASE WHEN g.priced_model_calls + g.costless_model_calls = g.model_calls
             THEN coalesce(g.priced_usd, 0) END AS model_cost_usd,
-        CASE WHEN g.tool_calls = 0 THEN 0 ELSE g.tool_calls_usd END AS tool_cost_usd,
+        CASE
+            WHEN g.tool_calls + coalesce(q.calls, 0) = 0 THEN 0
+            WHEN g.tool_calls_usd IS NOT NULL OR q.usd IS NOT NULL THEN coalesce(g.tool_calls_usd, 0) + coalesce(q.usd, 0)
+        END AS tool_cost_usd,
         CASE WHEN o.status IS NOT DISTINCT FROM 'escalated' THEN c.escalation_cost_usd ELSE 0 END AS escalation_cost_usd,
-        coalesce(g.quality_flags, []) AS quality_flags
+        list_sort(list_distinct(coalesce(g.quality_flags, []) || coalesce(m.gaps, []))) AS quality_flags
     FROM grouped AS g
     CROSS JOIN stg_clock AS k
     LEFT JOIN outcome AS o USING (run_id)
+    LEFT JOIN requested AS q USING (run_id)
+    LEFT JOIN stg_run_gaps AS m USING (run_id)
     LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
 )
 -- Added up outside: beside an alias of the same name, the catalog's own column would be meant.

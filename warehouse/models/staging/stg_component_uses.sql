@@ -14,8 +14,8 @@
 
 WITH uses AS (
     SELECT run_id, 'tool' AS component_kind, tool_name AS name, NULL::VARCHAR AS version
-    FROM spans
-    WHERE kind = 'tool' AND tool_name IS NOT NULL
+    FROM stg_tool_calls
+    WHERE tool_name IS NOT NULL
     UNION ALL
     SELECT run_id, 'agent', agent, agent_version
     FROM spans

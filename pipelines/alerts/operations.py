@@ -1,0 +1,90 @@
+"""Operational events: trouble of a worker itself, told through the same outbox as incidents.
+
+Kept apart from incidents, which are about agents: nobody acknowledges a fetch that was begun again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import duckdb
+
+from pipelines.alerts.incidents import digest
+from pipelines.sources.kafka import utc_now
+from warehouse import Warehouse
+
+STALLED_FETCH = "stalled_fetch"
+_RAISED = "raised"
+
+
+@dataclass(frozen=True, slots=True)
+class OperationalEvent:
+    """One event, as in the warehouse table ``operational_events``."""
+
+    event_id: str
+    kind: str
+    topic: str
+    partition: int
+    offset: int
+    end_offset: int
+    headline: str
+    at: datetime
+
+    def document(self) -> str:
+        """Return the event as JSON text."""
+        return json.dumps({**asdict(self), "at": self.at.isoformat() + "Z"}, ensure_ascii=False)
+
+
+def stalled_fetch(topic: str, partition: int, offset: int, end: int, seconds: float) -> OperationalEvent:
+    """Return the event of a partition that stands still; its id follows from the place alone."""
+    return OperationalEvent(
+        event_id=digest(STALLED_FETCH, topic, partition, offset),
+        kind=STALLED_FETCH,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        end_offset=end,
+        headline=f"{topic}[{partition}]@{offset}: nothing was fetched for {seconds:.0f} s while the log goes on to {end}; "
+        "the fetch is begun again",
+        at=utc_now(),
+    )
+
+
+def record(events: list[OperationalEvent], warehouse: Warehouse) -> None:
+    """Store the events whose id is new."""
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        known = {row[0] for row in connection.execute("SELECT event_id FROM operational_events").fetchall()}
+        for event in events:
+            if event.event_id not in known:
+                connection.execute(
+                    "INSERT INTO operational_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", list(asdict(event).values())
+                )
+
+    warehouse.transaction(work)
+
+
+def undelivered(warehouse: Warehouse, channel: str) -> list[OperationalEvent]:
+    """Return the events that the channel has not been told, oldest first."""
+    rows = warehouse.query(
+        "SELECT * FROM operational_events WHERE event_id NOT IN "
+        '(SELECT incident_id FROM deliveries WHERE channel = ?) ORDER BY "at", event_id',
+        [channel],
+    )
+    return [OperationalEvent(*row) for row in rows.iter_rows()]
+
+
+def mark_delivered(warehouse: Warehouse, channel: str, told: list[OperationalEvent]) -> None:
+    """Note that the channel took these events."""
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        for event in told:
+            name = digest(event.event_id, _RAISED, channel)
+            connection.execute(
+                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?)", [name, event.event_id, _RAISED, channel, utc_now()]
+            )
+
+    if told:
+        warehouse.transaction(work)

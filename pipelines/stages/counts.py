@@ -1,0 +1,71 @@
+"""Token counts in OTel's meaning, whatever the dialect's: on model calls only, cached tokens a part of the input."""
+
+from __future__ import annotations
+
+import polars as pl
+
+TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+_MOST = 1e12
+
+
+def counted(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with whole token counts on model calls, null elsewhere: agent spans repeat their children's.
+
+    Cached tokens are reported beside the input where they and the written ones exceed it, or where the total is the sum of
+    all four; the input is then made the sum, flagged ``cached_beside_input``. Some keys are known to hold the input without
+    cached tokens (``uncached_input_tokens``) or the output without reasoning (``visible_output_tokens``): they are added up.
+
+    Parameters
+    ----------
+    frame : pl.DataFrame
+        kind, the columns ``TOKENS`` and total_tokens as Float64; uncached_input_tokens, visible_output_tokens if any span
+        has them.
+
+    Returns
+    -------
+    pl.DataFrame
+        ``TOKENS`` as Int64, and the bool columns invalid_tokens and cached_beside_input.
+    """
+    model = pl.col("kind") == "model"
+
+    def valid(name: str) -> pl.Expr:
+        return pl.col(name).is_finite() & pl.col(name).is_between(0, _MOST)
+
+    frame = _added_up(frame)
+    frame = frame.with_columns(
+        invalid_tokens=pl.any_horizontal(~valid(name) & pl.col(name).is_not_null() for name in TOKENS),
+    ).with_columns(
+        pl.when(model & valid(name)).then(pl.col(name).cast(pl.Int64, strict=False)).alias(name) for name in TOKENS
+    )
+    cached = pl.col("cached_input_tokens").fill_null(0) + pl.col("cache_write_tokens").fill_null(0)
+    beside = cached > pl.col("input_tokens")
+    if frame["total_tokens"].null_count() < len(frame):
+        whole = pl.col("input_tokens") + cached + pl.col("output_tokens").fill_null(0)
+        beside |= (cached > 0) & (pl.col("total_tokens") == whole).fill_null(False)
+    if "was_uncached" in frame.columns:
+        beside &= ~pl.col("was_uncached")
+    frame = frame.with_columns(cached_beside_input=beside.fill_null(False))
+    frame = frame.with_columns(
+        input_tokens=pl.when("cached_beside_input").then(pl.col("input_tokens") + cached).otherwise("input_tokens")
+    )
+    if "was_uncached" in frame.columns:
+        frame = frame.with_columns(
+            cached_beside_input=pl.col("cached_beside_input") | (pl.col("was_uncached") & (cached > 0))
+        )
+    return frame
+
+
+def _added_up(frame: pl.DataFrame) -> pl.DataFrame:
+    if "visible_output_tokens" in frame.columns:
+        frame = frame.with_columns(
+            output_tokens=pl.coalesce(
+                "output_tokens", pl.col("visible_output_tokens") + pl.col("reasoning_tokens").fill_null(0)
+            )
+        )
+    if "uncached_input_tokens" in frame.columns:
+        parts = pl.col("cached_input_tokens").fill_null(0) + pl.col("cache_write_tokens").fill_null(0)
+        frame = frame.with_columns(
+            was_uncached=pl.col("uncached_input_tokens").is_not_null(),
+            input_tokens=pl.coalesce(pl.col("uncached_input_tokens") + parts, "input_tokens"),
+        )
+    return frame

@@ -1,0 +1,64 @@
+"""``make benchmark``: measures, and writes docs/benchmarks.json and the tables of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import freshness, growth, report, throughput
+from tests.benchmarks.machine import machine
+from tests.benchmarks.traffic import traffic
+
+SCENARIOS = ("throughput", "freshness", "growth")
+_RATES = (1_000, 10_000, 30_000)
+
+
+def main() -> None:
+    """Run the scenarios asked for."""
+    options = argparse.ArgumentParser(prog="make benchmark", description=__doc__)
+    options.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], help="default: all")
+    options.add_argument("--spans", type=int, default=1_000_000, help="spans of the throughput scenario")
+    options.add_argument("--seconds", type=float, default=60.0, help="seconds of each freshness rate")
+    options.add_argument("--grow-to", type=int, default=50_000_000, help="rows of the largest warehouse")
+    options.add_argument("--seed", type=int, default=7)
+    options.add_argument("--scratch", type=Path, help="directory for traffic and warehouses; default: a temporary one")
+    options.add_argument("--print-only", action="store_true", help="do not write the results to docs/")
+    given = options.parse_args()
+    scratch = Path(tempfile.mkdtemp(prefix="plumbline-benchmark-", dir=given.scratch))
+    try:
+        for name in given.scenarios or SCENARIOS:
+            before = machine()
+            figures = globals()[f"_{name}"](scratch / name, given)
+            shutil.rmtree(scratch / name, ignore_errors=True)
+            result = {"machine": before, "seed": given.seed, "at": f"{datetime.now(UTC):%Y-%m-%d}", "figures": figures}
+            print(f"{name}\n{report.table(name, result)}\n", flush=True)
+            if not given.print_only:
+                report.record({name: result})
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _throughput(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
+    load = traffic(scratch / "traffic", given.spans, seed=given.seed)
+    return {"Kafka": throughput.from_kafka(scratch, load), "files": throughput.from_files(scratch, load)}
+
+
+def _freshness(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
+    found = []
+    for rate in _RATES:
+        load = traffic(scratch / f"traffic{rate}", round(rate * given.seconds * 1.1), seed=given.seed)
+        found.append(freshness.at_rate(scratch, load, rate, given.seconds))
+    return found
+
+
+def _growth(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
+    sizes = [size for size in (1_000_000, 5_000_000, 10_000_000, 25_000_000) if size < given.grow_to]
+    return growth.growth(scratch, [*sizes, given.grow_to], seed=given.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Results as JSON beside the page, and as tables between the page's marks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, RESULTS = DOCS / "benchmarks.md", DOCS / "benchmarks.json"
+
+
+def record(results: dict[str, Any]) -> None:
+    """Add results to what other runs left, by scenario, and write the tables anew."""
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    known.update(results)
+    RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    for name in _TABLES:
+        if name in known:
+            mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+            text = table(name, known[name])
+            page = mark.sub(lambda found, text=text: f"{found[1]}{text}\n{found[2]}", page)
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def table(name: str, result: dict[str, Any]) -> str:
+    """Return the machine and the figures of one scenario as Markdown."""
+    return f"{_measured(result)}\n\n{_TABLES[name](result['figures'])}"
+
+
+def _measured(result: dict[str, Any]) -> str:
+    on = result["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in on["packages"].items())
+    return (
+        f"{on['cpu']}, {on['cores']} cores, {on['memory_gib']} GiB, {on['system']}, Python {on['python']}, {packages}; "
+        f"seed {result['seed']}, load before {on['load_before']}, {result['at']}."
+    )
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _throughput(figures: dict[str, dict[str, Any]]) -> str:
+    rows = [
+        ("spans stored", lambda f: f"{f['spans']:,}"),
+        ("bytes per span on the wire", lambda f: f"{f['wire_bytes_per_span']:,.0f}"),
+        (
+            "**spans/s, sustained**",
+            lambda f: f"**{f['spans_per_second_sustained']:,.0f}**" if f["spans_per_second_sustained"] else "one batch",
+        ),
+        ("spans/s, start of the process to its end", lambda f: f"{f['spans_per_second_whole']:,.0f}"),
+        ("worker's processor time per span, µs", lambda f: f"{f['cpu_microseconds_per_span']:.1f}"),
+        ("worker's peak resident memory, MiB", lambda f: f"{f['peak_resident_bytes'] / 2**20:,.0f}"),
+        ("bytes per span on disk", lambda f: f"{f['disk_bytes_per_span']:,.0f}"),
+    ]
+    steps = list(dict.fromkeys(step for each in figures.values() for step in each["steps"]))
+    table = [[name, *(cell(each) for each in figures.values())] for name, cell in rows]
+    table += [
+        [
+            f"{step}, µs per span",
+            *(f"{1e6 * each['steps'].get(step, 0) / each['spans']:.1f}" for each in figures.values()),
+        ]
+        for step in steps
+    ]
+    return _table(["", *(f"from {name}" for name in figures)], table)
+
+
+def _freshness(figures: list[dict[str, Any]]) -> str:
+    return _table(
+        ["spans/s appended", "reached", "p50, s", "p99, s", "worker's peak memory, MiB"],
+        [
+            [
+                f"{each['rate']:,}",
+                f"{each['reached']:,.0f}",
+                f"{each['p50_seconds']:.2f}",
+                f"{each['p99_seconds']:.2f}",
+                f"{each['peak_resident_bytes'] / 2**20:,.0f}",
+            ]
+            for each in figures
+        ],
+    )
+
+
+def _growth(figures: list[dict[str, Any]]) -> str:
+    return _table(
+        [
+            "rows in `spans`",
+            "processor time per new span, µs",
+            "commit, µs per new span",
+            "bytes per span on disk",
+            "peak memory, MiB",
+        ],
+        [
+            [
+                f"{each['rows']:,}",
+                f"{each['cpu_microseconds_per_span']:.1f}",
+                f"{each['commit_microseconds_per_span']:.1f}",
+                f"{each['disk_bytes_per_span']:,.0f}",
+                f"{each['peak_resident_bytes'] / 2**20:,.0f}",
+            ]
+            for each in figures
+        ],
+    )
+
+
+_TABLES: dict[str, Callable[[Any], str]] = {"throughput": _throughput, "freshness": _freshness, "growth": _growth}
