@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,9 @@ class Settings:
         Also run River's ADWIN and note its verdict on each signal.
     max_attribute_bytes : int
         Longer attribute values are cut and the span flagged, in bytes.
+    retention_days : dict of str to int
+        Whole days that the rows of a table are kept, by table; one not named keeps them for ever. In the environment
+        ``spans=400,dead_letters=90``.
     hash_key : str
         Keys the digests that stand in for hashed content and for ids that are e-mail addresses or the like. Without it
         the digest of a guessed text can be compared.
@@ -77,6 +80,7 @@ class Settings:
     alarm_budget_per_week: float | None = None
     second_opinion: bool = False
     max_attribute_bytes: int = 16_384
+    retention_days: Mapping[str, int] = field(default_factory=dict)
     hash_key: str = ""
     keep_dead_letter_payload: bool = True
 
@@ -94,7 +98,9 @@ class Settings:
 def _typed(name: str, value: Any, source: str) -> Any:
     if name in ("home", "catalog"):
         return Path(value)
-    kind = str(next(field.type for field in fields(Settings) if field.name == name))
+    if name == "retention_days":
+        return _retention_days(value, source)
+    kind = str(next(each.type for each in fields(Settings) if each.name == name))
     try:
         if "bool" in kind:
             if str(value).lower() not in ("true", "false", "1", "0"):
@@ -103,6 +109,24 @@ def _typed(name: str, value: Any, source: str) -> Any:
         return int(value) if kind == "int" else float(value) if "float" in kind else str(value)
     except ValueError:
         raise TerminalError(f"{name} is not a valid {kind}", source, f"got {str(value)[:80]!r}") from None
+
+
+def _retention_days(value: Any, source: str) -> dict[str, int]:
+    from warehouse import retention
+
+    if isinstance(value, str):
+        value = {name.strip(): days.strip() for name, _, days in (part.partition("=") for part in value.split(","))}
+    if not isinstance(value, dict):
+        raise TerminalError("retention_days is no table", source, "write [retention_days] and lines like spans = 400")
+    known = retention.tables()
+    for name, days in value.items():
+        if name not in known:
+            what = f"retention_days: no table {str(name)[:80]!r}"
+            raise TerminalError(what, source, f"use one of {', '.join(sorted(known))}")
+        if isinstance(days, (bool, float)) or not str(days).isdecimal() or int(days) < 1:
+            what = f"retention_days: {name} is not a number of days"
+            raise TerminalError(what, source, f"give a whole number from 1 on, not {str(days)[:80]!r}")
+    return {name: int(days) for name, days in value.items()}
 
 
 def load_settings(
@@ -118,7 +142,7 @@ def load_settings(
     TerminalError
         A file that is no TOML, a name that is no setting, a value of the wrong type.
     """
-    names = {field.name for field in fields(Settings)}
+    names = {each.name for each in fields(Settings)}
     values: dict[str, Any] = {}
     if file.exists():
         try:

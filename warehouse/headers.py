@@ -27,8 +27,9 @@ class Relation:
         What a row is, then rules and formulas, a paragraph each.
     columns : dict[str, str]
         Description with unit and formula, by column, in order.
-    group, keys, sql : str
-        Of a model: Dagster's asset group, the columns that lead elsewhere, and its SELECT.
+    group, keys, period, sql : str
+        Of a model: Dagster's asset group, the columns that lead elsewhere, the one that tells a row's time (empty where a row
+        is of no time: then it covers what is kept), and its SELECT.
     """
 
     kind: str
@@ -38,10 +39,11 @@ class Relation:
     columns: dict[str, str]
     group: str = ""
     keys: str = ""
+    period: str = ""
     sql: str = ""
 
 
-_FIELD = re.compile(r"^(mart|view|table|group|grain|keys|columns): ?(.*)$")
+_FIELD = re.compile(r"^(mart|view|table|group|grain|keys|period|columns): ?(.*)$")
 _COLUMN = re.compile(r"^  (\w+): (.+)$")
 _TABLE_COLUMN = re.compile(r'^    "?(\w+)"? [A-Z][^-]*?,?  -- (.+)$')
 _ADDED_COLUMN = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"? [^;]+;(?:  -- (.+))?$', re.MULTILINE)
@@ -89,6 +91,7 @@ def read_model(file: Path) -> Relation:
         columns=columns,
         group=fields.get("group", ""),
         keys=fields.get("keys", ""),
+        period=fields.get("period", ""),
         sql="\n".join(lines[end:]).strip(),
     )
 

@@ -7,6 +7,7 @@ wait while it is computed. Readers see the old mart until the new one is committ
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -55,8 +56,22 @@ def upstream(name: str) -> set[str]:
     return found
 
 
+def kept_since(warehouse: Warehouse, name: str) -> date | None:
+    """First day of which retention left the mart, and all that it reads directly or not, whole; None when all is."""
+    read, found = [name], {name}
+    while read:
+        new = (upstream(table) if (table := read.pop()) in names() else set()) - found
+        read += new
+        found |= new
+    kept = "SELECT max(kept_since) FROM retention WHERE list_contains(?::VARCHAR[], table_name)"
+    return warehouse.query(kept, [sorted(found)]).item()
+
+
 def build(warehouse: Warehouse, name: str) -> int:
     """Rows of the mart, computed anew and put in place of the old one.
+
+    Rows of a period before :func:`kept_since` can't be computed again: they are kept as the last build left them, under
+    their key, so that neither a remainder of what was deleted nor a late delivery takes their place.
 
     Raises
     ------
@@ -71,6 +86,7 @@ def build(warehouse: Warehouse, name: str) -> int:
         _put_views(warehouse, name)
         snapshot = warehouse.query("SELECT max(id) FROM ducklake_current_snapshot('lake')").item()
         warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {models()[name].sql}")
+        _carry_over(warehouse, models()[name])
     except duckdb.CatalogException as error:
         reads = ", ".join(sorted(upstream(name) & set(names())))
         raise WarehouseError(
@@ -80,6 +96,29 @@ def build(warehouse: Warehouse, name: str) -> int:
         return warehouse.transaction(lambda connection: _replace(connection, name, snapshot))
     finally:
         warehouse.connection.execute(f"DROP TABLE {_COMPUTED}")
+
+
+def _carry_over(warehouse: Warehouse, mart: Relation) -> None:
+    """Put the old mart's rows of periods that are gone in place of what could be computed of them."""
+    since = kept_since(warehouse, mart.name) if mart.period else None
+    if since is None:
+        return
+    gone = f'"{mart.period}" < ?'
+    warehouse.connection.execute(f"DELETE FROM {_COMPUTED} WHERE {gone}", [since])  # noqa: S608 - our names
+    describe = "SELECT column_name FROM duckdb_columns() WHERE database_name = ? AND table_name = ?"
+    old = warehouse.query(describe, ["lake", mart.name])["column_name"].to_list()
+    columns = ", ".join(f'"{column}"' for column in old if column in mart.columns)
+    if not columns:
+        return
+    same = " AND ".join(f'c."{key}" IS NOT DISTINCT FROM k."{key}"' for key in mart.grain.split(", "))
+    warehouse.connection.execute(
+        f'DELETE FROM {_COMPUTED} AS c USING lake.main."{mart.name}" AS k WHERE k.{gone} AND {same}',  # noqa: S608 - our names
+        [since],
+    )
+    warehouse.connection.execute(
+        f'INSERT INTO {_COMPUTED} BY NAME SELECT {columns} FROM lake.main."{mart.name}" WHERE {gone}',  # noqa: S608 - our names
+        [since],
+    )
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, name: str, snapshot: int) -> int:

@@ -1,4 +1,7 @@
-"""Run retention: Dagster keeps one SQLite database per run and never deletes one by itself."""
+"""Retention: rows past their table's age (`retention_days` of the settings), and old runs of Dagster.
+
+Dagster keeps one SQLite database per run and never deletes one by itself.
+"""
 
 # No postponed annotations: Dagster reads the type of `context` as it is.
 
@@ -6,6 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+
+from pipelines.defs.lakehouse import Lakehouse
+from pipelines.defs.retrying import RETRIES, only_when_busy
+from pipelines.settings import load_settings
+from warehouse import retention as rows
 
 #: Runs that ended longer ago than this are deleted, with their events and captured output.
 KEEP = timedelta(days=14)
@@ -56,7 +64,24 @@ def prune_runs(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"deleted": prune(context.instance)})
 
 
-@dg.job(description=f"Deletes Dagster runs older than {KEEP.days} days; the latest success of each job stays.")
+@dg.op(
+    retry_policy=RETRIES,
+    description="Deletes rows older than `retention_days` in plumbline.toml says for their table; without it, none.",
+)
+def delete_old_rows(context: dg.OpExecutionContext, lakehouse: Lakehouse) -> None:
+    """Delete; the rows deleted by table become the step's metadata."""
+    with only_when_busy():
+        deleted = rows.apply(lakehouse.warehouse, load_settings().retention_days)
+    context.add_output_metadata(dict(deleted))
+
+
+@dg.job(
+    description=(
+        f"Deletes rows past their table's retention, and Dagster runs older than {KEEP.days} days; the latest success of "
+        "each job stays."
+    )
+)
 def retention() -> None:
-    """Run `prune_runs`."""
+    """Run `prune_runs` and `delete_old_rows`."""
     prune_runs()
+    delete_old_rows()

@@ -1,5 +1,6 @@
 -- The columns of runs that the check looks at.
 -- grain: run_id
+-- parameters: ? twice: the first day that retention left whole; null when all is
 -- A start that the stream has flagged (time_missing, time_out_of_range) is known to be wrong and counted there: null here.
 SELECT
     run_id,
@@ -16,3 +17,4 @@ SELECT
     output_tokens,
     cost_usd
 FROM runs
+WHERE ?::DATE IS NULL OR started_at IS NULL OR started_at >= ?::DATE

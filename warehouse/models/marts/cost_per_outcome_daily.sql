@@ -2,6 +2,7 @@
 -- group: cost
 -- Cost per successful outcome of each workflow and day, with its 95 % interval.
 -- grain: date, workflow
+-- period: date
 -- Cohort by run start (UTC day). Pending runs are counted and left out of both sides; past the window a run without an
 -- outcome counts as not successful. Cost and priced_successes are those of settled runs with a known cost.
 -- Interval: Fieller's theorem for the ratio of means C/S over the n priced runs of the day. With c̄, s̄ the means and

@@ -2,6 +2,7 @@
 -- group: calls
 -- One row per call of a model, under its run's workflow and versions.
 -- grain: trace_id, span_id
+-- period: started_at
 -- keys: run_id → runs
 -- columns:
 --   trace_id: Trace of the call.

@@ -2,6 +2,7 @@
 -- group: reuse
 -- Reuse rate: how much of what agents invoke is a certified component that several workflows share.
 -- grain: date, workflow
+-- period: date
 -- A component is shared from the day on which a second workflow first used it. Clone candidates are tools that no
 -- catalog
 -- certifies and whose usual arguments have the same shape as those of a tool of another name, anywhere in the fleet.

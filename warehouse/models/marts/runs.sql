@@ -2,6 +2,7 @@
 -- group: runs
 -- One row per agent run: who ran, under which versions, what it used, what it cost, how it ended.
 -- grain: run_id
+-- period: started_at
 -- keys: run_id
 -- The workflow is that of the span that names it best: least workflow_rank, the root span first, then the earliest
 -- start,

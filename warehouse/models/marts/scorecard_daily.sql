@@ -2,6 +2,7 @@
 -- group: scorecard
 -- The scorecard: each figure of a workflow, and of the fleet, day by day.
 -- grain: date, workflow
+-- period: date
 -- columns:
 --   date: Day of the run's start, or of the incident's opening, UTC.
 --   workflow: Workflow; '(fleet)' for all of them.

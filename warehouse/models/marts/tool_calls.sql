@@ -3,6 +3,7 @@
 -- One row per call of a tool, under its run's workflow and versions: its span, or the model output that asked for it where no
 -- span of the tool came.
 -- grain: trace_id, span_id, position
+-- period: started_at
 -- keys: run_id → runs
 -- columns:
 --   trace_id: Trace of the call.

@@ -3,6 +3,7 @@
 -- Outcomes that count for no run: stated of a run, trace or session that is not here (yet), or under another name than the
 -- catalog's.
 -- grain: outcome_id
+-- period: at
 -- keys: run_id, trace_id, session_id
 -- Evaluations of single calls are no outcomes and not listed, unless they name a response that no run ended with. A statement
 -- leaves this list when its run comes.
