@@ -304,6 +304,7 @@ def stream(
     print(
         f"{counts.spans:,} spans from {counts.messages:,} messages in {counts.batches:,} transactions; "
         f"{counts.redelivered:,} redelivered, {counts.flagged:,} flagged, {counts.dead_letters:,} dead letters, "
-        f"{counts.late_spans:,} late; {counts.outcomes:,} late outcomes; {counts.observations:,} observations, {counts.signals:,} signals",
+        f"{counts.late_spans:,} late; {counts.outcomes:,} late outcomes; "
+        f"{counts.observations:,} observations, {counts.signals:,} signals",
         file=sys.stdout,
     )

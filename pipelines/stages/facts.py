@@ -83,7 +83,13 @@ def _stated(
     """Rows of one event name, and of spans that carry its attributes themselves, with the span's columns."""
     aliases = event_aliases()[event]
     own = spans.select(
-        *_SPAN, "parent_span_id", "session_id", "tool_name", span_policy_version="policy_version", span_kind="kind", at="ended_at"
+        *_SPAN,
+        "parent_span_id",
+        "session_id",
+        "tool_name",
+        span_policy_version="policy_version",
+        span_kind="kind",
+        at="ended_at",
     )
     columns, _ = pivot(of_events, len(decoded.events), aliases)
     at = (pl.col("at_ns") // 1000).cast(pl.Int64, strict=False).cast(pl.Datetime("us"))

@@ -21,6 +21,8 @@ CUT = "…[cut]"
 LONGEST_NAME = 500
 
 _TEXT_TYPES = (pl.String, pl.List(pl.String))
+_TRACER_IDS = ("trace_id", "span_id", "parent_span_id", "run_id", "evaluated_span_id")
+_TRACER_ID = r"^(?:[0-9a-f]{16}|[0-9a-f]{32})$"
 #: 13 to 19 digits in groups, the first of a card's; Luhn's sum and the issuer decide.
 _CARD = r"(?:\\[nrtbf]|[A-Za-z_])?[0-9](?:[ -]?[0-9]){12,47}[A-Za-z_]?"
 _CARD_HINT = r"[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]|3[0-9]{3}[ -]?[0-9]{6}[ -]?[0-9]{4}"
@@ -81,10 +83,14 @@ def pseudonymised(frame: pl.DataFrame, columns: Sequence[str] | None, key: str) 
     """
     names = [name for name in (frame.columns if columns is None else columns) if frame.schema[name] in _TEXT_TYPES]
     lists = [name for name in names if frame.schema[name] != pl.String]
-    distinct = pl.concat(
-        [pl.Series([], dtype=pl.String)]
-        + [(frame[name].explode() if name in lists else frame[name]).unique().alias("") for name in names]
-    ).unique()
+    # Digits that look like a card's come up by chance in ids as tracers make them.
+    suspects = [
+        (frame[name].filter(~frame[name].str.contains(_TRACER_ID)) if name in _TRACER_IDS else frame[name]).unique()
+        if name not in lists
+        else frame[name].explode().unique()
+        for name in names
+    ]
+    distinct = pl.concat([pl.Series([], dtype=pl.String), *(each.alias("") for each in suspects)]).unique()
     table = _pseudonyms(distinct.drop_nulls(), key)
     if not table:
         return frame
@@ -101,11 +107,9 @@ def pseudonyms(ids: pl.Series, key: str) -> pl.Series:
 
 
 def _pseudonyms(distinct: pl.Series, key: str) -> dict[str, str]:
-    # Digits that look like a card's come up by chance in ids as tracers make them.
-    suspects = distinct.filter(~distinct.str.contains(r"^(?:[0-9a-f]{16}|[0-9a-f]{32})$"))
-    secret, _ = _changes(suspects)
+    secret, _ = _changes(distinct)
     table = {text: f"[masked {digest(text, key)}]" for text in secret}
-    long = suspects.filter(suspects.str.len_chars() > LONGEST_NAME)
+    long = distinct.filter(distinct.str.len_chars() > LONGEST_NAME)
     # Cutting might break a secret in two, so that no rule knew its first half: those with one are masked whole.
     return {text: f"{text[:100]}{CUT} {digest(text, key)}" for text in long} | table
 

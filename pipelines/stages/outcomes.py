@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,8 @@ _FIELDS: dict[str, Any] = {
     "source": pl.String,
 }
 _ELEMENT: dict[str, Any] = {"message": pl.UInt32, "element": pl.UInt32, **_FIELDS, "problem": pl.String}
+#: What Polars makes of an object or an array where text belongs.
+_NO_TEXT = r"^[{\[]"
 #: At most this many wrong elements of a message are told one by one.
 _TOLD = 5
 
@@ -80,10 +83,8 @@ def _elements(values: pl.Series) -> pl.DataFrame:
     )
     several = lines.filter(pl.col("text").list.len() > 1)["message"]
     parts = [
-        _read(lines.explode("text"), _read_lines).with_columns(
-            element=pl.when(pl.col("message").is_in(several.implode())).then("element")
-        ),
-        _read(frame.filter(starts_array), _read_arrays),
+        _read(lines.explode("text"), lambda texts: _read_lines(texts, several), frame),
+        _read(frame.filter(starts_array), _read_arrays, frame),
         _slowly(frame.filter(~starts_array & ~pl.col("text").str.starts_with("{") | pl.col("text").is_null())),
     ]
     return pl.concat(parts).sort("message", "element", nulls_last=True)
@@ -96,26 +97,27 @@ def _decoded(value: bytes | None) -> str | None:
         return None
 
 
-def _read(texts: pl.DataFrame, reader: Any) -> pl.DataFrame:
+def _read(texts: pl.DataFrame, reader: Callable[[pl.DataFrame], pl.DataFrame], whole: pl.DataFrame) -> pl.DataFrame:
     if texts.is_empty():
         return pl.DataFrame(schema=_ELEMENT)
     try:
         return reader(texts)
     except pl.exceptions.PolarsError:
-        whole = texts.group_by("message", maintain_order=True).agg(pl.col("text").str.join("\n"))
-        return _slowly(whole)
+        return _slowly(whole.join(texts.select("message").unique(), on="message", how="semi", maintain_order="left"))
 
 
-def _read_lines(texts: pl.DataFrame) -> pl.DataFrame:
+def _read_lines(texts: pl.DataFrame, several: pl.Series) -> pl.DataFrame:
     read = pl.read_ndjson(io.BytesIO("\n".join(texts["text"]).encode()), schema=_FIELDS)
     if len(read) != len(texts):
         raise pl.exceptions.ComputeError("not one object per line")
-    return _numbered(texts.select("message").hstack(read))
+    rows = _numbered(texts.select("message").hstack(read))
+    return rows.with_columns(element=pl.when(pl.col("message").is_in(several.implode())).then("element"))
 
 
 def _read_arrays(texts: pl.DataFrame) -> pl.DataFrame:
-    listed = texts.with_columns(pl.col("text").str.json_decode(pl.List(pl.Struct(_FIELDS)))).explode("text")
-    if listed["text"].null_count():
+    arrays = texts.with_columns(pl.col("text").str.json_decode(pl.List(pl.Struct(_FIELDS))))
+    listed = arrays.explode("text")
+    if (arrays["text"].list.len() == 0).any() or listed["text"].null_count():
         raise pl.exceptions.ComputeError("an element that is no object, or an empty array")
     return _numbered(listed.unnest("text"))
 
@@ -216,6 +218,11 @@ def _problem(now: datetime) -> pl.Expr:
     return (
         pl.when(pl.col("problem").is_not_null())
         .then("problem")
+        .when(pl.any_horizontal(pl.col(name).str.contains(_NO_TEXT) for name in _TEXTS))
+        .then(
+            pl.coalesce(pl.when(pl.col(name).str.contains(_NO_TEXT)).then(shown(name)) for name in _TEXTS)
+            + ", not text"
+        )
         .when(pl.all_horizontal(pl.col(name).is_null() for name in ("run_id", "trace_id", "session_id")))
         .then(pl.lit("no run_id, trace_id or session_id"))
         .when(pl.col("status").is_null())

@@ -30,6 +30,7 @@ def topic(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     for variable, value in (
         ("TOPIC", name),
         ("GROUP_ID", name),
+        ("OUTCOMES_TOPIC", f"{name}.outcomes"),
         ("ALERTS_TOPIC", f"{name}.alerts"),
         ("DEAD_LETTER_TOPIC", f"{name}.dead"),
     ):

@@ -25,7 +25,6 @@ def fleet() -> Fleet:
     identity(it)
     money(it)
     outcomes(it)
-    closing(it)
     sharing(it)
     rollbacks(it)
     scorecard(it)
@@ -91,22 +90,6 @@ def outcomes(it: Fleet) -> None:
     it.run("session-3", "late", at=NOW - 4 * HOUR, session_id="s")
     it.outcome(trace_id="session-3", status="failure", at=NOW - 3 * HOUR, source="topic")
     it.outcome(run_id="never-came", status="success", at=NOW, source="topic")
-    it.run("settled", "judging")
-    it.outcome(run_id="settled", status="failure", at=NOW, source="topic")
-    it.outcome(run_id="settled", status="success", at=NOW + DAY, source="topic", name="friendly")
-    judged = [("by-span-0", "root", None), ("by-span-1", "by-span-1-1", None), ("by-answer", None, "by-answer-2")]
-    for run_id, span_id, response_id in judged:
-        calls = [model_call(attributes=f'{{"gen_ai.response.id":"{run_id}-{number}"}}') for number in (1, 2)]
-        it.run(run_id, "answers" if response_id else "judged-later", *calls)
-        place = {"evaluated_span_id": span_id and span_id.replace("root", f"{run_id}-0"), "trace_id": span_id and run_id}
-        it.outcome(status="success", at=NOW + DAY, source="evaluation", response_id=response_id, **place)
-    it.outcome(status="failure", at=NOW + 2 * DAY, source="evaluation", response_id="by-answer-1")
-
-
-def closing(it: Fleet) -> None:
-    it.run("closed-by-root", "closing", at=NOW - 5 * HOUR)
-    it.run("no-root", "closing", at=NOW - 5 * HOUR, parent_span_id="elsewhere")
-    it.run("no-root-yet", "closing", at=NOW - timedelta(minutes=10), parent_span_id="elsewhere")
 
 
 def sharing(it: Fleet) -> None:
@@ -338,31 +321,10 @@ def test_the_latest_statement_holds_and_explicit_ones_beat_evaluations(built: Wa
     assert run(built, "unjudged")["outcome"] == "success", "politeness is not the catalog's outcome"
 
 
-def test_a_run_is_closed_by_its_root_or_by_the_timeout(built: Warehouse) -> None:
-    found = {name: run(built, name)["closed_by"] for name in ("closed-by-root", "no-root", "no-root-yet")}
-    assert found == {"closed-by-root": "root", "no-root": "timeout", "no-root-yet": None}
-
-
-def test_an_evaluation_in_a_span_of_its_own_speaks_of_the_run_that_it_evaluates(built: Warehouse) -> None:
-    found = {name: run(built, name)["outcome"] for name in ("by-span-0", "by-span-1", "by-answer")}
-    assert found == {"by-span-0": "success", "by-span-1": None, "by-answer": "success"}, "roots and last answers alone"
-
-
-def test_only_the_catalog_s_outcome_counts_and_what_does_not_is_listed(built: Warehouse) -> None:
-    assert run(built, "settled")["outcome"] == "failure"
-    rows = built.query("SELECT reason, coalesce(run_id, response_id) AS of, name FROM unmatched_outcomes ORDER BY ALL")
-    assert rows.rows() == [
-        ("no run", "by-answer-1", None),
-        ("no run", "never-came", None),
-        ("other name", "settled", "friendly"),
-    ]
-
-
 def test_late_outcomes_find_their_run_by_trace_or_session(built: Warehouse) -> None:
     assert run(built, "by-trace")["outcome"] == "success"
-    found = [run(built, f"session-{number}") for number in range(4)]
-    assert [row["outcome"] for row in found] == ["success", "success", None, "failure"], "its runs that had started"
-    assert [row["outcome_value_usd"] for row in found] == [None, 20.0, None, None], "the value counts once"
+    found = [(row["outcome"], row["outcome_value_usd"]) for row in (run(built, f"session-{n}") for n in range(4))]
+    assert found == [("success", None), ("success", 20.0), (None, None), ("failure", None)], "the value counts once"
     assert built.query("SELECT count(*) FROM runs WHERE run_id = 'never-came'").item() == 0
 
 
