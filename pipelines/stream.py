@@ -202,13 +202,13 @@ class Stream:
                 break
             try:
                 polled = self._source.poll(wanted - count, min(left, _POLL_SECONDS))
+                if polled.is_empty() and until_end and self._source.at_end():
+                    break
             except OUTAGES:
                 if parts:
-                    break  # what is in hand is not lost with it: the next poll says the same, if it lasts
+                    break  # the source has gone beyond what is in hand: it must be committed, or it is lost
                 raise
             if polled.is_empty():
-                if until_end and self._source.at_end():
-                    break
                 continue
             parts.append(polled)
             count += len(polled)

@@ -173,7 +173,8 @@ class KafkaSource:
         ends = self._known_ends()
         if not ends:
             return {(self._topic, -1)}  # the topic's partitions are not known yet: anything may still come
-        waiting: set[tuple[str, int]] = set()
+        # A broker that has just come up may not know all of the topic yet.
+        waiting = {key for key in taken if key[0] == self._topic and key not in ends}
         for key, end in ends.items():
             if taken.get(key, self._first.get(key, 0)) < end:
                 self._idle_since.pop(key, None)
@@ -239,9 +240,11 @@ class KafkaSource:
         """Whether everything that was there at the first call has been polled here or committed by another worker."""
         if self._goal is None:
             found = {topic: self._consumer.partitions_for_topic(topic) or set() for topic in self._topics}
-            self._goal = self._asked(
-                [TopicPartition(topic, each) for topic, numbers in found.items() for each in numbers]
-            )
+            there = {(topic, number) for topic, numbers in found.items() for number in numbers}
+            known = {key for key in [*self._committed(), *self._positions] if key[0] in self._topics}
+            if not found[self._topic] or not known <= there:
+                return False  # a broker that has just come up does not know all of the topic yet
+            self._goal = self._asked([TopicPartition(*key) for key in there])
         left = {key: end for key, end in self._goal.items() if self._positions.get(key, self._first[key]) < end}
         if not left:
             return True
