@@ -154,6 +154,7 @@ class Stream:
                     self.detection.save()
             if prepared is not None:
                 self._finish(prepared)
+        self._tell_of_expired()
         self._lead()
         self._detect(None, waiting_for=set() if until_end and not self._stopping else None)
         self.detection.save()
@@ -180,15 +181,23 @@ class Stream:
         if now - self._watched_at < min(_LONGEST_LOOK, self._settings.stall_seconds / _LOOKS):
             return
         self._watched_at = now
+        self._tell_of_expired()
         lag = self._patience.through(self._source.lag)
         stalled = self._watch.stalled(lag)
         if not stalled:
             return
         events = [operations.stalled_fetch(*key, *lag[key], seconds) for key, seconds in stalled.items()]
-        self._patience.through(lambda: operations.record(events, self._warehouse))
-        self._patience.through(self._publisher.publish_operational)
+        self._tell_of(events)
         self._patience.through(self._source.restart)
         self._watch.forget()
+
+    def _tell_of_expired(self) -> None:
+        self._tell_of([operations.expired_messages(*gap) for gap in self._source.expired()])
+
+    def _tell_of(self, events: list[operations.OperationalEvent]) -> None:
+        if events:
+            self._patience.through(lambda: operations.record(events, self._warehouse))
+            self._patience.through(self._publisher.publish_operational)
 
     def _gather(self, until_end: bool) -> tuple[pl.DataFrame, bool]:
         """Poll until the batch is full by spans or by bytes (then there is a backlog: true), or by age."""

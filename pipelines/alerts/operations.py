@@ -16,6 +16,7 @@ from pipelines.sources.kafka import utc_now
 from warehouse import Warehouse
 
 STALLED_FETCH = "stalled_fetch"
+EXPIRED_MESSAGES = "expired_messages"
 _RAISED = "raised"
 
 
@@ -48,6 +49,21 @@ def stalled_fetch(topic: str, partition: int, offset: int, end: int, seconds: fl
         end_offset=end,
         headline=f"{topic}[{partition}]@{offset}: nothing was fetched for {seconds:.0f} s while the log goes on to {end}; "
         "the fetch is begun again",
+        at=utc_now(),
+    )
+
+
+def expired_messages(topic: str, partition: int, offset: int, first: int) -> OperationalEvent:
+    """Return the event of messages that the broker deleted before they were read; its id follows from the place alone."""
+    return OperationalEvent(
+        event_id=digest(EXPIRED_MESSAGES, topic, partition, offset),
+        kind=EXPIRED_MESSAGES,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        end_offset=first,
+        headline=f"{topic}[{partition}]: the broker deleted offsets {offset} to {first - 1} before they were read; "
+        "lengthen the topic's retention, or add workers",
         at=utc_now(),
     )
 

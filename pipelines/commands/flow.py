@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelines.stream import Stream
 
 #: A worker waits for a lock in short pieces, between which it can be stopped and says what it waits for.
-WORKER_LIMITS = Limits(memory="1GB", threads=1, busy_timeout_ms=4_000, turn_wait_s=15.0, retries=3)
+WORKER_LIMITS = Limits(memory="512MB", threads=1, busy_timeout_ms=4_000, turn_wait_s=15.0, retries=3)
 _CLOSE_SECONDS = 2.0
 
 

@@ -80,6 +80,10 @@ class Source(Protocol):
         """
         ...
 
+    def expired(self) -> list[tuple[str, int, int, int]]:
+        """Return (topic, partition, offset, first offset that is left) where the log lost messages before they were read."""
+        ...
+
     def restart(self) -> None:
         """Let go of the connection and read on through a new one, from the warehouse's positions.
 

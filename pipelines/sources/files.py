@@ -160,6 +160,10 @@ class FileSource:
         """Nothing: a file that can't be read is an error at once."""
         return {}
 
+    def expired(self) -> list[tuple[str, int, int, int]]:
+        """Nothing: a file that is shorter than what was read of it has no more records."""
+        return []
+
     def restart(self) -> None:
         """Nothing: there is no connection."""
 

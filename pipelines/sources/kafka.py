@@ -14,7 +14,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
-from pipelines.errors import TransientError
+from pipelines.errors import TerminalError, TransientError
 from pipelines.sources.base import MESSAGE_SCHEMA, Positions
 
 #: Header in which ``plumbline produce`` names the file a message came from.
@@ -105,6 +105,7 @@ class KafkaSource:
         self._ends: Positions = {}
         self._ends_at = float("-inf")
         self._idle_since: dict[tuple[str, int], float] = {}
+        self._expired: list[tuple[str, int, int, int]] = []
         self._consumer = self._connected()
 
     def _connected(self) -> KafkaConsumer:
@@ -164,8 +165,34 @@ class KafkaSource:
         frames = [_frame(records) for records in polled.values() if records]
         for partition, records in polled.items():
             if records:
-                self._positions[(partition.topic, partition.partition)] = records[-1].offset + 1
+                key = (partition.topic, partition.partition)
+                self._continued(partition, self._positions.get(key), records[0].offset)
+                self._positions[key] = records[-1].offset + 1
         return pl.concat(frames) if frames else pl.DataFrame(schema=MESSAGE_SCHEMA)
+
+    def _continued(self, partition: TopicPartition, expected: int | None, offset: int) -> None:
+        """See whether the log goes on where it was left: the client begins at its beginning when it does not."""
+        if expected is None or offset == expected:
+            return
+        place = f"{partition.topic}[{partition.partition}]"
+        if offset < expected:
+            raise TerminalError(
+                f"the log begins again at offset {offset}, before {expected}, up to which it is stored",
+                f"{place} at {self._servers}",
+                "the topic was made anew or cut short: stream it under another topic name or into another --home",
+            )
+        try:
+            first = self._consumer.beginning_offsets([partition], **_ANSWER)[partition]
+        except (KafkaError, OSError) as error:
+            self._to_seek.append(partition)
+            raise _unreachable(self._servers, error) from error
+        if first > expected:  # else only transaction markers and compacted messages are missing
+            self._expired.append((partition.topic, partition.partition, expected, first))
+
+    def expired(self) -> list[tuple[str, int, int, int]]:
+        """Partitions whose next messages the broker had deleted before they were read; each once."""
+        found, self._expired = self._expired, []
+        return found
 
     def open_partitions(self, taken: Positions) -> set[tuple[str, int]]:
         """Partitions of the topic with messages after these positions, or not for long enough without to be idle."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import signal
@@ -160,15 +161,22 @@ def broker_killed(ground: Ground, seed: int, broker: Broker) -> Result:
     with ground.trial() as home:
         worker = ground.start(ground.settings(home, batch_spans=100, stall_seconds=10))
         time.sleep(rng.uniform(1.5, 4.0))
-        pid = broker.status().pid
-        assert pid is not None
-        subprocess.run(["kill", "-KILL", str(pid)], check=True)
+        kill(broker)
         time.sleep(rng.uniform(0, 3))
         broker.start(port=int(ground.bootstrap_servers.rpartition(":")[2]))
         # Killed before it had its topics, a worker may also end; whatever it does, nothing is lost.
         _ended(worker, 0, 1)
         ground.finish(home)
         return ground.compare(home, 1)
+
+
+def kill(broker: Broker) -> None:
+    """Kill a broker, and wait until its process is gone: a start a moment earlier would take it for a running one."""
+    pid = broker.status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while broker.status().pid == pid:
+        time.sleep(0.05)
 
 
 def _ended(worker: subprocess.Popen[str], *statuses: int) -> int:

@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.broker import Broker
 from tests.faults.ground import Ground, consumed
+from tests.faults.scenarios import kill
 
 pytestmark = pytest.mark.kafka
 #: Far beyond what a worker may take to end (ten seconds), far below the outage it would otherwise sit through.
@@ -99,7 +100,7 @@ def test_a_worker_whose_broker_is_gone_waits_says_so_and_ends_when_told_or_out_o
         settings = ground.settings(home, batch_spans=100, outage_seconds=outage_seconds, stall_seconds=5)
         worker = ground.start(settings, until_end=False)
         await_rows(home, ground.topic)
-        subprocess.run(["kill", "-KILL", str(broker.status().pid)], check=True)
+        kill(broker)
         assert worker.stderr is not None
         said = ""
         while "trying again for up to" not in said:

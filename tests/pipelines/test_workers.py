@@ -13,10 +13,13 @@ import pytest
 
 from pipelines import batch as batches
 from pipelines import lease
+from pipelines.alerts.publish import Publisher
 from pipelines.errors import TransientError
 from pipelines.lease import Lease
 from pipelines.outage import Patience
 from pipelines.settings import Settings
+from pipelines.sources.files import FileSource
+from pipelines.stream import Stream
 from tests.pipelines.otlp import as_protobuf, messages, request, span
 from warehouse import Limits, Warehouse, WarehouseBusyError
 
@@ -111,3 +114,26 @@ def test_an_outage_is_told_once_at_its_beginning_and_once_at_its_end() -> None:
 def test_patience_ends_with_its_time_or_with_the_worker(seconds: float, stopping: bool) -> None:
     with pytest.raises(TransientError, match="no answer"):
         Patience(seconds, lambda _: None, lambda: stopping).through(Failing(1000))
+
+
+class Silent(FileSource):
+    """Does not answer when it is first asked for its end."""
+
+    asked = 0
+
+    def at_end(self) -> bool:
+        self.asked += 1
+        if self.asked == 1:
+            raise TransientError("no answer", "there", "wait")
+        return super().at_end()
+
+
+def test_what_is_in_hand_is_committed_when_the_log_stops_answering(tmp_path: Path) -> None:
+    record = as_protobuf(request(span(CHAT, parent="")))
+    (tmp_path / "one.binpb").write_bytes(bytes([len(record) & 0x7F | 0x80, len(record) >> 7]) + record)
+    settings = Settings(home=tmp_path / "home")
+    source = Silent([str(tmp_path / "one.binpb")])
+    with Warehouse.open(settings.warehouse) as warehouse:
+        publisher = Publisher(settings, warehouse, None, lambda _: None)
+        progress = Stream(settings, source, warehouse, publisher, lambda _: None).run(until_end=True)
+    assert source.asked > 1 and (progress.spans, progress.dead_letters) == (1, 0)
