@@ -74,6 +74,8 @@ _TEXTS = (
     "compensates",
     "source_ids",
 )
+#: What facts take over from their span, where it is clean already.
+_FROM_SPAN = ("trace_id", "span_id", "run_id", "workflow", "session_id", "topic")
 KEEP_ALL = ContentPolicy()
 _LATEST_NS = 9_223_372_036_000_000_000
 
@@ -154,7 +156,7 @@ def normalise(
     frame = pseudonymised(frame, _TEXTS, hash_key)
     facts = {**span_facts(decoded, frame, keyed, of_events), "tool_requests": _tool_requests(frame, keyed)}
     facts = {
-        name: pseudonymised(stated, [column for column in stated.columns if column != "topic"], hash_key)
+        name: pseudonymised(stated, [column for column in stated.columns if column not in _FROM_SPAN], hash_key)
         for name, stated in facts.items()
     }
     return Normalised(frame.select(_canonical(now)), facts)

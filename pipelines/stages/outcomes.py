@@ -10,10 +10,12 @@ import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import polars as pl
 
+from pipelines.sources.base import MESSAGE_SCHEMA
 from pipelines.stages.mask import digest, masked, pseudonymised
 from pipelines.stages.normalise import AHEAD, EARLIEST
 
@@ -53,6 +55,17 @@ def stated_outcomes(messages: pl.DataFrame, *, now: datetime, hash_key: str) -> 
     pl.DataFrame
         message (row of `messages`), reason, detail: one row per message with anything wrong in it.
     """
+    if messages.is_empty():  # as nearly always: what comes out is made once
+        return _nothing()
+    return _stated(messages, now, hash_key)
+
+
+@cache
+def _nothing() -> tuple[pl.DataFrame, pl.DataFrame]:
+    return _stated(pl.DataFrame(schema=MESSAGE_SCHEMA), datetime.min, "")
+
+
+def _stated(messages: pl.DataFrame, now: datetime, hash_key: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     elements = _elements(messages["value"])
     place = messages.select("topic", "partition", "offset", "message_at").with_row_index("message")
     rows = elements.join(place, on="message", maintain_order="left").with_columns(
