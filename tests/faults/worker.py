@@ -56,7 +56,7 @@ def after(owner: Any, name: str, then: Callable[[Any], None]) -> None:
 
 
 def wrap(death: Death) -> None:
-    after(streams.Stream, "_gather", lambda messages: None if messages.is_empty() else death.at("polled"))
+    after(streams.Stream, "_gather", lambda gathered: None if gathered[0].is_empty() else death.at("polled"))
     after(batch, "prepare", lambda _: death.at("prepared"))
     after(batch, "_without_known", lambda _: death.at("deduplicated"))
     after(batch, "_move", lambda _: death.at("all rows inserted"))
