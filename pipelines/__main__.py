@@ -2,6 +2,10 @@
 
 import sys
 
-from pipelines.cli import main
+from pipelines.allocation import keep_freed_memory
+
+keep_freed_memory()
+
+from pipelines.cli import main  # noqa: E402 - allocators read their settings when they are loaded
 
 sys.exit(main())

@@ -140,12 +140,15 @@ class Stream:
                 coming = None
                 if not messages.is_empty():
                     coming = ahead.submit(batches.prepare, messages, self._settings, timings)
-                waited_for = [prepared, coming] if not full else [prepared]
-                prepared = coming if full else None
-                for batch in waited_for:
-                    if batch is not None:
-                        self._finish(batch)
-                if messages.is_empty():
+                nothing_came = messages.is_empty()
+                del messages  # two batches at most are in memory: the one in hand and the one being prepared
+                if prepared is not None:
+                    prepared = self._finish(prepared)
+                if full:
+                    prepared, coming = coming, None
+                elif coming is not None:
+                    coming = self._finish(coming)
+                if nothing_came:
                     if until_end and self._patience.through(self._source.at_end):
                         break
                     self._idle()
@@ -153,7 +156,7 @@ class Stream:
                 if self.detection.checkpoint_due():
                     self.detection.save()
             if prepared is not None:
-                self._finish(prepared)
+                prepared = self._finish(prepared)
         self._tell_of_expired()
         self._lead()
         self._detect(None, waiting_for=set() if until_end and not self._stopping else None)
@@ -225,6 +228,7 @@ class Stream:
         return pl.concat(parts) if parts else pl.DataFrame(), count >= wanted or size >= _BATCH_BYTES
 
     def _finish(self, coming: Future[batches.Batch]) -> None:
+        """Commit, detect, count. Returns None, so that a caller's name for the future can let go of the batch at once."""
         timings = self.progress.timings
         with timings.of("waiting for the stages"):
             prepared = coming.result()

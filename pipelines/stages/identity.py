@@ -90,9 +90,11 @@ def told_apart(spans: pl.DataFrame, stored: pl.DataFrame | None = None) -> Apart
 
 def restated(fact: pl.DataFrame, renamed: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     """Return a fact table's rows under their span's own id; where one message holds both spans, they stay with the first."""
+    if renamed.is_empty() or fact.is_empty():
+        return fact
     place = [*KEY, *PLACE]
     clear = renamed.unique(place, keep="none").join(spans, on=place, how="anti", nulls_equal=True)
-    if clear.is_empty() or fact.is_empty():
+    if clear.is_empty():
         return fact
     columns = fact.columns
     return (
