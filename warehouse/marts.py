@@ -7,7 +7,6 @@ wait while it is computed. Readers see the old mart until the new one is committ
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -138,39 +137,21 @@ def _put_views(warehouse: Warehouse, name: str) -> None:
 
 def put_live_views(warehouse: Warehouse) -> None:
     """Create the views that read raw tables only: they answer before the first refresh, and always with the latest rows."""
-    stored = _stored_views(warehouse)
-    marts_by_name = {file.stem for file in (MODELS / "marts").glob("*.sql")}
-    views = [read_model(file) for file in (MODELS / "staging").glob("*.sql")]
-    if all(stored[view.name] == _mark(view) if view.name in stored else _names(view) & marts_by_name for view in views):
-        return  # without parsing every model at each start of a worker
     marts = set(names())
     _put(warehouse, [model for model in models().values() if model.kind == "view" and not upstream(model.name) & marts])
 
 
 def _put(warehouse: Warehouse, views: list[Relation]) -> None:
     """Create those views that are missing or were written by another version."""
-    stored = _stored_views(warehouse)
-    for view in views:
-        mark = _mark(view)
-        if stored.get(view.name) != mark:
-            warehouse.transaction(lambda connection, view=view, mark=mark: _put_view(connection, view, mark))
-
-
-def _stored_views(warehouse: Warehouse) -> dict[str, str]:
-    """Comments by view: they end with the mark of the version that wrote it."""
-    return dict(
+    stored = dict(
         warehouse.connection.execute(
             "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'lake' AND NOT internal"
         ).fetchall()
     )
-
-
-def _names(view: Relation) -> set[str]:
-    return set(re.findall(r"\w+", view.sql))
-
-
-def _mark(view: Relation) -> str:
-    return f"{view.notes[0]} [model {hashlib.sha256(view.sql.encode()).hexdigest()[:12]}]"
+    for view in views:
+        mark = f"{view.notes[0]} [model {hashlib.sha256(view.sql.encode()).hexdigest()[:12]}]"
+        if stored.get(view.name) != mark:
+            warehouse.transaction(lambda connection, view=view, mark=mark: _put_view(connection, view, mark))
 
 
 def _put_view(connection: duckdb.DuckDBPyConnection, view: Relation, mark: str) -> None:
@@ -188,13 +169,9 @@ def _views(name: str) -> list[Relation]:
 
 
 @cache
-def _parser() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect()
-
-
-@cache
 def _read(sql: str) -> frozenset[str]:
-    tree = syntax_tree(_parser(), sql)
+    with duckdb.connect() as connection:
+        tree = syntax_tree(connection, sql)
     if tree is None:
         raise WarehouseError("a model is not one SELECT", sql[:60], "mend its file in warehouse/models")
     return frozenset(tables_read(tree))
