@@ -30,7 +30,8 @@ GRACE = timedelta(hours=1)
 ORPHAN_AGE = timedelta(days=1)
 
 _EXPIRE = "CALL ducklake_expire_snapshots('lake', older_than => ?::TIMESTAMPTZ)"
-_FLUSH = "CALL ducklake_flush_inlined_data('lake')"
+#: Moves rows that wait in the catalog into Parquet.
+FLUSH = "CALL ducklake_flush_inlined_data('lake')"
 _REWRITE = "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0.1)"
 _MERGE = "CALL ducklake_merge_adjacent_files('lake', max_compacted_files => 1)"
 _CLEAN_UP = "CALL ducklake_cleanup_old_files('lake', older_than => ?::TIMESTAMPTZ)"
@@ -58,7 +59,7 @@ def compact(warehouse: Warehouse, *, keep: timedelta = KEEP, grace: timedelta = 
     now = datetime.now(UTC)
     files_before = _files(warehouse)
     expired = _call(warehouse, _EXPIRE, now - keep)
-    flushed = _call(warehouse, _FLUSH)
+    flushed = _call(warehouse, FLUSH)
     rewritten = _call(warehouse, _REWRITE)
     merged: list[tuple] = []
     for _ in range(files_before):  # bounded: a busy writer adds files as fast as they can be merged

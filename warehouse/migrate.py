@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from warehouse import compaction
 from warehouse.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def migrate(warehouse: Warehouse) -> list[int]:
     missing = [migration for migration in known if migration.version not in done]
     for migration in missing:
         warehouse.transaction(lambda connection, migration=migration: _apply(connection, migration))
+    if missing:
+        # A changed table leaves its old inlined one behind. Flushed later, beside readers, it would vanish under them, and
+        # a reader that has seen it fails until it attaches anew (DuckLake issue 1305).
+        warehouse.transaction(lambda connection: connection.execute(compaction.FLUSH).fetchall())
     return [migration.version for migration in missing]
 
 

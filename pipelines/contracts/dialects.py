@@ -51,7 +51,9 @@ def output_keys() -> tuple[str, ...]:
 def kept_keys() -> tuple[str, ...]:
     """Return the keys whose text says more than the column made of it: they stay among the span's attributes."""
     whole = (pl.col("path") != "") | pl.col("column").is_in(_KEPT_COLUMNS)
-    return tuple(all_aliases().filter(whole)["key"].unique(maintain_order=True))
+    # A key that only tells the dialect has its value in no column.
+    only_seen = pl.col("column").str.starts_with("seen_").all().over("key")
+    return tuple(all_aliases().filter(whole | only_seen)["key"].unique(maintain_order=True))
 
 
 @cache

@@ -102,3 +102,13 @@ def test_compacting_beside_a_writer_and_a_reader_loses_nothing(empty: Warehouse,
     assert seen == sorted(seen)
     assert empty.query("SELECT count(*), count(DISTINCT trace_id) FROM spans").row(0) == (200 * commits, commits)
     assert empty.query("SELECT next_offset FROM consumed_offsets").rows() == [(commits,)]
+
+
+def test_a_reader_survives_what_the_first_compaction_clears_away(empty: Warehouse, home: Path) -> None:
+    write(empty, 0)
+    with read_only(home) as reader:
+        assert reader.query("SELECT count(*) FROM spans").item() == 200
+        compaction.compact(empty, keep=timedelta(0))
+        assert reader.query("SELECT count(*) FROM spans").item() == 200
+        write(empty, 1)
+        assert reader.query("SELECT count(*) FROM spans").item() == 400

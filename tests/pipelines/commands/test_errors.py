@@ -22,7 +22,7 @@ from pipelines.cli import app, main
         (["stream", "--source", "carrier-pigeon"], "use kafka or files"),
         (["stream", "--source", "files"], "add --files"),
         (["stream", "--source", "files", "--files", "/nowhere/*.json"], "no such OTLP file"),
-        (["stream", "--files", "x.json"], "--files without --source files"),
+        (["stream", "--files", "x.json"], "--files or --outcomes without --source files"),
         (["stream", "--until-end"], "no Kafka broker"),
         (["produce", "/nowhere.json"], "no such OTLP file"),
         (["simulate", "--out", "x", "--drift", "data", "--no-drift"], "give one of them"),
