@@ -1,7 +1,8 @@
 """Bring a warehouse up to this version's tables, by numbered SQL files.
 
-Each file of ``warehouse/migrations`` runs once, in one transaction with its record in ``schema_migrations``: a crash leaves
-the warehouse either before or after it. Files are never edited once released; a change is a new file.
+Each file of ``warehouse/migrations`` runs once. Those that are missing run in one transaction with their record in
+``schema_migrations``: a crash leaves the warehouse either before or after all of them. Files are never edited once released; a
+change is a new file.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ def migrate(warehouse: Warehouse) -> list[int]:
             "use the newer version that wrote it",
         )
     missing = [migration for migration in known if migration.version not in done]
-    for migration in missing:
-        warehouse.transaction(lambda connection, migration=migration: _apply(connection, migration))
     if missing:
+        warehouse.transaction(lambda connection: [_apply(connection, migration) for migration in missing])
+    if missing and done:
         # A changed table leaves its old inlined one behind. Flushed later, beside readers, it would vanish under them, and
         # a reader that has seen it fails until it attaches anew (DuckLake issue 1305).
         warehouse.transaction(lambda connection: connection.execute(compaction.FLUSH).fetchall())
