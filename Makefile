@@ -53,7 +53,7 @@ demo: $(VENV)/.run ## Sets up, then streams a week of agent traffic with known d
 	@$(VENV)/bin/plumbline demo $(ARGS)
 
 test: $(VENV)/.dev ## Sets up, then runs the tests
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 benchmark: $(VENV)/.dev ## Sets up, then measures speed, freshness and size, and writes docs/benchmarks.md (about 30 minutes)
 	@$(RUN) -m tests.benchmarks $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,7 +12,11 @@ _PACKAGES = ("duckdb", "polars", "pyarrow", "ptars", "kafka-python", "numba")
 
 
 def machine() -> dict[str, object]:
-    """Return CPU, cores, memory (GiB), system, Python and package versions, and the load when asked."""
+    """Return CPU, cores, memory (GiB), system, Python and package versions; the load and the yardstick (s) when asked.
+
+    The yardstick is the best of three times for ten million additions in Python: a rented machine can be half as fast on
+    one day as on another, and its load does not say so.
+    """
     return {
         "cpu": _of("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": os.cpu_count(),
@@ -20,7 +25,15 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         "load_before": round(os.getloadavg()[0], 2),
+        "yardstick_seconds": round(min(_yardstick() for _ in range(3)), 2),
     }
+
+
+def _yardstick() -> float:
+    begun, total = time.perf_counter(), 0
+    for number in range(10_000_000):
+        total += number
+    return time.perf_counter() - begun
 
 
 def _of(file: str, name: str) -> str:

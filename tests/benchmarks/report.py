@@ -36,7 +36,7 @@ def _measured(result: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in on["packages"].items())
     return (
         f"{on['cpu']}, {on['cores']} cores, {on['memory_gib']} GiB, {on['system']}, Python {on['python']}, {packages}; "
-        f"seed {result['seed']}, load before {on['load_before']}, {result['at']}."
+        f"seed {result['seed']}, load before {on['load_before']}, yardstick {on['yardstick_seconds']} s, {result['at']}."
     )
 
 

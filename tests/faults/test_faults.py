@@ -14,7 +14,6 @@ pytestmark = pytest.mark.kafka
 
 SEEDS = [
     ("killed between two steps", 3),
-    ("killed between two steps", 7),
     ("killed between two steps", 10),
     ("killed at any moment", 1),
     ("killed mid-commit", 1),
