@@ -69,7 +69,7 @@ class Settings:
     dead_letter_topic: str = "otlp_spans.dead_letter"
     group_id: str = "plumbline"
     catalog: Path | None = None
-    batch_spans: int = 16_000
+    batch_spans: int = 12_000
     batch_seconds: float = 1.0
     allowed_lateness_seconds: float = 1.0
     run_timeout_seconds: float = 3600.0

@@ -39,6 +39,8 @@ from warehouse import Warehouse
 #: A batch is also full at this many bytes of messages, whatever their number.
 _BATCH_BYTES = 64 * 2**20
 _POLL_SECONDS = 0.2
+#: A batch that is overdue is still polled for once, this long.
+_LEAST_POLL_SECONDS = 0.05
 #: Looks at the fetch, and at how far others are, within each stall_seconds: often enough to notice soon, and the first to
 #: notice that the broker is gone.
 _LOOKS, _LONGEST_LOOK = 6, 5.0
@@ -91,6 +93,7 @@ class Stream:
         self.detection = Detection(settings, warehouse, self._patience)
         self.progress = Progress()
         self._watch = FetchWatch(settings.stall_seconds)
+        self._gathered_at = time.monotonic()
         self._watched_at = time.monotonic()
         # Messages hold anything from one span to thousands: learned from the last batch, a Collector's batch to begin with.
         self._spans_per_message = 100.0
@@ -203,17 +206,19 @@ class Stream:
             self._patience.through(self._publisher.publish_operational)
 
     def _gather(self, until_end: bool) -> tuple[pl.DataFrame, bool]:
-        """Poll until the batch is full by spans or by bytes (then there is a backlog: true), or by age."""
+        """Poll until the batch is full by spans or by bytes (then there is a backlog: true), or by age.
+
+        Its age counts from the end of the batch before: what came while that one was worked on has waited already.
+        """
         wanted = max(1, int(self._settings.batch_spans / self._spans_per_message))
         parts: list[pl.DataFrame] = []
         count = size = 0
-        began = time.monotonic()
+        due = self._gathered_at + self._settings.batch_seconds
         while count < wanted and size < _BATCH_BYTES and not self._stopping:
-            left = self._settings.batch_seconds - (time.monotonic() - began)
-            if left <= 0:
-                break
+            left = due - time.monotonic()
+            least = 0.0 if parts else _LEAST_POLL_SECONDS
             try:
-                polled = self._source.poll(wanted - count, min(left, _POLL_SECONDS))
+                polled = self._source.poll(wanted - count, min(max(left, least), _POLL_SECONDS))
                 if polled.is_empty() and until_end and self._source.at_end():
                     break
             except OUTAGES:
@@ -221,10 +226,13 @@ class Stream:
                     break  # the source has gone beyond what is in hand: it must be committed, or it is lost
                 raise
             if polled.is_empty():
+                if left <= 0:
+                    break
                 continue
             parts.append(polled)
             count += len(polled)
             size += int(polled["value"].bin.size().sum() or 0)
+        self._gathered_at = time.monotonic()
         return pl.concat(parts) if parts else pl.DataFrame(), count >= wanted or size >= _BATCH_BYTES
 
     def _finish(self, coming: Future[batches.Batch]) -> None:

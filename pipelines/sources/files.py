@@ -16,6 +16,7 @@ from pipelines.sources.base import MESSAGE_SCHEMA, OUTCOME_FILES, Positions
 
 #: A length prefix beyond this is no length: the stream of records is out of step from here.
 LONGEST_RECORD_BYTES = 256 * 2**20
+_LET_GO_BYTES = 32 * 2**20
 
 
 def expand(patterns: Sequence[str]) -> list[Path]:
@@ -65,6 +66,7 @@ def records(path: Path, start: int = 0) -> Iterator[tuple[int, int, bytes]]:
 
 def _delimited(content: mmap.mmap, start: int) -> Iterator[tuple[int, int, bytes]]:
     position, end = start, len(content)
+    let_go = start - start % mmap.PAGESIZE
     while position < end:
         length = shift = 0
         cursor = position
@@ -80,6 +82,11 @@ def _delimited(content: mmap.mmap, start: int) -> Iterator[tuple[int, int, bytes
             return
         yield position, cursor + length, content[cursor : cursor + length]
         position = cursor + length
+        if position - let_go >= _LET_GO_BYTES:
+            # Else a large file, read once, stands in the process's resident memory to its end.
+            until = position - position % mmap.PAGESIZE
+            content.madvise(mmap.MADV_DONTNEED, let_go, until - let_go)
+            let_go = until
 
 
 class FileSource:
