@@ -36,6 +36,8 @@ _REPLAY_BATCHES = 4
 _FOLLOW_SECONDS = 0.5
 #: Rows are looked for from this long before the last look on: by as much may a clock have been set back.
 _CLOCK_STEP = timedelta(hours=1)
+#: Partitions this far (event time) beyond the slowest one are ahead of it.
+_ABREAST = timedelta(minutes=10)
 
 
 class Detection:
@@ -52,6 +54,8 @@ class Detection:
         Without it every method leaves all as it is.
     observations, signals : int
         Counted since the start of this process, replay included.
+    ahead : set of (topic, partition)
+        Partitions to read nothing of for now: their spans fill memory while they wait for the slowest one.
     rewarmed : str or None
         Why the detectors start from the warehouse's beginning rather than from a checkpoint; None if they did not.
     """
@@ -72,6 +76,7 @@ class Detection:
             timeout=timedelta(seconds=self._settings.run_timeout_seconds),
         )
         self.positions: Positions = {}
+        self.ahead: _Keys = set()
         self._followed_at: datetime | None = None
         self._looked_at = self._saved_at = time.monotonic()
 
@@ -124,6 +129,7 @@ class Detection:
             Partitions that hold back the watermark, where it is not for the source to say.
         """
         if not self.lease.held:
+            self.ahead = set()
             return []
         with self._whole():
             changed: list[store.Incident] = []
@@ -137,7 +143,18 @@ class Detection:
                 changed += self._follow(source)
             if not self.lease.held:
                 return changed
-            return changed + self._flush(self._waiting(source, self.positions) if waiting_for is None else waiting_for)
+            waiting = self._waiting(source, self.positions) if waiting_for is None else waiting_for
+            changed += self._flush(waiting)
+            self._hold(waiting)
+            return changed
+
+    def _hold(self, waiting: _Keys) -> None:
+        """Say which partitions to hold: while too many spans wait for the slowest one, until half of them have gone."""
+        held = 0 if self.runs.spans is None else len(self.runs.spans)
+        if held > self._settings.open_spans or (self.ahead and held > self._settings.open_spans / 2):
+            self.ahead = self.runs.ahead(waiting, _ABREAST)
+        else:
+            self.ahead = set()
 
     def _waiting(self, source: Source, taken: Positions) -> _Keys:
         return self._patience.through(lambda: source.open_partitions(taken))

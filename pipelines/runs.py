@@ -116,6 +116,15 @@ class OpenRuns:
         self._remember(done.select("trace_id", "closed_at"))
         return observations
 
+    def ahead(self, waiting_for: set[tuple[str, int]], by: timedelta) -> set[tuple[str, int]]:
+        """Return the partitions whose event time is further than ``by`` beyond that of the slowest of ``waiting_for``.
+
+        What is read of them only waits for the slowest one; where nothing of it has come yet, that is all of them.
+        """
+        times = {partition: self.seen.get(partition, datetime.min) for partition in waiting_for}
+        limit = min(times.values(), default=datetime.max)
+        return {partition for partition, time in times.items() if time - limit > by}
+
     def _advance(self, waiting_for: set[tuple[str, int]]) -> None:
         if not self.seen:
             return

@@ -32,6 +32,8 @@ class Settings:
         About how many spans one warehouse transaction holds.
     batch_seconds : float
         The longest a span waits for its transaction, in seconds.
+    open_spans : int
+        With more spans than this in runs that wait for the slowest partition, the partitions ahead of it are held.
     allowed_lateness_seconds : float
         How far behind the newest event time the watermark stays, in seconds.
     run_timeout_seconds : float
@@ -71,6 +73,7 @@ class Settings:
     catalog: Path | None = None
     batch_spans: int = 12_000
     batch_seconds: float = 1.0
+    open_spans: int = 200_000
     allowed_lateness_seconds: float = 1.0
     run_timeout_seconds: float = 3600.0
     checkpoint_seconds: float = 30.0

@@ -151,6 +151,7 @@ class Stream:
                     prepared, coming = coming, None
                 elif coming is not None:
                     coming = self._finish(coming)
+                self._source.hold(self.detection.ahead)
                 if nothing_came:
                     if until_end and self._patience.through(self._source.at_end):
                         break

@@ -71,7 +71,7 @@ class Source(Protocol):
         ...
 
     def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """Return (position, end) of every partition that this reader reads now.
+        """Return (position, end) of every partition that this reader reads now, those on hold left out.
 
         Raises
         ------
@@ -82,6 +82,10 @@ class Source(Protocol):
 
     def expired(self) -> list[tuple[str, int, int, int]]:
         """Return (topic, partition, offset, first offset that is left) where the log lost messages before they were read."""
+        ...
+
+    def hold(self, partitions: set[tuple[str, int]]) -> None:
+        """Read nothing of these partitions for now, and on in all others."""
         ...
 
     def restart(self) -> None:

@@ -171,6 +171,9 @@ class FileSource:
         """Nothing: a file that is shorter than what was read of it has no more records."""
         return []
 
+    def hold(self, partitions: set[tuple[str, int]]) -> None:
+        """Nothing: files are read one after the other."""
+
     def restart(self) -> None:
         """Nothing: there is no connection."""
 

@@ -53,6 +53,10 @@ def _unreachable(bootstrap_servers: str, error: Exception) -> TransientError:
     )
 
 
+#: More than the client can have fetched.
+_ALL_FETCHED = 2**31
+
+
 class _Seeker(ConsumerRebalanceListener):
     """Seeks each partition that the group hands over to the warehouse's position."""
 
@@ -100,6 +104,7 @@ class KafkaSource:
         #: Of assigned partitions: the offset after the last message polled, or the one sought.
         self._positions: Positions = {}
         self._to_seek: list[TopicPartition] = []
+        self._held: set[tuple[str, int]] = set()
         self._goal: Positions | None = None
         self._first: Positions = {}
         self._ends: Positions = {}
@@ -156,8 +161,14 @@ class KafkaSource:
         """Return the next messages of the assigned partitions."""
         if self._to_seek:
             self.assigned(self._to_seek)
+        to_pause = self._resumed()
+        if to_pause:
+            # What the client has begun to hand out of a partition when that is paused it may never hand on (3.0.12,
+            # Fetcher.fetched_records: only with nothing begun, and a part that is used up counts): so it ends that first.
+            max_messages, timeout_seconds = _ALL_FETCHED, 0.0
         try:
             polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=max_messages)
+            self._consumer.pause(*(to_pause & self._consumer.assignment()))
         except (KafkaError, OSError) as error:
             # Whatever the client had taken out of its buffers for this call is fetched again.
             self._to_seek += [each for each in self._consumer.assignment() if each not in self._to_seek]
@@ -169,6 +180,13 @@ class KafkaSource:
                 self._continued(partition, self._positions.get(key), records[0].offset)
                 self._positions[key] = records[-1].offset + 1
         return pl.concat(frames) if frames else pl.DataFrame(schema=MESSAGE_SCHEMA)
+
+    def _resumed(self) -> set[TopicPartition]:
+        """Resume what is on hold no more; return what is to be paused."""
+        held = {each for each in self._consumer.assignment() if (each.topic, each.partition) in self._held}
+        paused = self._consumer.paused()
+        self._consumer.resume(*(paused - held))
+        return held - paused
 
     def _continued(self, partition: TopicPartition, expected: int | None, offset: int) -> None:
         """See whether the log goes on where it was left: the client begins at its beginning when it does not."""
@@ -257,9 +275,13 @@ class KafkaSource:
                 passed[key] = position
         return passed
 
+    def hold(self, partitions: set[tuple[str, int]]) -> None:
+        """Pause these partitions from the next poll on, where they are assigned here, and resume the others."""
+        self._held = partitions
+
     def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """Return (position, end) of every assigned partition, the end fresh from the broker."""
-        assigned = list(self._consumer.assignment())
+        """Return (position, end) of every assigned partition that is not on hold, the end fresh from the broker."""
+        assigned = list(self._consumer.assignment() - self._consumer.paused())
         ends = self._asked(assigned)
         return {key: (self._positions.get(key, self._first[key]), end) for key, end in ends.items()}
 

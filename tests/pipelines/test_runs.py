@@ -172,3 +172,20 @@ def test_a_run_with_an_unpriced_call_has_no_cost_observation() -> None:
 
 def _at(nanoseconds: int) -> datetime:
     return datetime(1970, 1, 1) + timedelta(microseconds=nanoseconds // 1000)
+
+
+def test_partitions_far_beyond_the_slowest_are_ahead() -> None:
+    runs = fresh()
+    slow, near, far, other = (("otlp_spans", number) for number in range(4))
+    start = datetime(2026, 3, 1)
+    runs.seen = {
+        slow: start,
+        near: start + timedelta(minutes=10),
+        far: start + timedelta(minutes=10, microseconds=1),
+        other: start - timedelta(hours=1),
+    }
+    # One that nobody waits for (at its end) does not hold the others.
+    assert runs.ahead({slow, near, far}, timedelta(minutes=10)) == {far}
+    # Of one nothing has come yet: it may hold anything.
+    assert runs.ahead({slow, near, ("otlp_spans", 9)}, timedelta(minutes=10)) == {slow, near}
+    assert runs.ahead(set(), timedelta(minutes=10)) == set()

@@ -1,0 +1,108 @@
+"""Partitions that are ahead wait for the slowest one: what is held of them in memory is bounded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.alerts.publish import Publisher
+from pipelines.broker import create_topics
+from pipelines.runs import OpenRuns
+from pipelines.settings import Settings
+from pipelines.sources.kafka import KafkaSource, producer
+from pipelines.stream import Stream
+from tests.pipelines import otlp
+from warehouse import Warehouse
+
+pytestmark = pytest.mark.kafka
+
+RUNS, MINUTE = 300, 60 * 10**9
+START = 1_700_000_000 * 10**9
+
+
+@pytest.fixture
+def settings(kafka: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    topic = re.sub(r"\W", "-", f"pressure-{request.node.name}")[:80]
+    create_topics(kafka.bootstrap_servers, {topic: 2}, timeout_seconds=10)
+    sender = producer(kafka.bootstrap_servers)
+    for partition in (0, 1):
+        for run in range(RUNS):
+            number, start = partition * RUNS + run + 1, START + run * MINUTE
+            one = otlp.span(
+                trace_id=f"{number:032x}",
+                span_id=f"{number:016x}",
+                parent="",
+                start_ns=start,
+                end_ns=start + MINUTE // 2,
+            )
+            message = otlp.as_json(otlp.request(one))
+            sender.send(topic, value=message, partition=partition)
+    sender.close()
+    return Settings(
+        home=tmp_path,
+        bootstrap_servers=kafka.bootstrap_servers,
+        topic=topic,
+        outcomes_topic=f"{topic}.outcomes",
+        alerts_topic=f"{topic}.alerts",
+        dead_letter_topic=f"{topic}.dead",
+        group_id=topic,
+    )
+
+
+def source_of(settings: Settings) -> KafkaSource:
+    return KafkaSource(settings.bootstrap_servers, settings.topic, settings.group_id, settings.session_seconds)
+
+
+def test_a_partition_on_hold_is_not_read_nor_called_stalled_until_it_is_let_go(settings: Settings) -> None:
+    source = source_of(settings)
+    try:
+        source.seek(dict)
+        before: list[int] = []
+        while not source.lag():
+            before += source.poll(1, 0.2)["partition"].to_list()
+        source.hold({(settings.topic, 1), ("of another worker", 0)})
+        # The call that pauses hands out what had been fetched by then.
+        before += source.poll(1, 0.2)["partition"].to_list()
+        assert set(source.lag()) == {(settings.topic, 0)}
+        while_held: list[int] = []
+        while before.count(0) + while_held.count(0) < RUNS:
+            while_held += source.poll(1000, 0.1)["partition"].to_list()
+        while_held += source.poll(1000, 1.0)["partition"].to_list()
+        assert while_held.count(1) == 0
+        source.hold(set())
+        after: list[int] = []
+        while before.count(1) + after.count(1) < RUNS:
+            after += source.poll(1000, 0.2)["partition"].to_list()
+        assert after.count(0) == 0
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize("open_spans", [40, 10**6])
+def test_open_runs_stay_few_and_every_span_is_stored(
+    settings: Settings, open_spans: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    release = OpenRuns.release
+
+    def counted(self: OpenRuns, *given: Any) -> Any:
+        observations = release(self, *given)
+        held.append(0 if self.spans is None else len(self.spans))
+        return observations
+
+    monkeypatch.setattr(OpenRuns, "release", counted)
+    few = replace(settings, open_spans=open_spans, batch_spans=20)
+    source = source_of(few)
+    try:
+        with Warehouse.open(few.warehouse) as warehouse:
+            publisher = Publisher(few, warehouse, None, lambda _: None)
+            Stream(few, source, warehouse, publisher, lambda _: None).run(until_end=True)
+            assert warehouse.query("SELECT count(*) FROM spans").item() == 2 * RUNS
+    finally:
+        source.close()
+    # Without the bound a whole partition waits for the other: what this test is about does happen.
+    assert (max(held) <= 40 + 2 * 20 + 20) == (open_spans == 40), max(held)
