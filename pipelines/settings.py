@@ -73,7 +73,7 @@ class Settings:
     catalog: Path | None = None
     batch_spans: int = 12_000
     batch_seconds: float = 1.0
-    open_spans: int = 200_000
+    open_spans: int = 100_000
     allowed_lateness_seconds: float = 1.0
     run_timeout_seconds: float = 3600.0
     checkpoint_seconds: float = 30.0
