@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,10 +51,6 @@ def _unreachable(bootstrap_servers: str, error: Exception) -> TransientError:
         bootstrap_servers,
         "check --bootstrap-servers, or start one with `plumbline broker start`",
     )
-
-
-#: More than the client can have fetched.
-_ALL_FETCHED = 2**31
 
 
 class _Seeker(ConsumerRebalanceListener):
@@ -161,14 +157,9 @@ class KafkaSource:
         """Return the next messages of the assigned partitions."""
         if self._to_seek:
             self.assigned(self._to_seek)
-        to_pause = self._resumed()
-        if to_pause:
-            # What the client has begun to hand out of a partition when that is paused it may never hand on (3.0.12,
-            # Fetcher.fetched_records: only with nothing begun, and a part that is used up counts): so it ends that first.
-            max_messages, timeout_seconds = _ALL_FETCHED, 0.0
         try:
             polled = self._consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=max_messages)
-            self._consumer.pause(*(to_pause & self._consumer.assignment()))
+            self._pause(polled, max_messages)
         except (KafkaError, OSError) as error:
             # Whatever the client had taken out of its buffers for this call is fetched again.
             self._to_seek += [each for each in self._consumer.assignment() if each not in self._to_seek]
@@ -181,12 +172,18 @@ class KafkaSource:
                 self._positions[key] = records[-1].offset + 1
         return pl.concat(frames) if frames else pl.DataFrame(schema=MESSAGE_SCHEMA)
 
-    def _resumed(self) -> set[TopicPartition]:
-        """Resume what is on hold no more; return what is to be paused."""
+    def _pause(self, polled: Mapping[TopicPartition, Sized], max_messages: int) -> None:
+        """Pause what is to be held, and resume what is no more.
+
+        Not the partition that the client is in the midst of handing out, the last one of a full answer: what is left of it
+        the client would keep for ever (3.0.12, ``Fetcher.fetched_records`` takes it up again only where nothing stands in
+        its place, and a part of another partition that is used up still does). Its turn comes when it is through.
+        """
         held = {each for each in self._consumer.assignment() if (each.topic, each.partition) in self._held}
         paused = self._consumer.paused()
         self._consumer.resume(*(paused - held))
-        return held - paused
+        full = sum(map(len, polled.values())) >= max_messages
+        self._consumer.pause(*(held - paused - {list(polled)[-1] if full else None}))
 
     def _continued(self, partition: TopicPartition, expected: int | None, offset: int) -> None:
         """See whether the log goes on where it was left: the client begins at its beginning when it does not."""
