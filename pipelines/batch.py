@@ -170,9 +170,11 @@ def advance(positions: Positions, warehouse: Warehouse) -> None:
 
 
 def _move(connection: duckdb.DuckDBPyConnection, positions: Positions, now: datetime) -> None:
-    for (topic, partition), offset in positions.items():
-        connection.execute('DELETE FROM consumed_offsets WHERE topic = ? AND "partition" = ?', [topic, partition])
-        connection.execute("INSERT INTO consumed_offsets VALUES (?, ?, ?, ?)", [topic, partition, offset, now])
+    if not positions:
+        return
+    moved = {"topics": [topic for topic, _ in positions], "partitions": [partition for _, partition in positions]}
+    connection.execute(sql("leave_offsets"), moved)
+    connection.execute(sql("move_offsets"), {**moved, "offsets": [*positions.values()], "committed_at": now})
 
 
 def _committed(connection: duckdb.DuckDBPyConnection) -> Positions:
