@@ -49,19 +49,3 @@ def written(value: float, form: str) -> str:
     if form == "milliseconds":
         return f"{value / 1000:,.1f} s" if value >= 1000 else f"{value:,.0f} ms"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
-
-
-def containment(signal: dict[str, Any], cause: dict[str, Any] | None) -> str:
-    """Return the first thing that the catalog lets an operator do about it."""
-    family = signal["family"]
-    if cause and cause["attribute"] in ("release", "agent_version", "prompt_version") and cause["before"]:
-        return f"roll back to {cause['attribute'].replace('_', ' ')} {cause['before']}"
-    if family == "tool" and signal["dimension"]:
-        return f"disable tool {signal['dimension']} until its owner has looked"
-    return {
-        "data": "pin the previous retrieval source, and re-check what changed in it",
-        "behavior": "route new runs to a person while the path is reviewed",
-        "tool": "route runs that need the tool to a person",
-        "cost": "throttle the workflow to its budget",
-        "policy": "require approval for every write until the policy owner has looked",
-    }.get(family, "route new runs to a person")
