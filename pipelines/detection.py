@@ -233,11 +233,12 @@ class Detection:
         if signals.is_empty():
             return []
         self.signals += len(signals)
-        return self._patience.through(
-            lambda: store.record(
-                explained(signals, self._warehouse, self.runs.timeout, self._policies), self._warehouse
-            )
-        )
+        return self._patience.through(lambda: self._record(signals))
+
+    def _record(self, signals: pl.DataFrame) -> list[store.Incident]:
+        fresh = store.unknown(signals, self._warehouse)
+        told = explained(fresh, self._warehouse, self.runs.timeout, self._policies)
+        return store.record(told, self._warehouse)
 
     def _hear(self) -> list[store.Incident]:
         """Follow what people have said about incidents since the last look; return those incidents."""

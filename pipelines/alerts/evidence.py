@@ -35,11 +35,15 @@ def explained(
     policies : pl.DataFrame
         catalog_policies.
     """
-    return [_explained(signal, warehouse, timeout, policies) for signal in signals.iter_rows(named=True)]
+    allowed = _allowed(signals["workflow"].unique().to_list(), warehouse)
+    return [
+        _explained(signal, warehouse, timeout, policies, allowed[signal["workflow"]])
+        for signal in signals.iter_rows(named=True)
+    ]
 
 
 def _explained(
-    signal: dict[str, Any], warehouse: Warehouse, timeout: timedelta, policies: pl.DataFrame
+    signal: dict[str, Any], warehouse: Warehouse, timeout: timedelta, policies: pl.DataFrame, allowed: Allowed
 ) -> dict[str, Any]:
     sample = sample_of(signal, warehouse, timeout, policies)
     onset = Onset(
@@ -58,7 +62,7 @@ def _explained(
             dimension=signal["dimension"] or "",
             cause=cause,
             earlier=_earlier(sample, cause),
-            allowed=_allowed(signal["workflow"], warehouse),
+            allowed=allowed,
             calls_since=sample.calls_since,
         )
     )
@@ -127,14 +131,17 @@ def _earlier(sample: Sample, cause: dict[str, Any] | None) -> list[Record]:
     ]
 
 
-def _allowed(workflow: str, warehouse: Warehouse) -> Allowed:
-    row = warehouse.connection.execute(sql("catalog_allows"), {"workflow": workflow}).pl().row(0, named=True)
-    return Allowed(
-        actions=None if row["actions"] is None else tuple(row["actions"]),
-        owner=row["owner"],
-        rollback_objective_minutes=row["rollback_objective_minutes"],
-        irreversible=frozenset(row["irreversible"] or ()),
-    )
+def _allowed(workflows: list[str], warehouse: Warehouse) -> dict[str, Allowed]:
+    rows = warehouse.connection.execute(sql("catalog_allows"), {"workflows": workflows}).pl()
+    return {
+        row["workflow"]: Allowed(
+            actions=None if row["actions"] is None else tuple(row["actions"]),
+            owner=row["owner"],
+            rollback_objective_minutes=row["rollback_objective_minutes"],
+            irreversible=frozenset(row["irreversible"]),
+        )
+        for row in rows.iter_rows(named=True)
+    }
 
 
 def _json(found: list[dict[str, Any]]) -> str:

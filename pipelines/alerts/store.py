@@ -19,14 +19,14 @@ _LEADER = 's.signal_id, s.family, s.kind, s.log_e, s."at", s.headline'
 _STREAMS = (
     "(SELECT list(DISTINCT [family, metric, coalesce(dimension, '')]) FROM signals WHERE incident_id = i.incident_id)"
 )
-__all__ = ["Incident", "incidents", "mark_delivered", "record", "undelivered"]
+__all__ = ["Incident", "incidents", "mark_delivered", "record", "undelivered", "unknown"]
 
 
 def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident]:
     """Store new signals and the incidents they belong to; return the incidents that opened or changed."""
 
     def work(connection: duckdb.DuckDBPyConnection) -> list[Incident]:
-        known = {row[0] for row in connection.execute("SELECT signal_id FROM signals").fetchall()}
+        known = _known(connection)
         fresh = [signal for signal in signals if signal_id(signal) not in known]
         if not fresh:
             return []
@@ -63,6 +63,16 @@ def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident
         return changed
 
     return warehouse.transaction(work)
+
+
+def unknown(signals: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
+    """Return the signals that are not stored: in a replay, most are, and need not be explained again."""
+    known = _known(warehouse.connection)
+    return signals.filter([signal_id(signal) not in known for signal in signals.iter_rows(named=True)])
+
+
+def _known(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT signal_id FROM signals").fetchall()}
 
 
 def _signal_columns(connection: duckdb.DuckDBPyConnection) -> list[str]:

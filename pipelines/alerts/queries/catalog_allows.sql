@@ -1,10 +1,11 @@
--- What the catalog says of one workflow, and which tools it calls irreversible.
--- grain: one row
--- parameters: $workflow
+-- What the catalog says of each workflow, all null where it says nothing, and which tools it calls irreversible.
+-- grain: workflow
+-- parameters: $workflows
 SELECT
-    any_value(containment) AS actions,
-    any_value(owner) AS owner,
-    any_value(rollback_objective_minutes) AS rollback_objective_minutes,
+    w.workflow,
+    c.containment AS actions,
+    c.owner,
+    c.rollback_objective_minutes,
     (SELECT coalesce(list(tool_name ORDER BY tool_name), []) FROM catalog_tools WHERE effect = 'irreversible') AS irreversible
-FROM catalog_workflows
-WHERE workflow = $workflow
+FROM (SELECT unnest($workflows::VARCHAR[]) AS workflow) AS w
+LEFT JOIN catalog_workflows AS c USING (workflow)
