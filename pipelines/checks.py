@@ -145,12 +145,11 @@ def _detectors(settings: Settings) -> Check:
 def _alarm_budget(settings: Settings) -> Check:
     from scipy.stats import poisson
 
-    from pipelines.commands.alerts import against_budget
-    from warehouse import run_select
+    from pipelines.commands.alerts import against_budget, precision_of
 
     if not (settings.warehouse / "catalog.sqlite").exists():
         return Check("alarm budget", "ok", "nothing was streamed yet")
-    rows = run_select(settings.warehouse, "SELECT * FROM alarm_precision WHERE family = '(all)'").to_dicts()
+    rows = precision_of(settings).filter(family="(all)").to_dicts()
     if not rows or not rows[0]["acknowledged"]:
         waiting = rows[0]["incidents"] if rows else 0
         return Check(

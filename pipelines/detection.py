@@ -237,6 +237,8 @@ class Detection:
 
     def _record(self, signals: pl.DataFrame) -> list[store.Incident]:
         fresh = store.unknown(signals, self._warehouse)
+        if fresh.is_empty():
+            return []
         told = explained(fresh, self._warehouse, self.runs.timeout, self._policies)
         return store.record(told, self._warehouse)
 

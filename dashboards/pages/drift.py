@@ -167,7 +167,13 @@ def _precision(view: View) -> html.Section | None:
             kind="cards",
         ),
         key="precision",
-        lead=f"As judged with `plumbline alerts ack`, over {text.significant(weeks, 2)} weeks.{allowed}",
+        lead=html.Span(
+            [
+                "As judged with ",
+                html.Code("plumbline alerts ack"),
+                f", over {text.significant(weeks, 2)} {'week' if weeks == 1 else 'weeks'}.{allowed}",
+            ]
+        ),
         wide=True,
     )
 

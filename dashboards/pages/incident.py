@@ -141,7 +141,7 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
 def _also(signal: dict[str, Any] | None) -> list[tuple[str, Any]]:
     """The other actions that the catalog allows."""
     others = explained.actions(signal.get("actions"))[1:] if signal else []
-    return [("Else", html.Ul([html.Li(each) for each in others], className="plain"))] if others else []
+    return [("Else", html.Ul([html.Li(each) for each in others], className="choices"))] if others else []
 
 
 def _judged(view: View, row: dict[str, Any]) -> Any:

@@ -8,8 +8,9 @@ import polars as pl
 import typer
 
 from pipelines.commands.context import err, existing_warehouse, open_warehouse, out, settings_of
-from pipelines.commands.reading import write
+from pipelines.commands.reading import printable, write
 from pipelines.errors import TerminalError
+from pipelines.settings import Settings
 
 alerts = typer.Typer(help="Incidents: list, ack, resolve.", no_args_is_help=True)
 
@@ -26,6 +27,7 @@ LEFT JOIN (
 ORDER BY opened_at, incident_id
 """
 _PRECISION = "SELECT * FROM alarm_precision"
+_THERE = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'alarm_precision'"
 
 _Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id, or its beginning.")]
 _By = Annotated[str | None, typer.Option("--by", help="Who says so.")]
@@ -42,7 +44,9 @@ def alerts_list(
 
     if form not in ("table", "json"):
         raise TerminalError(f"unknown format {form!r}", "alerts list", "use table or json")
-    path = existing_warehouse(settings_of(context))
+    settings = settings_of(context)
+    path = existing_warehouse(settings)
+    precision = precision_of(settings)
     frame = run_select(path, _ALERTS)
     if form == "table":
         if frame.is_empty():
@@ -61,7 +65,16 @@ def alerts_list(
         )
     write(frame, form)
     if form == "table":
-        err.print(record(run_select(path, _PRECISION)), markup=False, soft_wrap=True)
+        err.print(record(precision), markup=False, soft_wrap=True)
+
+
+def precision_of(settings: Settings) -> pl.DataFrame:
+    """Return the rows of view ``alarm_precision``; an earlier version's warehouse is brought up to date first."""
+    from warehouse import run_select
+
+    if not run_select(settings.warehouse, _THERE).item():
+        open_warehouse(settings).close()
+    return run_select(settings.warehouse, _PRECISION)
 
 
 def record(precision: pl.DataFrame) -> str:
@@ -125,8 +138,9 @@ def _judged(context: typer.Context, incident: str, judgement: str, by: str | Non
     existing_warehouse(settings)
     with open_warehouse(settings) as warehouse:
         found = judge(warehouse, incident, judgement, by, note)
+    about = printable(f"{found.workflow}, {found.headline}")
     out.print(
-        f"{found.incident_id} is {found.state}: {found.workflow}, {found.headline}. "
+        f"{found.incident_id} is {found.state}: {about}. "
         f"Its streams {_FOLLOWS[judgement]}, from where the detecting worker stands when it reads this.",
         markup=False,
         soft_wrap=True,

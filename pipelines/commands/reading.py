@@ -96,8 +96,13 @@ def _cell(cell: object) -> str:
         return f"{cell:,.6g}" if abs(cell) < 1e6 else f"{cell:,.0f}"
     if isinstance(cell, int) and not isinstance(cell, bool):
         return f"{cell:,}"
-    text = str(cell) if not isinstance(cell, (list, tuple, bytes)) else json.dumps(_plain(cell), ensure_ascii=False)
-    # Control characters from a trace would drive the terminal.
+    return printable(
+        str(cell) if not isinstance(cell, (list, tuple, bytes)) else json.dumps(_plain(cell), ensure_ascii=False)
+    )
+
+
+def printable(text: str) -> str:
+    """Return the text without what would drive the terminal: control and direction characters from a trace."""
     return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
 
 
