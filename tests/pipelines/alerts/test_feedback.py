@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +18,7 @@ from pipelines import checkpoint
 from pipelines.alerts.feedback import judge
 from pipelines.alerts.publish import Publisher
 from pipelines.commands.context import open_warehouse
-from pipelines.detection import Detection, monitor_settings
+from pipelines.detection import monitor_settings
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
 from pipelines.simulate import simulate
@@ -25,10 +29,6 @@ from warehouse import Warehouse
 SIGNALS = 'SELECT * EXCLUDE (created_at) FROM signals ORDER BY "at", signal_id'
 INCIDENTS = "SELECT * EXCLUDE (updated_at) FROM incidents ORDER BY incident_id"
 ALL = "SELECT * FROM alarm_precision WHERE family = '(all)'"
-
-
-class Crash(Exception):
-    """Stands for the process dying."""
 
 
 def settings_for(home: Path) -> Settings:
@@ -154,31 +154,45 @@ def test_a_replay_applies_a_judgement_at_its_place_and_raises_the_same_signals(
     assert saved is not None and len(saved.judgements) == 2
 
 
-def test_a_death_between_the_place_and_the_re_arming_changes_nothing(
-    first_day: Path, judged: Path, days: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("point", ["judgement placed", "judgement followed"])
+def test_a_worker_killed_at_a_judgement_changes_nothing(
+    point: str, first_day: Path, judged: Path, days: list[Path], tmp_path: Path
 ) -> None:
-    home = copied(first_day, tmp_path / "died")
+    home = copied(first_day, tmp_path / "killed")
     names = stored(judged, "SELECT incident_id, judgement FROM acknowledgements ORDER BY stated_at")
     with open_warehouse(settings_for(home)) as warehouse:
         for incident, judgement in names.iter_rows():
             judge(warehouse, incident, judgement)
-
-    def die(*_: object) -> None:
-        raise Crash
-
-    with monkeypatch.context() as broken:
-        broken.setattr(Detection, "_rearm", die)
-        with pytest.raises(Crash):
-            run(home, days)
+    files = [part for path in days for part in ("--files", str(path))]
+    worker = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.faults.worker",
+            point,
+            "1",
+            "0",
+            "--home",
+            str(home),
+            "stream",
+            "--source",
+            "files",
+            *files,
+            "--until-end",
+        ],
+        env={**os.environ, "PLUMBLINE_ALARM_BUDGET_PER_WEEK": "3000", "PLUMBLINE_BATCH_SPANS": "1500"},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        check=False,
+    )
+    assert worker.returncode == -signal.SIGKILL, worker.stderr[-500:]
     assert len(stored(home, "SELECT * FROM applied_acknowledgements")) == 2
     run(home, days)
     assert_frame_equal(streams(home), streams(judged))
     assert_frame_equal(stored(home, SIGNALS), stored(judged, SIGNALS))
 
 
-def test_a_judgement_said_while_the_worker_runs_is_followed_and_published(
-    first_day: Path, days: list[Path], tmp_path: Path
-) -> None:
+def test_a_judgement_is_published_though_nothing_new_came(first_day: Path, days: list[Path], tmp_path: Path) -> None:
     home = copied(first_day, tmp_path / "live")
     with open_warehouse(settings_for(home)) as warehouse:
         judge(warehouse, stored(home, INCIDENTS)["incident_id"][0], "resolved", note="rolled back")
