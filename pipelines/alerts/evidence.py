@@ -45,6 +45,7 @@ def explained(
 def _explained(
     signal: dict[str, Any], warehouse: Warehouse, timeout: timedelta, policies: pl.DataFrame, allowed: Allowed
 ) -> dict[str, Any]:
+    signal = {**signal, "onset_at": signal["onset_at"] or signal["at"]}
     sample = sample_of(signal, warehouse, timeout, policies)
     onset = Onset(
         at=signal["onset_at"],

@@ -27,11 +27,21 @@ METRICS: dict[str, tuple[str, str]] = {
 
 
 def headline(signal: dict[str, Any]) -> str:
-    """Return for example ``error rate of tool lookup_order 2.1 % -> 12.4 %``."""
+    """Return what changed, for example ``error rate of tool lookup_order 2.1 % -> 12.4 %``.
+
+    A rule speaks in its own words, and a lone spike gives its value.
+    """
     title, form = METRICS.get(signal["metric"], (signal["metric"].replace("_", " "), "number"))
     if signal["dimension"]:
         title = f"{title} {signal['dimension']}"
     before, after = signal["before_value"], signal["after_value"]
+    kind = signal.get("kind")
+    if kind == "rule":
+        # A rule knows what it saw; it has no levels to compare.
+        return signal.get("headline") or title
+    if kind == "spike" and after is not None:
+        usual = f" (usually {written(before, form)})" if before is not None else ""
+        return f"spike of {title}: {written(after, form)}{usual}"
     if form == "mix":
         distance = signal["effect"]
         return f"{title} changed" + (f" (total variation {distance:.2f})" if distance is not None else "")

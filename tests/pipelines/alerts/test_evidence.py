@@ -145,3 +145,19 @@ def test_explaining_again_with_more_stored_since_says_the_same(told: Warehouse) 
     names = [name for name in rows[0] if name.startswith("evidence_")] + ["run_ids", "causes", "cause", "actions"]
     for row, new in zip(rows, again, strict=True):
         assert {name: new.get(name) for name in names} == {name: row[name] for name in names}
+
+
+def test_a_rule_s_signal_names_the_runs_that_carry_what_broke_it_and_has_no_test(told: Warehouse) -> None:
+    row = next(row for row in signals(told) if row["metric"] == "tool_error")
+    blank = dict.fromkeys(("log_e", "threshold", "before_value", "after_value", "effect", "onset_at"))
+    rule = {
+        **{name: row[name] for name in SIGNAL_SCHEMA if name in row},
+        **blank,
+        "kind": "rule",
+        "metric": "unknown_tool",
+    }
+    frame = pl.DataFrame([rule], schema=dict(SIGNAL_SCHEMA))
+    [found] = explained(frame, told, timedelta(hours=1), told.query("SELECT * FROM catalog_policies"))
+    callers = told.query("SELECT DISTINCT run_id FROM spans WHERE tool_name = ?", [row["dimension"]])["run_id"]
+    assert found["onset_at"] == row["at"] and "evidence_test" not in found
+    assert found["run_ids"] and set(found["run_ids"]) <= set(callers)

@@ -91,6 +91,18 @@ def test_headlines_carry_units(metric: str, dimension: str, before: float, after
     assert headline(given_signal) == text
 
 
+def test_a_rule_speaks_for_itself_and_a_spike_is_no_drift() -> None:
+    values = {"dimension": "", "before_value": 0.02, "after_value": 1.5, "effect": None}
+    rule = {**values, "metric": "unknown_tool", "kind": "rule"}
+    assert (
+        headline({**rule, "headline": "tool wire_money is not in the catalog"})
+        == "tool wire_money is not in the catalog"
+    )
+    assert headline({**rule, "headline": None}) == "unknown tool"
+    spike = {**values, "metric": "cost_usd_per_run", "kind": "spike"}
+    assert headline(spike) == "spike of model cost per run: $1.50 (usually $0.0200)"
+
+
 def led_by(*families: str, **more: float) -> str:
     signals = [
         signal(number, family=family, metric=f"{family} {number}", log_e=more.get(f"at_{number}", 20.0))
