@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
@@ -65,6 +65,8 @@ class View:
         The query of the same name; a page that does not show one leaves it empty.
     streamed_at : datetime | None
         Start of the newest span (UTC), to tell marts that lag behind the stream.
+    judgements, precision : pl.DataFrame
+        What people said about the incidents, and how many alarms were real; without rows in a warehouse of an earlier version.
     """
 
     filters: Filters
@@ -77,6 +79,8 @@ class View:
     incidents: pl.DataFrame
     signals: pl.DataFrame
     streamed_at: datetime | None
+    judgements: pl.DataFrame = field(default_factory=pl.DataFrame)
+    precision: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @cache
@@ -175,6 +179,8 @@ class Reader:
         spans = [shown.previous_start, shown.previous_end, shown.start, shown.end]
         scope = [*spans, filters.workflow, filters.environment, round(shown.bucket / timedelta(seconds=1))]
         incidents = self.rows("incidents", [shown.previous_start, filters.workflow])
+        ids = [incidents["incident_id"].to_list()]
+        there = set(self.rows("tables")["table_name"])
         return View(
             filters=filters,
             window=shown,
@@ -184,8 +190,10 @@ class Reader:
             reuse=self.rows("reuse", [*spans, filters.workflow]),
             rollback=self.rows("rollback", [filters.workflow]),
             incidents=incidents,
-            signals=self.rows("signals", [incidents["incident_id"].to_list()]),
+            signals=self.rows("signals", ids),
             streamed_at=self.rows("streamed", [extent.latest_at]).item(0, "latest_at"),
+            judgements=self.rows("judgements", ids) if "acknowledgements" in there else pl.DataFrame(),
+            precision=self.rows("precision") if "alarm_precision" in there else pl.DataFrame(),
         )
 
     def evidence(self, signal: dict[str, Any], until: datetime) -> pl.DataFrame:

@@ -145,6 +145,33 @@ DEFINITIONS: dict[str, Definition] = {
         "Incidents resolved before the period shown.",
         "incidents, signals",
     ),
+    "two_sample": Definition(
+        "Two-sample test",
+        "Whether runs before and after the onset differ, by a test that fits the metric, and by how much.",
+        "numbers: Brunner-Munzel, Cliff's delta = P(after > before) − P(after < before); rates: Fisher's exact test, difference "
+        "of the rates; mixes: chi-square with permuted runs, total variation; 95 % intervals of Newcombe and of the bootstrap",
+        "−1 to 1; total variation 0 to 1",
+        "Descriptive: the runs were chosen because of the alarm, so a small p is expected. At most 1,000 runs on a side.",
+        "signals",
+    ),
+    "causes": Definition(
+        "Score of a cause",
+        "How well a version, model or price that changed near the onset tells runs before it from runs after it.",
+        "(share of runs with the new value after the onset − share before it) × closeness; closeness is 1 within the onset's "
+        "interval and ½ at the distance that detection took",
+        "0 to 1",
+        "What traces do not name: a change of data or of an outside system has no version.",
+        "signals",
+    ),
+    "precision": Definition(
+        "Precision of alarms",
+        "How many of the incidents that people have judged were real.",
+        "judged real ÷ judged real or false, with Wilson's 95 % interval; false alarms a week: signals of incidents judged "
+        "false ÷ weeks watched",
+        "share of acknowledged incidents",
+        "Incidents that nobody has judged; all workflows and environments are covered, whatever the filters say.",
+        "alarm_precision",
+    ),
     "evidence": Definition(
         "Evidence",
         "How strongly the data speak against “nothing changed”.",

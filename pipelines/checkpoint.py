@@ -12,6 +12,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,14 +31,15 @@ _NAME = "detectors.zip"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What the detectors knew when every message before ``positions`` had gone through them."""
+    """What the detectors knew when every message before ``positions`` had gone through them, and the judgements so far."""
 
     positions: Positions
     monitor: bytes
     runs: dict[str, Any]
+    judgements: tuple[str, ...] = ()
 
 
-def save(directory: Path, positions: Positions, monitor: bytes, runs: OpenRuns) -> Path:
+def save(directory: Path, positions: Positions, monitor: bytes, runs: OpenRuns, judgements: Sequence[str] = ()) -> Path:
     """Write the checkpoint and return its path; a crash, or a disk without room, leaves the one before.
 
     Raises
@@ -52,6 +54,7 @@ def save(directory: Path, positions: Positions, monitor: bytes, runs: OpenRuns) 
         "seen": [[topic, partition, time.isoformat()] for (topic, partition), time in state["seen"].items()],
         "watermark": state["watermark"].isoformat() if state["watermark"] else None,
         "late_spans": state["late_spans"],
+        "judgements": list(judgements),
     }
     path = directory / _NAME
     beside = directory / f"{_NAME}.new"
@@ -104,7 +107,7 @@ def load(directory: Path) -> Checkpoint | None:
         "late_spans": meta["late_spans"],
     }
     positions = {(topic, partition): offset for topic, partition, offset in meta["positions"]}
-    return Checkpoint(positions, monitor, runs)
+    return Checkpoint(positions, monitor, runs, tuple(meta.get("judgements", ())))
 
 
 def _ipc(frame: pl.DataFrame) -> bytes:

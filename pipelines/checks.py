@@ -7,11 +7,15 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import polars as pl
 
 from pipelines.settings import Settings
+
+#: More false alarms than a budget allows are a finding where chance gives as many less often than this.
+_CHANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("kafka", _kafka),
         ("catalog", _catalog),
         ("detectors", _detectors),
+        ("alarm budget", _alarm_budget),
         ("dagster", _dagster),
         ("dashboard", _dashboard),
     ):
@@ -135,6 +140,30 @@ def _detectors(settings: Settings) -> Check:
     return Check(
         "detectors", "ok", f"{len(streams)} streams: " + ", ".join(f"{n} {name}" for name, n in states.items())
     )
+
+
+def _alarm_budget(settings: Settings) -> Check:
+    from scipy.stats import poisson
+
+    from pipelines.commands.alerts import against_budget, precision_of
+
+    if not (settings.warehouse / "catalog.sqlite").exists():
+        return Check("alarm budget", "ok", "nothing was streamed yet")
+    rows = precision_of(settings).filter(family="(all)").to_dicts()
+    if not rows or not rows[0]["acknowledged"]:
+        waiting = rows[0]["incidents"] if rows else 0
+        return Check(
+            "alarm budget", "ok", f"no incident of {waiting:,} is acknowledged, so nothing is known to be false"
+        )
+    fleet = rows[0]
+    finding = f"{fleet['judged_real']:,} of {fleet['acknowledged']:,} acknowledged incidents were real; {against_budget(fleet)}"
+    allowed = (fleet["budget_per_week"] or inf) * fleet["weeks"]
+    if poisson.sf(fleet["false_alarms"] - 1, allowed) < _CHANCE:
+        mend = (
+            "read their evidence; the same streams again and again mean a season or a dependence that they do not model"
+        )
+        return Check("alarm budget", "warning", finding, mend)
+    return Check("alarm budget", "ok", finding)
 
 
 def _dagster(_: Settings) -> Check:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.commands import dead_letters, demo, flow, reading, serving
+from pipelines.commands import alerts, dead_letters, demo, flow, reading, serving
 from pipelines.commands.context import Invocation, err
 from pipelines.settings import load_settings
 
@@ -48,7 +48,7 @@ app.command()(serving.refresh)
 app.command()(serving.dagster)
 app.command()(reading.sql)
 app.add_typer(serving.dashboard, name="dashboard")
-app.add_typer(reading.alerts, name="alerts")
+app.add_typer(alerts.alerts, name="alerts")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 
 

@@ -21,6 +21,7 @@ from pipelines import batch as batches
 from pipelines import checkpoint
 from pipelines.alerts import store
 from pipelines.alerts.evidence import explained
+from pipelines.alerts.feedback import Feedback, Judgement
 from pipelines.lease import Lease
 from pipelines.outage import Patience
 from pipelines.runs import FACTS, OpenRuns
@@ -34,6 +35,8 @@ _Keys = set[tuple[str, int]]
 _REPLAY_BATCHES = 4
 #: How often the holder looks for what other workers have committed, in seconds.
 _FOLLOW_SECONDS = 0.5
+#: How often the holder looks for what people have said about incidents, in seconds.
+_HEAR_SECONDS = 2.0
 #: Rows are looked for from this long before the last look on: by as much may a clock have been set back.
 _CLOCK_STEP = timedelta(hours=1)
 #: Partitions this far (event time) beyond the slowest one are ahead of it.
@@ -76,9 +79,10 @@ class Detection:
             timeout=timedelta(seconds=self._settings.run_timeout_seconds),
         )
         self.positions: Positions = {}
+        self.feedback = Feedback(self._warehouse)
         self.ahead: _Keys = set()
         self._followed_at: datetime | None = None
-        self._looked_at = self._saved_at = time.monotonic()
+        self._looked_at = self._saved_at = self._heard_at = time.monotonic()
 
     def take_lease(self, source: Source) -> list[store.Incident]:
         """Try for the lease; with it, take up the checkpoint and catch up with the warehouse."""
@@ -87,7 +91,7 @@ class Detection:
         with self._whole():
             self._begin_afresh()
             self._take_up()
-            changed = self._follow(source)
+            changed = self._follow(source) + self._hear()
         self.save()
         return changed
 
@@ -103,6 +107,7 @@ class Detection:
                 for name, value in saved.runs.items():
                     setattr(self.runs, name, value)
                 self.positions = dict(saved.positions)
+                self.feedback = Feedback(self._warehouse, saved.judgements)
         elif committed:
             self.rewarmed = "no checkpoint that fits the warehouse was found"
 
@@ -145,6 +150,8 @@ class Detection:
                 return changed
             waiting = self._waiting(source, self.positions) if waiting_for is None else waiting_for
             changed += self._flush(waiting)
+            if time.monotonic() - self._heard_at >= _HEAR_SECONDS:
+                changed += self._hear()
             self._hold(waiting)
             return changed
 
@@ -209,14 +216,43 @@ class Detection:
     def _flush(self, waiting_for: _Keys) -> list[store.Incident]:
         """Put the runs that the watermark has passed through the detectors; return the incidents that changed."""
         observations = self.runs.release(waiting_for, self._policies)
+        self.observations += len(observations)
+        changed: list[store.Incident] = []
+        for judgement in self.feedback.due(self.runs.watermark):
+            is_before = pl.col("at") <= judgement.watermark_at
+            changed += self._watch(observations.filter(is_before))
+            observations = observations.filter(~is_before)
+            self._rearm(judgement)
+        return changed + self._watch(observations)
+
+    def _watch(self, observations: pl.DataFrame) -> list[store.Incident]:
+        """Put observations through the detectors, and store what they find."""
         if observations.is_empty():
             return []
-        self.observations += len(observations)
         signals = self.monitor.update(observations)
         if signals.is_empty():
             return []
         self.signals += len(signals)
-        return self._patience.through(lambda: store.record(explained(signals, self._warehouse), self._warehouse))
+        return self._patience.through(lambda: self._record(signals))
+
+    def _record(self, signals: pl.DataFrame) -> list[store.Incident]:
+        fresh = store.unknown(signals, self._warehouse)
+        if fresh.is_empty():
+            return []
+        told = explained(fresh, self._warehouse, self.runs.timeout, self._policies)
+        return store.record(told, self._warehouse)
+
+    def _hear(self) -> list[store.Incident]:
+        """Follow what people have said about incidents since the last look; return those incidents."""
+        self._heard_at = time.monotonic()
+        judgements, changed = self._patience.through(lambda: self.feedback.new(self.runs.watermark))
+        for judgement in judgements:
+            self._rearm(judgement)
+        return changed
+
+    def _rearm(self, judgement: Judgement) -> None:
+        for stream in judgement.streams:
+            self.monitor.rearm(*stream, relearn=judgement.relearn)
 
     def checkpoint_due(self) -> bool:
         """Whether it is time to save again."""
@@ -225,7 +261,8 @@ class Detection:
     def save(self) -> None:
         """Write the checkpoint of everything processed so far; only the lease's holder does."""
         if self.lease.held:
-            checkpoint.save(self._settings.checkpoints, self.positions, self.monitor.encode(), self.runs)
+            state = self.monitor.encode()
+            checkpoint.save(self._settings.checkpoints, self.positions, state, self.runs, self.feedback.applied)
         self._saved_at = time.monotonic()
 
 

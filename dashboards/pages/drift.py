@@ -7,12 +7,12 @@ from typing import Any
 import polars as pl
 from dash import dcc, html
 
-from dashboards import text, words
+from dashboards import explained, text, words
 from dashboards.data import Reader, View
 from dashboards.figures import drift as figures
 from dashboards.pages.figuring import OPEN_STATES
 from dashboards.pages.incident import anchor, detail, families, leading, state, values
-from dashboards.pages.parts import Column, card, graph, notice, table, tile
+from dashboards.pages.parts import Column, card, family, graph, notice, table, tile
 
 PATH = "/drift"
 TITLE = "Drift and incidents"
@@ -41,7 +41,7 @@ def page(view: View, reader: Reader, *, is_report: bool = False) -> html.Div:
         A static page, where nothing can be opened: every open incident is shown with its evidence.
     """
     if view.incidents.is_empty():
-        return html.Div([_quiet(view)])
+        return html.Div([_quiet(view), _precision(view)])
     chosen = _chosen(view)
     return html.Div(
         [
@@ -62,6 +62,7 @@ def page(view: View, reader: Reader, *, is_report: bool = False) -> html.Div:
                 wide=True,
             ),
             _incidents(view, is_report=is_report),
+            _precision(view),
             *(_reported(view, reader) if is_report else ()),
         ]
     )
@@ -126,6 +127,55 @@ def _tiles(view: View) -> html.Div:
 def _reported(view: View, reader: Reader) -> list[html.Section]:
     rows = view.incidents.filter(pl.col("state").is_in(OPEN_STATES)).head(_MOST_REPORTED).to_dicts()
     return [detail(view, reader, row, is_report=True) for row in rows]
+
+
+_PRECISION_COLUMNS = (
+    Column("Family"),
+    Column("Incidents", True),
+    Column("Acknowledged", True),
+    Column("Real", True),
+    Column("False", True),
+    Column("Were real"),
+    Column("False alarms a week", True),
+)
+
+
+def _precision(view: View) -> html.Section | None:
+    """Whether the alarms were right, by family, and the false ones beside the budget."""
+    if view.precision.is_empty():
+        return None
+    rows = view.precision.to_dicts()
+    budget, weeks = rows[0]["budget_per_week"], rows[0]["weeks"]
+    allowed = "" if budget is None else f" Allowed for the whole fleet: {text.significant(budget)} a week."
+    return card(
+        "Were the alarms right?",
+        table(
+            _PRECISION_COLUMNS,
+            [
+                [
+                    "All families" if row["family"] == "(all)" else family(row["family"]),
+                    text.count(row["incidents"]),
+                    text.count(row["acknowledged"]),
+                    text.count(row["judged_real"]),
+                    text.count(row["judged_false"]),
+                    explained.precision(row),
+                    text.significant(row["false_alarms_per_week"]),
+                ]
+                for row in rows
+            ],
+            caption="What people said about the incidents, by family",
+            kind="cards",
+        ),
+        key="precision",
+        lead=html.Span(
+            [
+                "As judged with ",
+                html.Code("plumbline alerts ack"),
+                f", over {text.significant(weeks, 2)} {'week' if weeks == 1 else 'weeks'}.{allowed}",
+            ]
+        ),
+        wide=True,
+    )
 
 
 def _incidents(view: View, *, is_report: bool) -> html.Section:

@@ -1,4 +1,4 @@
-"""One incident: what changed, since when, how sure that is, what to do first, and what was measured."""
+"""One incident: what changed, since when, how sure that is, why, what may be done, and what was measured."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 from dash import dcc, html
 
-from dashboards import mixes, text, words
+from dashboards import explained, mixes, text, words
 from dashboards.data import Reader, View
 from dashboards.figures import drift as figures
-from dashboards.pages.parts import family, graph, pill
+from dashboards.pages.parts import Column, family, graph, how, pill, table
 
 PATH = "/drift"
 
@@ -21,7 +21,13 @@ _MOST_SIGNALS = 8
 def leading(view: View, incident: dict[str, Any]) -> dict[str, Any] | None:
     """The signal that the incident's headline speaks of, else its strongest one."""
     signals = view.signals.filter(pl.col("incident_id") == incident["incident_id"])
-    named = signals.filter(pl.col("headline") == incident["headline"])
+    # An incident of an earlier version names no signal: there, the one with its headline leads.
+    is_named = (
+        pl.col("signal_id") == incident["leading_signal_id"]
+        if incident.get("leading_signal_id")
+        else pl.col("headline") == incident["headline"]
+    )
+    named = signals.filter(is_named)
     return (named if named.height else signals).row(0, named=True) if signals.height else None
 
 
@@ -77,7 +83,7 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
             ),
         ),
         ("Severity", text.plain(row["severity"] or "unknown", 20)),
-        ("Began (estimated)", text.when(onset, seconds=True)),
+        ("Began (estimated)", explained.onset(strongest) if strongest else text.when(onset, seconds=True)),
         ("Detected", f"{text.when(row['opened_at'], seconds=True)}, after {text.lasted(row['opened_at'] - onset)}"),
         (
             "Likely cause",
@@ -89,6 +95,8 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
             "Do first",
             text.plain(strongest["containment"], 300) if strongest and strongest["containment"] else text.UNKNOWN,
         ),
+        *_also(strongest),
+        ("Judged", _judged(view, row)),
     ]
     pairs = [part for term, value in facts for part in (html.Dt(term), html.Dd(value))]
     runs = [run for run in (row["run_ids"] or []) if run][:12]
@@ -121,12 +129,65 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
                 ],
                 className="detail-head",
             ),
+            *_causes(strongest),
             html.H3(f"What was measured ({len(signals)} {'signal' if len(signals) == 1 else 'signals'})"),
             html.Div([_signal(view, reader, signal) for signal in signals[:_MOST_SIGNALS]], className="smalls two"),
         ],
         className="card wide detail",
         id=anchor(row["incident_id"]) if is_report else "incident",
     )
+
+
+def _also(signal: dict[str, Any] | None) -> list[tuple[str, Any]]:
+    """The other actions that the catalog allows."""
+    others = explained.actions(signal.get("actions"))[1:] if signal else []
+    return [("Else", html.Ul([html.Li(each) for each in others], className="choices"))] if others else []
+
+
+def _judged(view: View, row: dict[str, Any]) -> Any:
+    """What a person said about the incident, or how to say it."""
+    known = (
+        view.judgements.filter(pl.col("incident_id") == row["incident_id"]).to_dicts()
+        if "incident_id" in view.judgements.columns
+        else []
+    )
+    if not known:
+        command = f"plumbline alerts ack {text.plain(row['incident_id'], 60)} --as real|false"
+        return html.Span(["not yet: ", html.Code(command)])
+    said = known[0]
+    by = f" by {text.plain(said['said_by'], 60)}" if said["said_by"] else ""
+    note = f": {text.plain(said['note'], 300)}" if said["note"] else ""
+    return f"{text.plain(said['judgement'], 20)}{by}, {text.when(said['stated_at'])}{note}"
+
+
+_CAUSE_COLUMNS = (
+    Column("Changed near the onset"),
+    Column("Before → after"),
+    Column("When"),
+    Column("Runs moved", True),
+    Column("Score", True, key="causes"),
+)
+
+
+def _causes(signal: dict[str, Any] | None) -> list[Any]:
+    """What changed near the onset, ranked."""
+    found = explained.causes(signal.get("causes")) if signal else []
+    if not found:
+        return []
+    rows = [
+        [
+            cause.name,
+            f"{cause.before} → {cause.after}",
+            text.when(cause.changed_at),
+            text.percent(cause.separates, 0),
+            text.UNKNOWN if cause.score is None else f"{cause.score:.2f}",
+        ]
+        for cause in found
+    ]
+    return [
+        html.H3("What may have caused it"),
+        table(_CAUSE_COLUMNS, rows, caption="What changed near the onset, the likeliest first", kind="cards"),
+    ]
 
 
 def _signal(view: View, reader: Reader, signal: dict[str, Any]) -> html.Div:
@@ -136,12 +197,18 @@ def _signal(view: View, reader: Reader, signal: dict[str, Any]) -> html.Div:
         else ""
     )
     counts = f"{text.count(signal['n_before'])} observations before, {text.count(signal['n_after'])} after"
+    compared = explained.compared(signal)
     return html.Div(
         [
             html.Div(
                 [html.Strong(words.metric(signal).capitalize()), html.Span(values(signal))], className="small-head"
             ),
+            html.P(
+                " · ".join(part for part in (explained.size(signal), f"since {explained.onset(signal)}") if part),
+                className="under",
+            ),
             html.P(" · ".join(part for part in (strength, counts) if part), className="under"),
+            html.P([compared, " ", how("two_sample")], className="under") if compared else None,
             _picture(view, reader, signal),
         ],
         className="small",

@@ -1,81 +1,155 @@
-"""What the warehouse knows about a signal: runs that show it, and the version that changed near its onset."""
+"""A signal explains itself: what runs say about it, which of them show it, what changed near its onset, and what may be done."""
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
+import json
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from pipelines.alerts.wording import containment, headline
+from pipelines.alerts.causes import Onset, closeness, likely, ordered, ranked, said
+from pipelines.alerts.containment import Allowed, Record, Situation, actions
+from pipelines.alerts.samples import Sample, compared, sample_of, showing, sql
+from pipelines.alerts.wording import headline
 from warehouse import Warehouse
 
-_QUERIES = Path(__file__).parent / "queries"
-#: A version whose share of runs moved by less than this near the onset explains nothing.
-_LEAST_SHIFT = 0.5
-#: Where several moved together the first of these is named: a release carries the others.
-_PRECEDENCE = ("release", "prompt_version", "policy_version", "request_model", "agent_version")
 MOST_RUNS = 5
+_MOST_CAUSES = 5
+#: Prices explain money only; elsewhere a price that changes does so with its model.
+_ONLY_COST = ("price_id",)
 
 
-@cache
-def _sql(name: str) -> str:
-    return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def explained(signals: pl.DataFrame, warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Return the signals as rows with headline, run_ids, cause and containment filled in."""
-    return [_explained(signal, warehouse) for signal in signals.iter_rows(named=True)]
-
-
-def _explained(signal: dict[str, Any], warehouse: Warehouse) -> dict[str, Any]:
-    parameters = {"workflow": signal["workflow"], "onset": signal["onset_at"], "until": signal["at"]}
-    connection = warehouse.connection
-    runs = connection.execute(_sql("runs_since_onset"), {**parameters, "most": MOST_RUNS}).fetchall()
-    versions = connection.execute(_sql("versions_near_onset"), parameters).pl()
-    cause = likely_cause(versions)
-    return {
-        **signal,
-        "headline": headline(signal),
-        "run_ids": [row[0] for row in runs],
-        "cause": _cause_text(cause),
-        "containment": containment(signal, cause),
-    }
-
-
-def likely_cause(versions: pl.DataFrame) -> dict[str, Any] | None:
-    """Return the version attribute that separates before from after best, or None where none does.
+def explained(
+    signals: pl.DataFrame, warehouse: Warehouse, timeout: timedelta, policies: pl.DataFrame
+) -> list[dict[str, Any]]:
+    """Return the signals as rows of table ``signals``, with everything that explains them filled in.
 
     Parameters
     ----------
-    versions : pl.DataFrame
-        attribute, value, share_before, share_after.
-
-    Returns
-    -------
-    dict or None
-        attribute, before and after (values; None where there was none), shift: how much of the runs moved to the new
-        value, in [0, 1].
+    signals : pl.DataFrame
+        As the detectors give them.
+    timeout : timedelta
+        After which a run without a root closes.
+    policies : pl.DataFrame
+        catalog_policies.
     """
-    moved = versions.with_columns(shift=pl.col("share_after") - pl.col("share_before")).drop_nulls("shift")
-    if moved.is_empty():
-        return None
-    order = pl.col("attribute").replace_strict(list(_PRECEDENCE), list(range(len(_PRECEDENCE))), return_dtype=pl.Int64)
-    risen = moved.sort(pl.col("shift").round(1), order, "value", descending=[True, False, False]).row(0, named=True)
-    if risen["shift"] < _LEAST_SHIFT:
-        return None
-    fallen = moved.filter(pl.col("attribute") == risen["attribute"]).sort("shift").row(0, named=True)
+    allowed = _allowed(signals["workflow"].unique().to_list(), warehouse)
+    return [
+        _explained(signal, warehouse, timeout, policies, allowed[signal["workflow"]])
+        for signal in signals.iter_rows(named=True)
+    ]
+
+
+def _explained(
+    signal: dict[str, Any], warehouse: Warehouse, timeout: timedelta, policies: pl.DataFrame, allowed: Allowed
+) -> dict[str, Any]:
+    signal = {**signal, "onset_at": signal["onset_at"] or signal["at"]}
+    sample = sample_of(signal, warehouse, timeout, policies)
+    onset = Onset(
+        at=signal["onset_at"],
+        low_at=signal.get("onset_low_at") or signal["onset_at"],
+        high_at=signal.get("onset_high_at") or signal["onset_at"],
+        alarm_at=signal["at"],
+    )
+    causes = ranked(sample.runs, onset, leave_out=() if signal["family"] == "cost" else _ONLY_COST)
+    if signal["metric"] == "outdated_policy":
+        causes = ordered([*causes, *_taking_effect(policies, onset)])
+    cause = likely(causes)
+    offers = actions(
+        Situation(
+            family=signal["family"],
+            dimension=signal["dimension"] or "",
+            cause=cause,
+            earlier=_earlier(sample, cause),
+            allowed=allowed,
+            calls_since=sample.calls_since,
+        )
+    )
     return {
-        "attribute": risen["attribute"],
-        "before": fallen["value"] if fallen["shift"] < 0 else None,
-        "after": risen["value"],
-        "shift": risen["shift"],
+        **signal,
+        "headline": headline(signal),
+        "run_ids": showing(sample, signal, MOST_RUNS),
+        "cause": said(cause, onset) if cause else None,
+        "causes": _json(causes[:_MOST_CAUSES]),
+        "containment": offers[0]["text"],
+        "actions": _json(offers),
+        **_evidence(sample, signal["kind"]),
     }
 
 
-def _cause_text(cause: dict[str, Any] | None) -> str | None:
-    if cause is None:
-        return None
-    name = cause["attribute"].replace("_", " ")
-    return f"{name} {cause['before'] or '(none)'} → {cause['after']} (moved {cause['shift']:.0%} of runs)"
+def _evidence(sample: Sample, kind: str) -> dict[str, Any]:
+    found = compared(sample, kind)
+    if found is None:
+        return {}
+    names = {"n_before": "runs_before", "n_after": "runs_after"}
+    return {f"evidence_{names.get(name, name)}": value for name, value in asdict(found).items()}
+
+
+def _taking_effect(policies: pl.DataFrame, onset: Onset) -> list[dict[str, Any]]:
+    """The policy versions that the catalog puts into force near the onset: runs that go on as before fall behind them."""
+    near = policies.drop_nulls("effective_at").filter(
+        pl.col("effective_at").is_between(onset.low_at - timedelta(days=2), onset.alarm_at)
+    )
+    found: list[dict[str, Any]] = []
+    for row in near.sort("effective_at", "policy").iter_rows(named=True):
+        earlier = policies.filter(pl.col("policy") == row["policy"], pl.col("effective_at") < row["effective_at"])
+        before = earlier.sort("effective_at")["version"]
+        found.append(
+            {
+                "attribute": f"policy_{row['policy']}_in_force",
+                "before": before[-1] if len(before) else None,
+                "after": row["version"],
+                "changed_at": row["effective_at"],
+                "separates": 1.0,
+            }
+        )
+    return [{**each, "score": round(closeness(each["changed_at"], onset), 4)} for each in found]
+
+
+def _earlier(sample: Sample, cause: dict[str, Any] | None) -> list[Record]:
+    """How each value of the cause's attribute did before the onset, the one seen last first."""
+    if cause is None or cause["attribute"] not in sample.runs.columns:
+        return []
+    before = sample.runs.filter(~pl.col("is_after")).join(sample.outcomes, on="trace_id", how="left")
+    succeeded = pl.col("status") == "success"
+    values = (
+        before.drop_nulls(cause["attribute"])
+        .group_by(value=cause["attribute"])
+        .agg(
+            pl.len().alias("runs"),
+            known=pl.col("status").count(),
+            successes=succeeded.sum(),
+            last=pl.col("closed_at").max(),
+        )
+        .sort("last", "value", descending=[True, False])
+    )
+    known, successes = before["status"].count(), before.select(succeeded.sum()).item()
+    return [
+        Record(row["value"], row["runs"], row["known"], row["successes"], known, successes)
+        for row in values.iter_rows(named=True)
+    ]
+
+
+def _allowed(workflows: list[str], warehouse: Warehouse) -> dict[str, Allowed]:
+    rows = warehouse.connection.execute(sql("catalog_allows"), {"workflows": workflows}).pl()
+    return {
+        row["workflow"]: Allowed(
+            actions=None if row["actions"] is None else tuple(row["actions"]),
+            owner=row["owner"],
+            rollback_objective_minutes=row["rollback_objective_minutes"],
+            irreversible=frozenset(row["irreversible"]),
+        )
+        for row in rows.iter_rows(named=True)
+    }
+
+
+def _json(found: list[dict[str, Any]]) -> str:
+    return json.dumps(found, ensure_ascii=False, default=_moment)
+
+
+def _moment(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat() + "Z"
+    raise TypeError(type(value).__name__)

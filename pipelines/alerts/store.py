@@ -7,26 +7,30 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipelines.alerts.incidents import Incident, assign, signal_id
+from pipelines.alerts.incidents import Incident, Leader, assign, signal_id
 from pipelines.sources.kafka import utc_now
 from warehouse import Warehouse
 
 _COLUMNS = (
     "incident_id, workflow, family, families, severity, state, headline, "
-    "onset_at, opened_at, last_signal_at, signals, run_ids"
+    "onset_at, opened_at, last_signal_at, signals, run_ids, judged_at"
 )
-__all__ = ["Incident", "incidents", "mark_delivered", "record", "undelivered"]
+_LEADER = 's.signal_id, s.family, s.kind, s.log_e, s."at", s.headline'
+_STREAMS = (
+    "(SELECT list(DISTINCT [family, metric, coalesce(dimension, '')]) FROM signals WHERE incident_id = i.incident_id)"
+)
+__all__ = ["Incident", "incidents", "mark_delivered", "record", "undelivered", "unknown"]
 
 
 def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident]:
     """Store new signals and the incidents they belong to; return the incidents that opened or changed."""
 
     def work(connection: duckdb.DuckDBPyConnection) -> list[Incident]:
-        known = {row[0] for row in connection.execute("SELECT signal_id FROM signals").fetchall()}
+        known = _known(connection)
         fresh = [signal for signal in signals if signal_id(signal) not in known]
         if not fresh:
             return []
-        rows, changed = assign(fresh, incidents(connection, "state <> 'resolved'"))
+        rows, changed = assign(fresh, incidents(connection, "i.state <> 'resolved'"))
         now = utc_now()
         names = _signal_columns(connection)
         frame = pl.DataFrame(
@@ -36,7 +40,8 @@ def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident
         for incident in changed:
             connection.execute("DELETE FROM incidents WHERE incident_id = ?", [incident.incident_id])
             connection.execute(
-                f"INSERT INTO incidents ({_COLUMNS}, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - columns of ours
+                f"INSERT INTO incidents ({_COLUMNS}, leading_signal_id, updated_at) "  # noqa: S608 - columns of ours
+                f"VALUES ({', '.join('?' * 15)})",
                 [
                     incident.incident_id,
                     incident.workflow,
@@ -50,6 +55,8 @@ def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident
                     incident.last_signal_at,
                     incident.signals,
                     list(incident.run_ids),
+                    incident.judged_at,
+                    incident.leader.signal_id if incident.leader else None,
                     now,
                 ],
             )
@@ -58,14 +65,27 @@ def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident
     return warehouse.transaction(work)
 
 
+def unknown(signals: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
+    """Return the signals that are not stored: in a replay, most are, and need not be explained again."""
+    known = _known(warehouse.connection)
+    return signals.filter([signal_id(signal) not in known for signal in signals.iter_rows(named=True)])
+
+
+def _known(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT signal_id FROM signals").fetchall()}
+
+
 def _signal_columns(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for name, *_ in connection.execute("SELECT * FROM signals LIMIT 0").description or ()]
 
 
 def incidents(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> list[Incident]:
-    """Return the stored incidents, oldest first; the condition is SQL of ours."""
+    """Return the stored incidents, oldest first; the condition is SQL of ours about ``i``."""
+    columns = ", ".join(f"i.{name}" for name in _COLUMNS.split(", "))
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM incidents WHERE {condition} ORDER BY opened_at, incident_id"  # noqa: S608 - SQL of ours
+        f"SELECT {columns}, {_STREAMS}, {_LEADER} FROM incidents AS i "  # noqa: S608 - SQL of ours
+        f"LEFT JOIN signals AS s ON s.signal_id = i.leading_signal_id WHERE {condition} "
+        "ORDER BY i.opened_at, i.incident_id"
     ).fetchall()
     return [
         Incident(
@@ -81,6 +101,9 @@ def incidents(connection: duckdb.DuckDBPyConnection, condition: str = "true") ->
             last_signal_at=row[9],
             signals=row[10],
             run_ids=tuple(row[11] or ()),
+            judged_at=row[12],
+            streams=frozenset((each[0], each[1], each[2]) for each in row[13] or ()),
+            leader=None if row[14] is None else Leader(*row[14:20]),
         )
         for row in rows
     ]

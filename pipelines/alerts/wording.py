@@ -27,11 +27,21 @@ METRICS: dict[str, tuple[str, str]] = {
 
 
 def headline(signal: dict[str, Any]) -> str:
-    """Return for example ``error rate of tool lookup_order 2.1 % -> 12.4 %``."""
+    """Return what changed, for example ``error rate of tool lookup_order 2.1 % -> 12.4 %``.
+
+    A rule speaks in its own words, and a lone spike gives its value.
+    """
     title, form = METRICS.get(signal["metric"], (signal["metric"].replace("_", " "), "number"))
     if signal["dimension"]:
         title = f"{title} {signal['dimension']}"
     before, after = signal["before_value"], signal["after_value"]
+    kind = signal.get("kind")
+    if kind == "rule":
+        # A rule knows what it saw; it has no levels to compare.
+        return signal.get("headline") or title
+    if kind == "spike" and after is not None:
+        usual = f" (usually {written(before, form)})" if before is not None else ""
+        return f"spike of {title}: {written(after, form)}{usual}"
     if form == "mix":
         distance = signal["effect"]
         return f"{title} changed" + (f" (total variation {distance:.2f})" if distance is not None else "")
@@ -49,19 +59,3 @@ def written(value: float, form: str) -> str:
     if form == "milliseconds":
         return f"{value / 1000:,.1f} s" if value >= 1000 else f"{value:,.0f} ms"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
-
-
-def containment(signal: dict[str, Any], cause: dict[str, Any] | None) -> str:
-    """Return the first thing that the catalog lets an operator do about it."""
-    family = signal["family"]
-    if cause and cause["attribute"] in ("release", "agent_version", "prompt_version") and cause["before"]:
-        return f"roll back to {cause['attribute'].replace('_', ' ')} {cause['before']}"
-    if family == "tool" and signal["dimension"]:
-        return f"disable tool {signal['dimension']} until its owner has looked"
-    return {
-        "data": "pin the previous retrieval source, and re-check what changed in it",
-        "behavior": "route new runs to a person while the path is reviewed",
-        "tool": "route runs that need the tool to a person",
-        "cost": "throttle the workflow to its budget",
-        "policy": "require approval for every write until the policy owner has looked",
-    }.get(family, "route new runs to a person")

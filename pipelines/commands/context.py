@@ -73,8 +73,14 @@ def open_warehouse(settings: Settings, limits: Limits | None = None) -> Warehous
 
 def _note_settings(warehouse: Warehouse, settings: Settings) -> None:
     """Tell the marts what they depend on, where it is not what they were told."""
-    noted = pl.DataFrame({"run_timeout_seconds": [settings.run_timeout_seconds]})
-    if warehouse.query("SELECT * FROM stream_settings").rows() == noted.rows():
+    from pipelines.detection import monitor_settings
+
+    budget = monitor_settings(settings).alarm_budget_per_week
+    noted = pl.DataFrame(
+        {"run_timeout_seconds": [settings.run_timeout_seconds], "alarm_budget_per_week": [float(budget)]}
+    )
+    known = warehouse.query("SELECT run_timeout_seconds, alarm_budget_per_week FROM stream_settings")
+    if known.rows() == noted.rows():
         return
 
     def work(connection: Any) -> None:

@@ -1,4 +1,4 @@
-"""Commands that read: sql, alerts list, doctor."""
+"""Commands that read: sql, doctor."""
 
 from __future__ import annotations
 
@@ -16,13 +16,6 @@ from rich.text import Text
 
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.errors import TerminalError
-
-alerts = typer.Typer(help="Incidents: list.", no_args_is_help=True)
-
-_ALERTS = """
-SELECT incident_id, workflow, families, severity, state, headline, onset_at, opened_at, last_signal_at, signals, run_ids
-FROM incidents ORDER BY opened_at, incident_id
-"""
 
 
 def sql(
@@ -103,37 +96,14 @@ def _cell(cell: object) -> str:
         return f"{cell:,.6g}" if abs(cell) < 1e6 else f"{cell:,.0f}"
     if isinstance(cell, int) and not isinstance(cell, bool):
         return f"{cell:,}"
-    text = str(cell) if not isinstance(cell, (list, tuple, bytes)) else json.dumps(_plain(cell), ensure_ascii=False)
-    # Control characters from a trace would drive the terminal.
+    return printable(
+        str(cell) if not isinstance(cell, (list, tuple, bytes)) else json.dumps(_plain(cell), ensure_ascii=False)
+    )
+
+
+def printable(text: str) -> str:
+    """Return the text without what would drive the terminal: control and direction characters from a trace."""
     return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
-
-
-@alerts.command("list")
-def alerts_list(
-    context: typer.Context,
-    form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
-) -> None:
-    """List incidents, oldest first."""
-    from warehouse import run_select
-
-    if form not in ("table", "json"):
-        raise TerminalError(f"unknown format {form!r}", "alerts list", "use table or json")
-    frame = run_select(existing_warehouse(settings_of(context)), _ALERTS)
-    if form == "table":
-        if frame.is_empty():
-            out.print("no incidents")
-            return
-        frame = frame.select(
-            "incident_id",
-            "severity",
-            "state",
-            "workflow",
-            pl.col("families").list.join(", "),
-            "headline",
-            "onset_at",
-            "opened_at",
-        )
-    write(frame, form)
 
 
 def doctor(context: typer.Context) -> None:

@@ -75,6 +75,9 @@ class ContentEntry(_Entry):
     tool_results: Treatment | None = None
 
 
+Containment = Literal["throttle", "route_to_person", "disable_tool", "roll_back"]
+
+
 class WorkflowEntry(_Entry):
     """A workflow: who answers for it, what counts as done and by when, and what it may cost."""
 
@@ -88,6 +91,7 @@ class WorkflowEntry(_Entry):
     rollback_objective_minutes: Minutes | None = None
     objectives: Objectives = Objectives()
     content: ContentEntry = ContentEntry()
+    containment: tuple[Containment, ...] | None = None
 
 
 class ToolEntry(_Entry):
@@ -163,6 +167,7 @@ _WORKFLOWS: _Schema = {
     **dict.fromkeys(("workflow", "owner", "team", "cost_center", "outcome_name"), pl.String),
     **dict.fromkeys(("outcome_window_hours", "budget_usd_per_month", "escalation_cost_usd"), pl.Float64),
     "rollback_objective_minutes": pl.Float64,
+    "containment": pl.List(pl.String),
 }
 _TOOLS: _Schema = {
     "tool_name": pl.String,

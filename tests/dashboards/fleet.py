@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from warehouse import Warehouse
+from warehouse import Warehouse, marts
 
 START = datetime(2026, 3, 2)
 
@@ -81,10 +81,13 @@ def write_home(
     }
     decisions = _decisions(rng, runs)
     incidents, signals = _incidents(runs)
+    said = _judgements(incidents)
     with Warehouse.open(home / "warehouse") as warehouse:
         for name, frame in tables.items():
             _create(warehouse, name, _renamed(frame, names))
         facts = {"policy_decisions": decisions, "incidents": incidents, "signals": signals, "spans": _spans(runs)}
+        facts["acknowledgements"] = said
+        marts.put_live_views(warehouse)
         for name, frame in facts.items():
             warehouse.transaction(
                 lambda connection, n=name, f=frame: warehouse.insert(connection, n, _renamed(f, names))
@@ -243,6 +246,49 @@ def _spans(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _explained(drift: Drift, onset: datetime) -> dict[str, Any]:
+    """What only the first signal says of itself: the others are as an earlier version left them."""
+    if drift is not DRIFTS[0]:
+        return {}
+    moved = {"attribute": "release", "before": "2.4.0", "after": "2.4.1", "separates": 0.97, "score": 0.9}
+    return {
+        "onset_low_at": onset - timedelta(minutes=18),
+        "onset_high_at": onset + timedelta(minutes=7),
+        "evidence_test": "Fisher",
+        "evidence_statistic": 10.7,
+        "evidence_p_value": 4e-9,
+        "evidence_measure": "risk_difference",
+        "evidence_effect": 0.166,
+        "evidence_low": 0.094,
+        "evidence_high": 0.262,
+        "evidence_runs_before": 1000,
+        "evidence_runs_after": 86,
+        "causes": json.dumps([{**moved, "changed_at": (onset - timedelta(minutes=11)).isoformat() + "Z"}]),
+        "actions": json.dumps(
+            [
+                {"action": "roll_back", "target": "2.4.0", "text": drift.containment},
+                {"action": "disable_tool", "target": drift.dimension, "text": "disable tool ledger.lookup"},
+            ]
+        ),
+    }
+
+
+def _judgements(incidents: pl.DataFrame) -> pl.DataFrame:
+    """The third incident was judged real, the fourth false."""
+    names = incidents["incident_id"].to_list() if incidents.height else []
+    rows = [
+        {
+            "acknowledgement_id": f"ack-{name}",
+            "incident_id": name,
+            "judgement": judgement,
+            "said_by": "ada",
+            "note": note,
+        }
+        for name, judgement, note in zip(names[2:4], ("real", "false"), ("wanted & <b>known</b>", None), strict=False)
+    ]
+    return pl.DataFrame([{**row, "stated_at": START + timedelta(days=6)} for row in rows], infer_schema_length=None)
+
+
 def _incidents(runs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     incidents, signals = [], []
     last: datetime = runs["started_at"].to_list()[-1]
@@ -293,8 +339,10 @@ def _incidents(runs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
                 "cause": drift.cause,
                 "containment": drift.containment,
                 "created_at": opened,
+                **_explained(drift, onset),
             }
         )
+        incidents[-1]["leading_signal_id"] = signals[-1]["signal_id"]
     if not incidents:
         return pl.DataFrame(), pl.DataFrame()
     return pl.DataFrame(incidents), pl.DataFrame(signals, infer_schema_length=None)

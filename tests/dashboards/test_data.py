@@ -26,6 +26,7 @@ def real_marts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("real")
     with Warehouse.open(home / "warehouse") as warehouse:
         build_all(warehouse)
+        marts.put_live_views(warehouse)
     return home
 
 
@@ -49,6 +50,7 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
         "rollback": [None],
         "incidents": [now, None],
         "signals": [["x"]],
+        "judgements": [["x"]],
         "streamed": [now],
         "run_values": ["w", now, now, 600, "steps_per_run"],
         "tool_values": ["w", now, now, 600, "t"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -66,7 +67,8 @@ def test_what_is_not_proven_is_not_zero(view: View) -> None:
 
 
 def test_every_question_mark_has_its_definition(reader: Reader) -> None:
-    pages = "".join(Writer().html(render(Kept(reader), path, Filters())) for path in ("/", "/cost", "/drift"))
+    opened = Filters(incident="inc-0001")
+    pages = "".join(Writer().html(render(Kept(reader), path, opened)) for path in ("/", "/cost", "/drift"))
     for key, meant in DEFINITIONS.items():
         assert f"How {meant.name.lower()} is computed" in pages, key
     assert pages.count("<summary") > 20
@@ -93,6 +95,28 @@ def test_an_incident_opens_with_cause_containment_and_evidence(shown) -> None:
     assert "release 2.4.1 began 11 min before the onset" in page
     assert "Pin invoice-matching to release 2.4.0" in page
     assert "Evidence runs" in page and "alarm at 9.2" in page
+
+
+def test_an_incident_explains_itself_with_intervals_test_causes_and_what_is_allowed(shown) -> None:
+    page = shown("/drift", incident="inc-0001")
+    assert "(90 % between 6 Mar 2026, 13:42:00 UTC and 6 Mar 2026, 14:07:00 UTC)" in page
+    assert "+16.6 percentage points" in page
+    assert "Fisher: risk difference 0.17 (95 % 0.09 to 0.26), p < 0.0001, 1,000 runs before, 86 after" in page
+    assert "2.4.0 → 2.4.1" in page and "97 %" in page and "0.90" in page
+    assert "disable tool ledger.lookup" in page
+    assert "plumbline alerts ack inc-0001 --as real|false" in page
+    assert "real by ada" in shown("/drift", incident="inc-0003")
+
+
+def test_a_signal_of_an_earlier_version_shows_what_it_has(shown) -> None:
+    page = shown("/drift", incident="inc-0002")
+    assert "+$0.190 (+45 %)" in page and "What may have caused it" not in page
+
+
+def test_the_drift_page_says_how_many_alarms_were_right(shown) -> None:
+    page = shown("/drift")
+    assert "Were the alarms right?" in page
+    assert "50 % (95 % 9 % to 91 %)" in page and "not known yet" in page
 
 
 def test_an_incident_that_is_not_there_leaves_the_page_as_it_is(shown) -> None:
@@ -139,7 +163,20 @@ def test_names_from_traces_stay_text_on_every_page(view: View, reader: Reader) -
         policy=view.policy.with_columns(renamed),
         rollback=view.rollback.head(1).with_columns(renamed, detail=pl.lit(HOSTILE), weakest_link=pl.lit(HOSTILE)),
         incidents=view.incidents.with_columns(renamed, headline=pl.lit(HOSTILE), severity=pl.lit(HOSTILE)),
-        signals=view.signals.with_columns(renamed, cause=pl.lit(HOSTILE), unit=pl.lit(HOSTILE), metric=pl.lit(HOSTILE)),
+        signals=view.signals.with_columns(
+            renamed,
+            cause=pl.lit(HOSTILE),
+            unit=pl.lit(HOSTILE),
+            metric=pl.lit(HOSTILE),
+            evidence_test=pl.lit(HOSTILE),
+            evidence_measure=pl.lit(HOSTILE),
+            causes=pl.lit(json.dumps([{"attribute": HOSTILE, "before": HOSTILE, "after": HOSTILE}])),
+            actions=pl.lit(json.dumps([{"text": HOSTILE}, {"text": HOSTILE}])),
+        ),
+        judgements=view.judgements.with_columns(
+            incident_id=pl.lit("inc-0001"), said_by=pl.lit(HOSTILE), note=pl.lit(HOSTILE), judgement=pl.lit(HOSTILE)
+        ),
+        precision=view.precision.with_columns(family=pl.lit(HOSTILE)),
         filters=Filters(incident="inc-0001", workflow=HOSTILE, environment=HOSTILE),
     )
     for page in (scorecard.page(hostile), cost.page(hostile), drift.page(hostile, reader)):

@@ -16,6 +16,7 @@ from typing import Any
 from pipelines import batch, checkpoint, detection
 from pipelines import stream as streams
 from pipelines.alerts import store
+from pipelines.alerts.feedback import Feedback
 from pipelines.alerts.publish import Publisher
 from pipelines.cli import main
 from warehouse import Warehouse
@@ -62,6 +63,8 @@ def wrap(death: Death) -> None:
     after(batch, "_move", lambda _: death.at("all rows inserted"))
     after(batch, "commit", lambda _: death.at("committed"))
     after(detection, "explained", lambda _: death.at("observed"))
+    after(Feedback, "new", lambda found: death.at("judgement placed") if found[0] else None)
+    after(detection.Detection, "_hear", lambda changed: death.at("judgement followed") if changed else None)
     after(store, "assign", lambda _: death.at("recording"))
     after(store, "record", lambda _: death.at("recorded"))
     after(Publisher, "_send", lambda _: death.at("published"))

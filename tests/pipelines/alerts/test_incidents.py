@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.alerts.evidence import likely_cause
 from pipelines.alerts.incidents import SAME_INCIDENT, Incident, assign
-from pipelines.alerts.wording import containment, headline
+from pipelines.alerts.wording import headline
 
 T0 = datetime(2026, 9, 10)
+FAMILIES = ("cost", "tool", "policy")
 
 
 def signal(
@@ -60,7 +60,8 @@ def test_policy_drift_is_critical() -> None:
 @given(st.lists(st.tuples(st.integers(0, 90), st.sampled_from(["desk", "other"])), max_size=12), st.integers(0, 12))
 def test_incidents_do_not_depend_on_where_signals_are_cut(parts: list[tuple[int, str]], cut: int) -> None:
     signals = [
-        signal(hours, workflow=workflow, metric=f"m{number}") for number, (hours, workflow) in enumerate(sorted(parts))
+        signal(hours, workflow=workflow, family=FAMILIES[number % 3], metric=f"m{number}", log_e=20.0 + hours % 7)
+        for number, (hours, workflow) in enumerate(sorted(parts))
     ]
     whole = {each.incident_id: each for each in assign(signals, [])[1]}
     pieces: dict[str, Incident] = {}
@@ -90,41 +91,57 @@ def test_headlines_carry_units(metric: str, dimension: str, before: float, after
     assert headline(given_signal) == text
 
 
-def versions(*rows: tuple[str, str, float, float]) -> pl.DataFrame:
-    return pl.DataFrame(list(rows), schema=["attribute", "value", "share_before", "share_after"], orient="row")
-
-
-def test_the_likely_cause_is_the_version_that_separates_before_from_after_best() -> None:
-    cause = likely_cause(
-        versions(
-            ("release", "1", 1.0, 0.05),
-            ("release", "2", 0.0, 0.95),
-            ("prompt_version", "7", 1.0, 0.4),
-            ("prompt_version", "8", 0.0, 0.6),
-        )
+def test_a_rule_speaks_for_itself_and_a_spike_is_no_drift() -> None:
+    values = {"dimension": "", "before_value": 0.02, "after_value": 1.5, "effect": None}
+    rule = {**values, "metric": "unknown_tool", "kind": "rule"}
+    assert (
+        headline({**rule, "headline": "tool wire_money is not in the catalog"})
+        == "tool wire_money is not in the catalog"
     )
-    assert cause is not None
-    assert (cause["attribute"], cause["before"], cause["after"]) == ("release", "1", "2")
+    assert headline({**rule, "headline": None}) == "unknown tool"
+    spike = {**values, "metric": "cost_usd_per_run", "kind": "spike"}
+    assert headline(spike) == "spike of model cost per run: $1.50 (usually $0.0200)"
 
 
-def test_of_versions_that_moved_together_the_release_is_named() -> None:
-    together = versions(
-        ("agent_version", "1", 1.0, 0.0),
-        ("agent_version", "2", 0.0, 1.0),
-        ("release", "7", 1.0, 0.001),
-        ("release", "8", 0.0, 0.999),
+def led_by(*families: str, **more: float) -> str:
+    signals = [
+        signal(number, family=family, metric=f"{family} {number}", log_e=more.get(f"at_{number}", 20.0))
+        for number, family in enumerate(families)
+    ]
+    return assign(signals, [])[1][0].headline
+
+
+def test_the_headline_is_of_the_family_nearest_to_a_cause_and_says_what_moved_with_it() -> None:
+    assert led_by("cost", "data", "tool") == "tool 2 changed; 2 other streams moved with it"
+    assert led_by("cost", "policy") == "policy 1 changed; 1 other stream moved with it"
+    assert led_by("cost") == "cost 0 changed"
+
+
+def test_within_a_family_the_strongest_evidence_leads_and_a_rule_is_certain() -> None:
+    assert led_by("tool", "tool", at_0=20.0, at_1=31.5).startswith("tool 1 changed")
+    assert led_by("tool", "tool", at_0=31.5, at_1=20.0).startswith("tool 0 changed")
+    rule = {**signal(2, metric="unknown_tool"), "kind": "rule", "log_e": None}
+    assert assign([signal(0, log_e=99.0), rule], [])[1][0].headline.startswith("unknown_tool changed")
+
+
+def test_a_lone_spike_never_names_an_incident_that_has_a_drift() -> None:
+    spike = signal(1, family="policy", metric="denied", kind="spike", log_e=900.0)
+    assert assign([signal(0, family="cost", metric="cost", log_e=17.0), spike], [])[1][0].headline.startswith(
+        "cost changed"
     )
-    cause = likely_cause(together)
-    assert cause is not None and (cause["attribute"], cause["after"]) == ("release", "8")
 
 
-def test_no_version_is_blamed_where_none_moved() -> None:
-    assert likely_cause(versions(("release", "1", 0.7, 0.6), ("release", "2", 0.3, 0.4))) is None
-    assert likely_cause(versions()) is None
+def test_an_incident_counts_streams_not_signals_and_shows_the_leader_s_runs_first() -> None:
+    signals = [signal(0, family="cost", log_e=9.0), signal(1, family="cost", log_e=8.0), signal(2, log_e=17.0)]
+    incident = assign(signals, [])[1][0]
+    assert (incident.signals, incident.headline) == (3, "tool_error changed; 1 other stream moved with it")
+    assert incident.run_ids == ("run-2", "run-0", "run-1")
+    assert incident.family == "tool" and incident.families == ("cost", "tool")
 
 
-def test_containment_is_a_rollback_when_a_release_is_the_cause_and_the_tool_when_it_is_not() -> None:
-    cause = {"attribute": "release", "before": "1", "after": "2", "shift": 0.9}
-    failing = signal(0, dimension="lookup")
-    assert containment(failing, cause) == "roll back to release 1"
-    assert containment(failing, None).startswith("disable tool lookup")
+def test_what_began_after_a_judgement_is_another_incident_and_what_began_before_is_the_same() -> None:
+    first = replace(assign([signal(0)], [])[1][0], judged_at=T0 + timedelta(hours=2))
+    same = assign([{**signal(5, metric="slow"), "onset_at": T0 + timedelta(hours=1)}], [first])[1][0]
+    another = assign([signal(5, metric="fresh")], [first])[1][0]
+    assert same.incident_id == first.incident_id and same.signals == 2
+    assert another.incident_id != first.incident_id and another.signals == 1

@@ -1,0 +1,169 @@
+"""What people say about incidents, and when the detectors follow it.
+
+A judgement is a row of ``acknowledgements``, added by any process at any time. The worker that detects finds it, writes down in
+``applied_acknowledgements`` up to which event time its detectors had come, and only then re-arms the streams of the incident.
+From then on that place is where the judgement stands in the order of observations: whoever goes through them again, from a
+checkpoint or from the beginning, applies it there, and so raises the same signals.
+
+A crash before the place is written leaves a judgement that is new; after it, one that the next pass applies at its place.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.alerts.incidents import Incident
+from pipelines.alerts.store import incidents
+from pipelines.errors import TerminalError
+from pipelines.sources.kafka import utc_now
+from warehouse import Warehouse
+
+JUDGEMENTS = ("real", "false", "resolved")
+#: What an incident is after each: a drift that is real stays known until it is over.
+_STATES = {"real": "acknowledged", "false": "resolved", "resolved": "resolved"}
+_LONGEST = {"said_by": 200, "note": 2000}
+_QUERIES = Path(__file__).parent / "queries"
+
+Stream = tuple[str, str, str, str]
+
+
+@cache
+def _sql(name: str) -> str:
+    return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One judgement with its place in the order of observations.
+
+    Attributes
+    ----------
+    watermark_at : datetime
+        Observations up to this event time come before it.
+    streams : tuple of (workflow, family, metric, dimension)
+        Those that the incident's signals up to that time came from.
+    relearn : bool
+        Whether they learn a new reference: the drift is real, and stays.
+    """
+
+    acknowledgement_id: str
+    incident_id: str
+    watermark_at: datetime
+    streams: tuple[Stream, ...]
+    relearn: bool
+
+
+def judge(
+    warehouse: Warehouse, beginning: str, judgement: str, said_by: str | None = None, note: str | None = None
+) -> Incident:
+    """Note what a person says about the incident whose id begins so; return the incident in its new state.
+
+    Raises
+    ------
+    TerminalError
+        No incident begins so, several do, or a text is too long.
+    """
+    for name, text in (("said_by", said_by), ("note", note)):
+        if text is not None and len(text) > _LONGEST[name]:
+            what = f"{'the name' if name == 'said_by' else 'the note'} has {len(text):,} characters"
+            raise TerminalError(what, "alerts", f"at most {_LONGEST[name]:,}")
+
+    def work(connection: duckdb.DuckDBPyConnection) -> Incident:
+        incident = _one(connection, beginning)
+        now = utc_now()
+        connection.execute(
+            "INSERT INTO acknowledgements VALUES (?, ?, ?, ?, ?, ?)",
+            [secrets.token_hex(8), incident.incident_id, judgement, said_by, note, now],
+        )
+        connection.execute(
+            "UPDATE incidents SET state = ?, updated_at = ? WHERE incident_id = ?",
+            [_STATES[judgement], now, incident.incident_id],
+        )
+        return _one(connection, incident.incident_id)
+
+    return warehouse.transaction(work)
+
+
+def _one(connection: duckdb.DuckDBPyConnection, beginning: str) -> Incident:
+    found = [each for each in incidents(connection) if beginning and each.incident_id.startswith(beginning)]
+    if not found:
+        raise TerminalError("no such incident", repr(beginning[:80]), "take an id from `plumbline alerts list`")
+    if len(found) > 1:
+        raise TerminalError(f"{len(found)} incidents begin so", repr(beginning[:80]), "give more of the id")
+    return found[0]
+
+
+class Feedback:
+    """The judgements of one home, as one pass through its observations meets them.
+
+    Parameters
+    ----------
+    applied : iterable of str
+        Ids of those that this pass has behind it: what its checkpoint says.
+
+    Attributes
+    ----------
+    applied : list of str
+    """
+
+    def __init__(self, warehouse: Warehouse, applied: Iterable[str] = ()) -> None:
+        self._warehouse = warehouse
+        self.applied = list(applied)
+        behind = set(self.applied)
+        self._ahead = [each for each in self._placed() if each.acknowledgement_id not in behind]
+
+    def _placed(self) -> list[Judgement]:
+        rows = self._warehouse.connection.execute(_sql("placed_judgements")).pl().iter_rows(named=True)
+        return [_judgement(row) for row in rows]
+
+    def due(self, watermark: datetime | None) -> list[Judgement]:
+        """Return the judgements whose place this pass has come to, in their order; each is returned once."""
+        reached = [each for each in self._ahead if watermark is not None and each.watermark_at <= watermark]
+        self._ahead = self._ahead[len(reached) :]
+        self.applied += [each.acknowledgement_id for each in reached]
+        return reached
+
+    def new(self, watermark: datetime | None) -> tuple[list[Judgement], list[Incident]]:
+        """Give the judgements that have none a place, here; return them, and the incidents as they are then.
+
+        Parameters
+        ----------
+        watermark : datetime or None
+            Event time up to which this pass has come; before it has begun, nothing is given a place.
+        """
+        if watermark is None or not self._warehouse.connection.execute(_sql("has_new_judgements")).fetchall():
+            return [], []
+
+        def work(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[Incident]]:
+            rows = connection.execute(_sql("new_judgements")).fetchall()
+            now = utc_now()
+            for acknowledgement_id, incident_id in rows:
+                connection.execute(
+                    "INSERT INTO applied_acknowledgements VALUES (?, ?, ?)", [acknowledgement_id, watermark, now]
+                )
+                connection.execute("UPDATE incidents SET judged_at = ? WHERE incident_id = ?", [watermark, incident_id])
+            judged = {incident_id for _, incident_id in rows}
+            return [row[0] for row in rows], [each for each in incidents(connection) if each.incident_id in judged]
+
+        names, changed = self._warehouse.transaction(work)
+        known = set(names)
+        fresh = [each for each in self._placed() if each.acknowledgement_id in known]
+        self.applied += [each.acknowledgement_id for each in fresh]
+        return fresh, changed
+
+
+def _judgement(row: dict[str, Any]) -> Judgement:
+    streams = tuple(
+        (each["workflow"], each["family"], each["metric"], each["dimension"]) for each in row["streams"] or ()
+    )
+    return Judgement(
+        row["acknowledgement_id"], row["incident_id"], row["watermark_at"], streams, row["judgement"] == "real"
+    )

@@ -1,0 +1,212 @@
+"""The runs behind a signal: read from the warehouse, made into observations as the detectors get them, and compared.
+
+The observations come from the same stage as the detectors' own, so what is tested is what was watched, for every stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pipelines.alerts.two_sample import TwoSample, of_rates, of_shares, of_values
+from pipelines.runs import FACTS
+from pipelines.stages.observe import LEAN, observe
+from warehouse import Warehouse
+
+_QUERIES = Path(__file__).parent / "queries"
+#: Runs compared on each side of the onset: enough for a narrow interval, few enough to read within a second.
+MOST = 1000
+#: Looked back so many days; further where that gives too few runs to compare with.
+_DAYS, _MORE_DAYS, _TOO_FEW = 2, 14, 100
+#: What others state later is not known to the detectors when a run closes, so it is not compared either.
+_STATED_IN_TIME = "source <> 'topic' AND evaluated_span_id IS NULL AND response_id IS NULL"
+
+
+@cache
+def sql(name: str) -> str:
+    """Return the text of ``queries/<name>.sql``."""
+    return (_QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Runs on both sides of a signal's onset.
+
+    Attributes
+    ----------
+    runs : pl.DataFrame
+        One row per run: trace_id, run_id, closed_at, is_after, has_dimension, and the candidates of `causes`.
+    stream : pl.DataFrame
+        Observations of the signal's own stream: trace_id, value, category, covariate, is_after, closed_at, run_id.
+    calls_since : dict of str to int
+        Calls since the onset, by tool.
+    outcomes : pl.DataFrame
+        trace_id and status (the latest one) of the runs whose outcome is known.
+    """
+
+    runs: pl.DataFrame
+    stream: pl.DataFrame
+    calls_since: dict[str, int]
+    outcomes: pl.DataFrame
+
+
+def sample_of(signal: dict[str, Any], warehouse: Warehouse, timeout: timedelta, policies: pl.DataFrame) -> Sample:
+    """Read the runs around a signal's onset.
+
+    Parameters
+    ----------
+    signal : dict
+        Row of the signals frame.
+    timeout : timedelta
+        After which a run without a root closes.
+    policies : pl.DataFrame
+        catalog_policies.
+    """
+    connection = warehouse.connection
+    runs = _runs(connection, signal, timeout)
+    connection.register("sampled_runs", runs.select("trace_id", "closed_at").to_arrow())
+    try:
+        columns = ", ".join(f's."{name}"' for name in LEAN)
+        first = signal["onset_at"] - timedelta(days=_MORE_DAYS)
+        spans = connection.execute(_SPANS.format(columns=columns), [first, signal["at"]]).pl()
+        facts = {
+            name: connection.execute(
+                _FACTS.format(table=name, condition=_STATED_IN_TIME if name == "outcomes" else "true")
+            ).pl()
+            for name in FACTS
+        }
+    finally:
+        connection.unregister("sampled_runs")
+    closed = runs.select("trace_id", "closed_at", late=pl.lit(False))
+    observed = observe(spans, facts, closed, policies)
+    if "covariate" not in observed.columns:
+        observed = observed.with_columns(covariate=pl.lit(None, pl.String))
+    mine = pl.all_horizontal(
+        pl.col(name) == signal[name] for name in ("workflow", "family", "metric", "dimension", "kind")
+    )
+    stream = (
+        observed.filter(mine)
+        .select(trace_id="run_id", value="value", category="category", covariate="covariate")
+        .join(runs.select("trace_id", "run_id", "closed_at", "is_after"), on="trace_id", maintain_order="left")
+    )
+    late = runs.filter("is_after").select("trace_id")
+    called = spans.filter(kind="tool").join(late, on="trace_id", how="semi")["tool_name"].drop_nulls()
+    outcomes = facts["outcomes"].sort("trace_id", "at", "outcome_id").unique("trace_id", keep="last")
+    return Sample(
+        runs=runs,
+        stream=stream,
+        calls_since=dict(called.value_counts(name="calls").sort("tool_name").iter_rows()),
+        outcomes=outcomes.select("trace_id", "status"),
+    )
+
+
+_SPANS = """
+SELECT {columns}
+FROM spans AS s JOIN sampled_runs AS r USING (trace_id)
+WHERE s.started_at BETWEEN ? AND ? AND s.ended_at <= r.closed_at
+    AND NOT list_has_any(coalesce(s.quality_flags, []), ['time_missing', 'time_out_of_range', 'replayed'])
+ORDER BY s.trace_id, s.started_at, s.span_id
+"""
+_FACTS = """
+SELECT * FROM {table} WHERE trace_id IN (SELECT trace_id FROM sampled_runs) AND {condition} ORDER BY ALL
+"""
+
+
+def _runs(connection: duckdb.DuckDBPyConnection, signal: dict[str, Any], timeout: timedelta) -> pl.DataFrame:
+    is_of_tool = signal["family"] == "tool" and signal["kind"] != "rule" and signal["dimension"]
+    parameters = {
+        "workflow": signal["workflow"],
+        "onset": signal["onset_at"],
+        "until": signal["at"],
+        "timeout": timeout.total_seconds(),
+        "tool": signal["dimension"] if is_of_tool else None,
+        "dimension": signal["dimension"] or "",
+        "most": MOST,
+    }
+    runs = connection.execute(sql("runs_around_onset"), {**parameters, "days": _DAYS}).pl()
+    if runs.filter(~pl.col("is_after")).height < _TOO_FEW:
+        runs = connection.execute(sql("runs_around_onset"), {**parameters, "days": _MORE_DAYS}).pl()
+    return runs
+
+
+def compared(sample: Sample, kind: str) -> TwoSample | None:
+    """Return what the fitting test says about the stream's runs before and after the onset; None where there are too few."""
+    stream = sample.stream
+    if stream.is_empty() or kind not in ("continuous", "rate", "mix"):
+        return None
+    if kind == "mix":
+        shares = _shares(stream)
+        sides = [
+            shares.filter(pl.col("is_after") == side).drop("trace_id", "is_after").to_numpy() for side in (False, True)
+        ]
+        return of_shares(*sides)
+    values = _values(stream)
+    before, after = (values.filter(pl.col("is_after") == side)["value"].to_numpy() for side in (False, True))
+    if kind == "rate" and values["value"].is_in([0.0, 1.0]).all():
+        return of_rates(int(before.sum()), len(before), int(after.sum()), len(after))
+    return of_values(before, after)
+
+
+def _values(stream: pl.DataFrame) -> pl.DataFrame:
+    """One value per run; where the stream has covariates, as a multiple of its group's median before the onset."""
+    finite = stream.filter(pl.col("value").is_finite())
+    keys = ["trace_id", "run_id", "closed_at", "is_after"]
+    values = finite.group_by(*keys, maintain_order=True).agg(pl.col("value").mean(), pl.col("covariate").first())
+    if values["covariate"].n_unique() < 2:
+        return values
+    usual = values.filter(~pl.col("is_after")).group_by("covariate").agg(usual=pl.col("value").median())
+    return (
+        values.join(usual, on="covariate", nulls_equal=True, maintain_order="left")
+        .filter(pl.col("usual") > 0)
+        .with_columns(pl.col("value") / pl.col("usual"))
+    )
+
+
+def _shares(stream: pl.DataFrame) -> pl.DataFrame:
+    """One row per run with the share of each category in it, categories in order of name."""
+    share = stream.group_by("trace_id", "is_after", "category").len()
+    wide = share.sort("category").pivot("category", index=["trace_id", "is_after"], values="len").fill_null(0)
+    names = [name for name in wide.columns if name not in ("trace_id", "is_after")]
+    total = pl.sum_horizontal(names)
+    return wide.with_columns(pl.col(name) / total for name in names).sort("trace_id")
+
+
+def showing(sample: Sample, signal: dict[str, Any], most: int) -> list[str]:
+    """Return runs since the onset that show the change, not just any of them.
+
+    Numbers: the greatest where they rose, the least where they fell. Rates: the newest that are what became more frequent.
+    Mixes: the newest with the category that gained most. Rules: the newest that carry the dimension. Where a stream can't be
+    made from runs alone, the newest.
+    """
+    stream = sample.stream
+    since = stream.filter("is_after").sort("closed_at", "trace_id", descending=[True, False])
+    runs = sample.runs.filter("is_after").sort("closed_at", "trace_id", descending=[True, False])
+    if signal["kind"] == "rule":
+        carrying = runs.filter("has_dimension")
+        shown = carrying if carrying.height else runs
+    elif since.is_empty():
+        shown = runs
+    elif signal["kind"] == "mix":
+        shown = since.filter(pl.col("category") == _gained(stream))
+    elif signal["kind"] == "rate":
+        shown = since.filter(pl.col("value") == (1.0 if (signal["effect"] or 0) >= 0 else 0.0))
+    else:
+        values = _values(stream)
+        rose = (signal["effect"] or 0) >= 0
+        shown = values.filter("is_after").sort("value", "closed_at", "trace_id", descending=[rose, True, False])
+    return shown["run_id"].unique(maintain_order=True).head(most).to_list()
+
+
+def _gained(stream: pl.DataFrame) -> str:
+    """The category whose share of calls rose most."""
+    sides = stream.group_by("category").agg(
+        after=pl.col("is_after").sum() / pl.lit(max(stream["is_after"].sum(), 1)),
+        before=(~pl.col("is_after")).sum() / pl.lit(max((~stream["is_after"]).sum(), 1)),
+    )
+    return sides.sort(pl.col("after") - pl.col("before"), "category", descending=[True, False])["category"][0]

@@ -1,0 +1,163 @@
+"""Signals of real traffic explain themselves from the warehouse's own rows, the same way whatever was stored since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from detectors import SIGNAL_SCHEMA
+from pipelines.alerts.evidence import MOST_RUNS, explained
+from pipelines.alerts.publish import Publisher
+from pipelines.commands.context import open_warehouse
+from pipelines.settings import Settings
+from pipelines.simulate import simulate
+from pipelines.sources.files import FileSource
+from pipelines.stream import Stream
+from warehouse import Warehouse
+
+CATALOG = Path(__file__).parents[3] / "catalog.example.yaml"
+#: What a run measured, in the terms of the marts' sources: the runs a signal names are checked against these.
+TOLD = {
+    "tool_error": "SELECT run_id, tool_name AS dimension, 1.0 AS value FROM spans WHERE kind = 'tool' AND status = 'error'",
+    "argument_shape": "SELECT run_id, tool_name AS dimension, 1.0 AS value FROM spans WHERE kind = 'tool'",
+    "steps_per_run": "SELECT run_id, '' AS dimension, count(*)::DOUBLE AS value FROM spans "
+    "WHERE kind IN ('model', 'tool', 'retrieval') GROUP BY run_id",
+    "cost_usd_per_run": "SELECT run_id, '' AS dimension, sum(cost_usd) AS value FROM spans GROUP BY run_id",
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    folder = tmp_path_factory.mktemp("explained")
+    simulate(folder / "traffic", seed=7, days=3, rate=15)
+    settings = Settings(home=folder / "home", catalog=CATALOG)
+    source = FileSource([str(path) for path in sorted((folder / "traffic").glob("*.binpb"))])
+    with open_warehouse(settings) as warehouse:
+        Stream(settings, source, warehouse, Publisher(settings, warehouse, None, lambda _: None), lambda _: None).run(
+            until_end=True
+        )
+        yield warehouse
+
+
+def signals(warehouse: Warehouse) -> list[dict[str, Any]]:
+    rows = warehouse.query('SELECT * FROM signals ORDER BY "at", signal_id').to_dicts()
+    assert len(rows) >= 5
+    return rows
+
+
+def test_every_signal_carries_a_test_that_fits_its_kind_and_an_interval_around_its_effect(told: Warehouse) -> None:
+    fitting = {
+        "continuous": {("Brunner-Munzel", "cliffs_delta"), ("Mann-Whitney", "cliffs_delta")},
+        "rate": {("Fisher", "risk_difference")},
+        "mix": {("permuted chi-square", "total_variation")},
+    }
+    kinds = set()
+    for row in signals(told):
+        kinds.add(row["kind"])
+        assert (row["evidence_test"], row["evidence_measure"]) in fitting[row["kind"]]
+        assert row["evidence_low"] <= row["evidence_effect"] <= row["evidence_high"]
+        assert row["evidence_p_value"] < 0.01, "the drifts injected here are large"
+        assert row["evidence_runs_before"] >= 100 and row["evidence_runs_after"] >= 5
+        if row["kind"] != "mix":
+            assert (row["evidence_effect"] > 0) == (row["effect"] > 0)
+    assert kinds == set(fitting)
+
+
+def test_the_test_sees_the_observations_that_the_detector_saw(told: Warehouse) -> None:
+    rates = [row for row in signals(told) if row["kind"] == "rate"]
+    assert rates
+    for row in rates:
+        # The detector's own counts since its onset leave out the one run on which the sum began.
+        assert abs(row["evidence_runs_after"] - row["n_after"]) <= 1
+        assert row["evidence_effect"] == pytest.approx(row["effect"], abs=0.06)
+
+
+def test_the_runs_named_show_the_change(told: Warehouse) -> None:
+    checked = set()
+    for row in signals(told):
+        assert 1 <= len(row["run_ids"]) <= MOST_RUNS and len(set(row["run_ids"])) == len(row["run_ids"])
+        since = told.query(
+            "SELECT DISTINCT run_id FROM spans WHERE workflow = ? AND parent_span_id IS NULL AND ended_at BETWEEN ? AND ?",
+            [row["workflow"], row["onset_at"], row["at"]],
+        )["run_id"]
+        assert set(row["run_ids"]) <= set(since)
+        if row["metric"] not in TOLD:
+            continue
+        checked.add(row["metric"])
+        values = told.query(TOLD[row["metric"]]).filter(
+            pl.col("dimension") == row["dimension"], pl.col("run_id").is_in(since.to_list())
+        )
+        shown = values.filter(pl.col("run_id").is_in(row["run_ids"]))
+        assert shown["run_id"].n_unique() == len(row["run_ids"])
+        if row["kind"] == "continuous":
+            top = values["value"].top_k(len(row["run_ids"]))
+            assert shown["value"].sort().to_list() == pytest.approx(top.sort().to_list()), "the most extreme ones"
+    assert {"tool_error", "cost_usd_per_run", "steps_per_run"} <= checked
+
+
+def test_causes_are_ranked_and_the_first_is_the_one_that_is_said(told: Warehouse) -> None:
+    named = 0
+    for row in signals(told):
+        causes = json.loads(row["causes"])
+        for cause in causes:
+            assert cause.keys() == {"attribute", "before", "after", "changed_at", "separates", "score"}
+            assert 0 < cause["score"] <= cause["separates"] <= 1
+        if row["cause"] is not None:
+            named += 1
+            assert (
+                row["cause"].startswith(causes[0]["attribute"].replace("_", " ")) and causes[0]["after"] in row["cause"]
+            )
+    assert named >= 3
+
+
+def test_containment_keeps_to_the_catalog_and_rolls_back_to_what_ran(told: Warehouse) -> None:
+    allowed = dict(told.query("SELECT workflow, containment FROM catalog_workflows").iter_rows())
+    assert allowed["refund-desk"] == ["roll_back", "route_to_person", "disable_tool"]
+    rolled = 0
+    for row in signals(told):
+        offers = json.loads(row["actions"])
+        assert offers[0]["text"] == row["containment"]
+        if allowed[row["workflow"]] is not None:
+            assert {offer["action"] for offer in offers} <= set(allowed[row["workflow"]])
+        for offer in offers:
+            if offer["action"] == "roll_back":
+                rolled += 1
+                ran = told.query(
+                    "SELECT count(*) AS n FROM spans WHERE workflow = ? AND parent_span_id IS NULL AND release = ? "
+                    "AND ended_at < ?",
+                    [row["workflow"], offer["target"], row["onset_at"]],
+                )
+                assert ran["n"].item() >= 30
+    assert rolled >= 3
+
+
+def test_explaining_again_with_more_stored_since_says_the_same(told: Warehouse) -> None:
+    rows = told.query('SELECT * FROM signals ORDER BY "at", signal_id').to_dicts()
+    frame = pl.DataFrame([{name: row.get(name) for name in SIGNAL_SCHEMA} for row in rows], schema=dict(SIGNAL_SCHEMA))
+    policies = told.query("SELECT policy, version, effective_at FROM catalog_policies")
+    again = explained(frame, told, timedelta(hours=1), policies)
+    names = [name for name in rows[0] if name.startswith("evidence_")] + ["run_ids", "causes", "cause", "actions"]
+    for row, new in zip(rows, again, strict=True):
+        assert {name: new.get(name) for name in names} == {name: row[name] for name in names}
+
+
+def test_a_rule_s_signal_names_the_runs_that_carry_what_broke_it_and_has_no_test(told: Warehouse) -> None:
+    row = next(row for row in signals(told) if row["metric"] == "tool_error")
+    blank = dict.fromkeys(("log_e", "threshold", "before_value", "after_value", "effect", "onset_at"))
+    rule = {
+        **{name: row[name] for name in SIGNAL_SCHEMA if name in row},
+        **blank,
+        "kind": "rule",
+        "metric": "unknown_tool",
+    }
+    frame = pl.DataFrame([rule], schema=dict(SIGNAL_SCHEMA))
+    [found] = explained(frame, told, timedelta(hours=1), told.query("SELECT * FROM catalog_policies"))
+    callers = told.query("SELECT DISTINCT run_id FROM spans WHERE tool_name = ?", [row["dimension"]])["run_id"]
+    assert found["onset_at"] == row["at"] and "evidence_test" not in found
+    assert found["run_ids"] and set(found["run_ids"]) <= set(callers)
