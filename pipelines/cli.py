@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.commands import alerts, dead_letters, demo, flow, reading, serving
+from pipelines.commands import alerts, compare, dead_letters, demo, flow, reading, serving
 from pipelines.commands.context import Invocation, err
 from pipelines.settings import load_settings
 
@@ -47,6 +47,7 @@ app.command()(flow.stream)
 app.command()(serving.refresh)
 app.command()(serving.dagster)
 app.command()(reading.sql)
+app.command()(compare.compare)
 app.add_typer(serving.dashboard, name="dashboard")
 app.add_typer(alerts.alerts, name="alerts")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
