@@ -54,7 +54,7 @@ def run_of(trace: str, hours: int, session: str = "s") -> bytes:
         "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100, "gen_ai.response.id": f"answer-{trace}",
     }  # fmt: skip
     root = {"gen_ai.operation.name": "invoke_agent", "gen_ai.workflow.name": "desk", "gen_ai.conversation.id": session}
-    times = {"start_ns": start, "end_ns": start + 1_000_000_000}
+    times: dict[str, Any] = {"start_ns": start, "end_ns": start + 1_000_000_000}
     return as_json(
         request(
             span(root, trace_id=trace, span_id="1" * 16, parent="", **times),
@@ -115,7 +115,7 @@ def test_an_evaluation_that_comes_later_restates_too(tmp_path: Path) -> None:
 
     kind = {"plumbline.kind": "evaluation"}
     at = START_NS + 30 * HOUR_NS
-    times = {"start_ns": at, "end_ns": at + 1}
+    times: dict[str, Any] = {"start_ns": at, "end_ns": at + 1}
     later = request(
         span(kind, trace_id=A, span_id="e" * 16, parent="1" * 16, events=[judged("pass")], **times),
         span(kind, trace_id=B, span_id="e" * 16, parent="2" * 16, events=[judged("pass")], **times),  # of one call

@@ -98,7 +98,7 @@ def test_every_instrumentations_file_meets_the_truth_or_says_what_is_missing(
         found = {row["source_file"]: row for row in rows(tmp_path, "SELECT * FROM usage_by_source_file", capfd)}
         assert found.keys() == expected["observed_per_file"].keys() == NOT_REPORTED.keys()
         for name, row in found.items():
-            missing = NOT_REPORTED[name]
+            missing = NOT_REPORTED[str(name)]
             flags: list[str] = row["quality_flags"]  # pyright: ignore[reportAssignmentType]
             assert [flag for flag in flags if flag.endswith("_not_reported")] == [
                 f"{one}_not_reported" for one in missing

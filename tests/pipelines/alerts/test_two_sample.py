@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,7 +51,8 @@ def test_constant_samples_do_not_differ() -> None:
 def test_rates_are_compared_by_fisher_s_test() -> None:
     found = of_rates(10, 500, 30, 100)
     assert found is not None and found.test == "Fisher"
-    assert found.p_value == pytest.approx(stats.fisher_exact([[30, 70], [10, 490]]).pvalue)
+    exact: Any = stats.fisher_exact([[30, 70], [10, 490]])
+    assert found.p_value == pytest.approx(exact.pvalue)
     assert found.effect == pytest.approx(0.28)
     # Newcombe's own example (1998), method 10: 56/70 and 48/80.
     paper = of_rates(48, 80, 56, 70)
@@ -82,7 +85,8 @@ def test_the_permutations_statistic_is_pearson_s() -> None:
     found = of_shares(before, after)
     table = np.vstack([before.sum(axis=0), after.sum(axis=0)])
     assert found is not None
-    assert found.statistic == pytest.approx(stats.chi2_contingency(table, correction=False).statistic)
+    pearson: Any = stats.chi2_contingency(table, correction=False)
+    assert found.statistic == pytest.approx(pearson.statistic)
 
 
 def covered(found: TwoSample | None, truth: float) -> bool:
@@ -93,7 +97,7 @@ def covered(found: TwoSample | None, truth: float) -> bool:
 def test_intervals_hold_the_true_effect_as_often_as_they_say() -> None:
     draw = rng()
     shift = 0.5
-    delta = 2 * stats.norm.cdf(shift / np.sqrt(2)) - 1
+    delta = float(2 * stats.norm.cdf(shift / np.sqrt(2)) - 1)
     values = [covered(of_values(draw.normal(0, 1, 120), draw.normal(shift, 1, 25)), delta) for _ in range(REPEATS)]
     rates = [covered(of_rates(draw.binomial(300, 0.02), 300, draw.binomial(25, 0.2), 25), 0.18) for _ in range(REPEATS)]
     assert sum(values) >= LEAST_COVERED
