@@ -21,7 +21,7 @@ from rich.text import Text
 from pipelines.alerts.store import incidents
 from pipelines.commands.context import err, settings_of
 from pipelines.commands.context import out as console
-from pipelines.commands.flow import publish_files, run_simulation, run_stream
+from pipelines.commands.flow import DRIFT_HELP, publish_files, run_simulation, run_stream
 from pipelines.commands.serving import run_refresh
 from pipelines.errors import PlumblineError, TerminalError
 from pipelines.settings import Settings
@@ -33,10 +33,23 @@ _QUERIES = Path(__file__).parent / "queries"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How detection did on one injected drift; ``delay`` is None where it was missed."""
+    """How detection did on one injected drift.
 
+    Attributes
+    ----------
+    name, family, workflow : str
+        As the truth has them.
+    stream : str
+        Metric, and dimension where it has one, of the first signal that found it; empty where it was missed.
+    delay : timedelta or None
+        From the injection to that signal; None where it was missed.
+    headline : str
+    """
+
+    name: str
     family: str
     workflow: str
+    stream: str
     delay: timedelta | None
     headline: str
 
@@ -44,7 +57,8 @@ class Verdict:
 def verdicts(truth: dict[str, Any], signals: pl.DataFrame, opened: pl.DataFrame) -> tuple[list[Verdict], int]:
     """Return one verdict per injected drift, and the number of false incidents.
 
-    A drift counts as found when a signal of its own family is raised on its workflow after it began. An incident is false
+    A drift counts as found when a signal of its own family, on a metric that it should move, is raised on its workflow after
+    it began. An incident is false
     when it opened on a workflow without a drift, or before the drift began.
 
     Parameters
@@ -60,13 +74,18 @@ def verdicts(truth: dict[str, Any], signals: pl.DataFrame, opened: pl.DataFrame)
         at = datetime.fromisoformat(drift["injected_at"]).replace(tzinfo=None)
         began[drift["workflow"]] = min(at, began.get(drift["workflow"], at))
         hits = signals.filter(
-            (pl.col("workflow") == drift["workflow"]) & (pl.col("family") == drift["family"]) & (pl.col("at") >= at)
+            pl.col("workflow") == drift["workflow"],
+            pl.col("family") == drift["family"],
+            pl.col("metric").is_in(drift["expected_metrics"]),
+            pl.col("at") >= at,
         ).sort("at")
         first = hits.row(0, named=True) if len(hits) else None
         found.append(
             Verdict(
+                drift["name"],
                 drift["family"],
                 drift["workflow"],
+                " ".join(filter(None, (first["metric"], first["dimension"]))) if first else "",
                 first["at"] - at if first else None,
                 first["headline"] if first else "",
             )
@@ -78,15 +97,19 @@ def verdicts(truth: dict[str, Any], signals: pl.DataFrame, opened: pl.DataFrame)
 def demo(
     context: typer.Context,
     seed: Annotated[int, typer.Option(help="Seed of the simulated week.")] = 7,
-    drift: Annotated[list[str] | None, typer.Option(help="Drift to inject; repeat for several. Default: all.")] = None,
+    drift: Annotated[list[str] | None, typer.Option(help=DRIFT_HELP)] = None,
     no_drift: Annotated[bool, typer.Option("--no-drift", help="Inject none.")] = False,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Leave the dashboard running.")] = True,
     port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8050,
     source: Annotated[str, typer.Option(help="auto, kafka or files.")] = "auto",
 ) -> None:
     """Simulate a week of a fleet's traffic with known drifts, and run everything on it."""
+    from pipelines.simulate.drift import expanded, workflows_needed
+
     if drift and no_drift:
         raise TerminalError("--drift and --no-drift together", "demo", "give one of them")
+    # Asked before anything is emptied or started: a wrong name costs nothing.
+    wanted = () if no_drift else expanded(drift) if drift else None
     settings = replace(settings_of(context), catalog=CATALOG)
     if serve:
         _require_free(port)
@@ -97,9 +120,9 @@ def demo(
             settings.home / "demo" / "traffic",
             seed=seed,
             days=7,
-            workflows=6,
+            workflows=workflows_needed(wanted or ()),
             rate=None,
-            drifts=() if no_drift else tuple(drift) if drift else None,
+            drifts=wanted,
         )
         document = truth.document()  # pyright: ignore[reportAttributeAccessIssue]
         _step(began, f"simulated a week: {truth.spans:,} spans of {truth.runs:,} runs, seed {seed}")  # pyright: ignore[reportAttributeAccessIssue]
@@ -214,7 +237,7 @@ def report(settings: Settings, truth: dict[str, Any]) -> None:
 
     with Warehouse.open(settings.warehouse, read_only=True) as warehouse:
         totals = warehouse.query(_sql("demo_totals")).row(0, named=True)
-        signals = warehouse.query('SELECT workflow, family, "at", headline FROM signals')
+        signals = warehouse.query('SELECT workflow, family, metric, dimension, "at", headline FROM signals')
         opened = warehouse.query("SELECT workflow, opened_at FROM incidents")
         workflows = warehouse.query(_sql("demo_workflows"))
         shown = incidents(warehouse.connection)
@@ -228,11 +251,11 @@ def report(settings: Settings, truth: dict[str, Any]) -> None:
     )
     if found:
         grid = Table(show_edge=False, header_style="bold")
-        for name in ("injected", "workflow", "found after", "signal"):
+        for name in ("injected", "family", "workflow", "found after", "stream", "signal"):
             grid.add_column(name, overflow="fold")
         for each in found:
             delay = "missed" if each.delay is None else _hours(each.delay)
-            grid.add_row(each.family, each.workflow, delay, Text(each.headline))
+            grid.add_row(each.name, each.family, each.workflow, delay, Text(each.stream), Text(each.headline))
         out.print(grid)
     grid = Table(show_edge=False, header_style="bold")
     for name, justify in (

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from pipelines.alerts.incidents import Incident
 from pipelines.alerts.operations import OperationalEvent
 from pipelines.commands.context import broker_address, err, open_warehouse, out, settings_of, with_options
+from pipelines.contracts.drift_names import DEFAULT_DRIFTS, DRIFTS
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
 from warehouse import Limits
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 #: A worker waits for a lock in short pieces, between which it can be stopped and says what it waits for.
 WORKER_LIMITS = Limits(memory="512MB", threads=1, busy_timeout_ms=4_000, turn_wait_s=15.0, retries=3)
 _CLOSE_SECONDS = 2.0
+#: Help of --drift.
+DRIFT_HELP = (
+    f"Drift to inject; repeat for several. One of {', '.join(DRIFTS)}; all takes the twelve of docs/drift.md. "
+    f"Default: {', '.join(DEFAULT_DRIFTS)}."
+)
 
 
 @contextlib.contextmanager
@@ -52,6 +58,7 @@ def run_simulation(
     rate: float | None,
     drifts: tuple[str, ...] | None,
     content_bytes: int = 0,
+    season: bool = False,
 ) -> object:
     """Generate traffic with progress; return its truth."""
     from pipelines.simulate import DEFAULT_RATE, simulate
@@ -65,6 +72,7 @@ def run_simulation(
             rate=DEFAULT_RATE if rate is None else rate,
             drifts=drifts,
             content_bytes=content_bytes,
+            season=season,
             progress=update,
         )
 
@@ -75,16 +83,26 @@ def simulate(
     days: Annotated[float, typer.Option(help="Simulated days.")] = 7.0,
     workflows: Annotated[int, typer.Option(help="Number of agent workflows.")] = 6,
     rate: Annotated[float | None, typer.Option(help="Mean runs per hour and workflow.")] = None,
-    drift: Annotated[list[str] | None, typer.Option(help="Drift to inject; repeat for several. Default: all.")] = None,
+    drift: Annotated[list[str] | None, typer.Option(help=DRIFT_HELP)] = None,
     no_drift: Annotated[bool, typer.Option("--no-drift", help="Inject none.")] = False,
     content_bytes: Annotated[int, typer.Option(help="Mean bytes of message text on each model call.")] = 0,
+    season: Annotated[
+        bool, typer.Option("--season", help="Let sizes follow the hour and the weekday, as arrivals always do.")
+    ] = False,
 ) -> None:
     """Write a simulated fleet's traffic as OTLP files, with truth.json: what was injected, where, when, how strong."""
     if drift and no_drift:
         raise TerminalError("--drift and --no-drift together", "simulate", "give one of them")
     drifts = () if no_drift else tuple(drift) if drift else None
     truth = run_simulation(
-        out_dir, seed=seed, days=days, workflows=workflows, rate=rate, drifts=drifts, content_bytes=content_bytes
+        out_dir,
+        seed=seed,
+        days=days,
+        workflows=workflows,
+        rate=rate,
+        drifts=drifts,
+        content_bytes=content_bytes,
+        season=season,
     )
     out.print(
         f"{truth.spans:,} spans of {truth.runs:,} runs in {len(truth.files)} files, {len(truth.drifts)} drifts injected:"  # pyright: ignore[reportAttributeAccessIssue]

@@ -25,6 +25,24 @@ def week_profile() -> NDArray[np.float64]:
     return rates / rates.mean()
 
 
+def size_factor(started: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how many times the usual size a run's first prompt has, by its start in microseconds since 1970.
+
+    A quarter more in the early afternoon and a quarter less at night, 30 % more on weekends (fewer requests, harder
+    ones).
+
+    Examples
+    --------
+    >>> monday = 4 * 86_400_000_000  # 1970-01-05
+    >>> size_factor(np.array([monday + 14 * 3_600_000_000, monday + 2 * 3_600_000_000])).tolist()
+    [1.25, 0.75]
+    """
+    bucket = started // BUCKET + _EPOCH_WEEKDAY * 288
+    hour = bucket % 288 / 12
+    weekend = bucket % _WEEK // 288 >= 5
+    return (1 + 0.25 * np.cos((hour - 14) / 24 * 2 * np.pi)) * np.where(weekend, 1.3, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """A stretch of simulated time that is generated at once; whole buckets, never across midnight UTC of the start."""

@@ -1,6 +1,6 @@
 """The customer-facing half of the fleet: refunds, claims, onboarding.
 
-A shape or source with share 0 is there for a drift to bring in.
+A shape, source or model with share 0 is there for a drift to bring in.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ REFUND_DESK = Template(
             0.012,
             220,
             160,
-            (('{"order_id":"ORD-', 1_000_000, '","amount":', 1_000, ',"currency":"EUR"}'),),
+            (
+                ('{"order_id":"ORD-', 1_000_000, '","amount":', 1_000, ',"currency":"EUR"}'),
+                ('{"customer_id":"CUS-', 1_000_000, '","amount":"', 1_000, ' EUR"}'),
+            ),
+            (1.0, 0.0),
         ),
         Tool(
             "issue_refund",
@@ -87,7 +91,7 @@ REFUND_DESK = Template(
     policy="refund-limits",
     policy_version=7,
     drill_minutes=(2.0, 11.0),
-    drift="tool",
+    drifts=("tool", "tool_misuse"),
 )
 
 CLAIMS_TRIAGE = Template(
@@ -166,7 +170,7 @@ CLAIMS_TRIAGE = Template(
     policy="claims-authority",
     policy_version=3,
     drill_minutes=None,
-    drift="data",
+    drifts=("data", "context"),
 )
 
 CUSTOMER_ONBOARDING = Template(
@@ -233,5 +237,5 @@ CUSTOMER_ONBOARDING = Template(
     policy="kyc-rules",
     policy_version=12,
     drill_minutes=(3.0, 14.0),
-    drift="behavior",
+    drifts=("behavior", "reality"),
 )

@@ -29,10 +29,10 @@ _OK, _ERROR = 0, 2
 class Encoder:
     """Turns sorted rows into messages; holds the vocabulary of one fleet."""
 
-    def __init__(self, members: Sequence[Workflow], policy_bumped: NDArray[np.bool_], content_bytes: int) -> None:
+    def __init__(self, members: Sequence[Workflow], drift_policies: Sequence[str], content_bytes: int) -> None:
         self._content_bytes = content_bytes
         self._texts = Texts()
-        self._wording = Wording(members, policy_bumped, self._texts)
+        self._wording = Wording(members, drift_policies, self._texts)
         self._resources = self._resource_array(members)
         self._scopes = pa.array(
             [dict(zip(("name", "version"), _SCOPES[template.dialect], strict=True)) for template in TEMPLATES],

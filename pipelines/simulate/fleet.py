@@ -1,7 +1,8 @@
 """The simulated fleet: six kinds of workflow, and numbered variants of them when more are asked for.
 
-Names, teams and tools match ``catalog.example.yaml``. Each of the first five kinds can take one drift; the sixth stays
-clean and speaks the old OTel names. Models are public ones with public prices, but for one self-hosted share without.
+Names, teams and tools match ``catalog.example.yaml``. Each kind can take drifts (``Template.drifts``), a workflow one of
+them. By default the sixth stays clean; it speaks the old OTel names. Models are public ones with public prices, but for one
+self-hosted share without.
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ TEMPLATES = (REFUND_DESK, CLAIMS_TRIAGE, CUSTOMER_ONBOARDING, ACCESS_REQUESTS, I
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """One workflow of the fleet: a template under a name of its own. ``drift`` is empty where none can be injected."""
+    """One workflow of the fleet: a template under a name of its own."""
 
     name: str
     template: int
-    drift: str
 
     @property
     def kind(self) -> Template:
@@ -54,7 +54,5 @@ def fleet(workflows: int) -> tuple[Workflow, ...]:
     for index in range(workflows):
         round_, template = divmod(index, len(TEMPLATES))
         kind = TEMPLATES[template]
-        members.append(
-            Workflow(kind.name if round_ == 0 else f"{kind.name}-{round_ + 1}", template, "" if round_ else kind.drift)
-        )
+        members.append(Workflow(kind.name if round_ == 0 else f"{kind.name}-{round_ + 1}", template))
     return tuple(members)

@@ -14,7 +14,6 @@ from .table import APPROVAL, DECISION, EVALUATION, EVENT_COLUMNS, OVERRIDE, ROLL
 KILL_SWITCH, VERSION = range(2)
 
 _REDACTED = 0.03
-_OVERRIDDEN = 0.012
 
 
 def draw_events(block: Block, drawn: Drawn, rng: np.random.Generator) -> Rows:
@@ -22,12 +21,12 @@ def draw_events(block: Block, drawn: Drawn, rng: np.random.Generator) -> Rows:
 
     A refused write has no tool span: its decision sits on the run, that of an executed one on its tool span.
     """
-    template, (before, after) = block.template, block.laws
+    template = block.template
     runs, actions = drawn.runs, drawn.actions
     everyone = np.arange(len(runs))
 
     draw = rng.random(len(runs))
-    denied = np.where(block.drifted, after.denied, before.denied)
+    denied = block.each(lambda law: law.denied)
     verdict = np.where(draw < denied, DENY, np.where(draw < denied + _REDACTED, REDACT, ALLOW))
     parts = [
         _rows(runs, everyone, DECISION, runs["start"] + 1_200, subject=-1, verdict=verdict),
@@ -52,7 +51,7 @@ def draw_events(block: Block, drawn: Drawn, rng: np.random.Generator) -> Rows:
     waited = actions["start"][put] + (0.9 * (actions["end"][put] - actions["start"][put])).astype(np.int64)
     parts.append(_rows(actions, put, APPROVAL, waited, verdict=drawn.approval[put]))
 
-    changed = np.flatnonzero(rng.random(len(runs)) < _OVERRIDDEN)
+    changed = np.flatnonzero(rng.random(len(runs)) < block.each(lambda law: law.overridden))
     parts.append(_rows(runs, changed, OVERRIDE, runs["end"][changed] - 400))
     if template.outcome_by == "evaluation":
         told = np.flatnonzero(runs["outcome"] >= 0)

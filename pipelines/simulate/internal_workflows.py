@@ -1,4 +1,4 @@
-"""The internal half of the fleet: access, incidents, invoices."""
+"""The internal half of the fleet: access, incidents, invoices. A model with share 0 is there for a drift to bring in."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ ACCESS_REQUESTS = Template(
     policy="access-control",
     policy_version=5,
     drill_minutes=(1.5, 8.0),
-    drift="policy",
+    drifts=("policy", "governance"),
 )
 
 INCIDENT_RESPONSE = Template(
@@ -143,7 +143,7 @@ INCIDENT_RESPONSE = Template(
     policy="change-freeze",
     policy_version=9,
     drill_minutes=(1.0, 6.0),
-    drift="cost",
+    drifts=("cost", "human", "economic"),
 )
 
 INVOICE_MATCHING = Template(
@@ -198,6 +198,7 @@ INVOICE_MATCHING = Template(
     models=(
         Model("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18", 0.92),
         Model("vllm", "invoice-extractor-8b", "invoice-extractor-8b", 0.08),
+        Model("openai", "gpt-4o-mini", "gpt-4.1-nano-2025-04-14", 0.0),
     ),
     fallback=False,
     prompt_tokens=1800,
@@ -212,5 +213,5 @@ INVOICE_MATCHING = Template(
     policy="posting-authority",
     policy_version=4,
     drill_minutes=(4.0, 45.0),
-    drift="",
+    drifts=("model", "intent"),
 )

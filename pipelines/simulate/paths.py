@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .drift import Behaviour
+from .behaviour import Behaviour
 from .template import Template
 
 MAX_ACTIONS = 24
@@ -38,19 +38,17 @@ class Paths:
     undoes: NDArray[np.int8]
 
 
-def walk(
-    template: Template, laws: tuple[Behaviour, Behaviour], drifted: NDArray[np.bool_], rng: np.random.Generator
-) -> Paths:
+def walk(template: Template, laws: tuple[Behaviour, ...], law: NDArray[np.int8], rng: np.random.Generator) -> Paths:
     """Draw the path of every run.
 
     Parameters
     ----------
-    laws : (Behaviour, Behaviour)
-        Before and after the drift.
-    drifted : (runs,) bool
-        Which law each run follows.
+    laws : tuple of Behaviour
+        The normal one, then those after each drift.
+    law : (runs,) int8
+        Which of them each run follows.
     """
-    runs = len(drifted)
+    runs = len(law)
     thresholds = np.cumsum(np.stack([law.transitions for law in laws]), axis=2)
     error_rates = np.stack([law.error_rates for law in laws])
     denied = np.array([law.denied for law in laws])
@@ -64,7 +62,6 @@ def walk(
         np.full((runs, MAX_ACTIONS), -1, np.int8),
     )
     alive = np.arange(runs)
-    law = drifted.astype(np.int8)
     state = np.full(runs, len(template.states))
     failed = np.zeros(runs, np.bool_)
     last = np.full((runs, len(template.states)), -1, np.int8)  # step of each action's last success

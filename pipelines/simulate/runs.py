@@ -6,13 +6,14 @@ actions alternate: call 0, action 0, call 1, ... and a last call that answers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .drift import Behaviour
+from .behaviour import Behaviour
 from .paths import ESCALATE, Paths, walk
 from .table import (
     ABANDONED,
@@ -48,15 +49,30 @@ APPROVAL_DENIED = 3
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Runs of one template that start in one slice: workflow index, start in microseconds, release, drifted or not."""
+    """Runs of one template that start in one slice.
+
+    Attributes
+    ----------
+    laws : tuple of Behaviour
+        The normal one, then those after each drift on a workflow of this template.
+    workflow, started, release, law : (runs,)
+        Index in the fleet, microseconds since 1970, number of the release, index into ``laws``.
+    size_factor : (runs,) float64
+        Multiplies the tokens of each run's first prompt.
+    """
 
     template_index: int
     template: Template
-    laws: tuple[Behaviour, Behaviour]
+    laws: tuple[Behaviour, ...]
     workflow: NDArray[np.int32]
     started: Ints
     release: NDArray[np.int8]
-    drifted: Mask
+    law: NDArray[np.int8]
+    size_factor: Floats
+
+    def each(self, figure: Callable[[Behaviour], float]) -> Floats:
+        """Return a figure of the law of each run; (runs,) float64."""
+        return np.array([figure(law) for law in self.laws])[self.law]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +96,7 @@ class Drawn:
 def draw_runs(block: Block, rng: np.random.Generator) -> tuple[Rows, Drawn]:
     """Return the span rows of the block, and what its events need."""
     template, size = block.template, len(block.started)
-    paths = walk(template, block.laws, block.drifted, rng)
+    paths = walk(template, block.laws, block.law, rng)
     acted = paths.action >= 0
     counts = acted.sum(axis=1)
     executed = acted & (paths.verdict <= 0)  # none asked, or allowed
@@ -112,7 +128,7 @@ def draw_runs(block: Block, rng: np.random.Generator) -> tuple[Rows, Drawn]:
     kept = np.flatnonzero((rng.random(size) >= _NEW_SESSION) & (np.arange(size) > 0))
     kept = kept[block.workflow[kept] == block.workflow[kept - 1]]
     session[kept] = session[kept - 1]
-    model = _choose(rng, np.array([entry.share for entry in template.models]), size)
+    model = _choose(rng, block, np.arange(size))
 
     def rows(run: Ints, **columns: NDArray[Any] | int) -> Rows:
         return Rows(
@@ -128,9 +144,7 @@ def draw_runs(block: Block, rng: np.random.Generator) -> tuple[Rows, Drawn]:
         )
 
     run, step = np.nonzero(called)
-    call_model = (
-        _choose(rng, np.array([m.share for m in template.models]), len(run)) if template.fallback else model[run]
-    )
+    call_model = _choose(rng, block, run) if template.fallback else model[run]
     chats = rows(
         run,
         kind=CHAT,
@@ -142,7 +156,9 @@ def draw_runs(block: Block, rng: np.random.Generator) -> tuple[Rows, Drawn]:
         input_tokens=inputs[run, step],
         cached_tokens=cached[run, step],
         output_tokens=outputs[run, step],
-        finish=np.where(final[run, step], np.where(rng.random(len(run)) < 0.004, 2, 0), 1),
+        finish=np.where(
+            final[run, step], np.where(rng.random(len(run)) < block.each(lambda law: law.cut_short)[run], 2, 0), 1
+        ),
         action=-1,
         outcome=-1,
     )
@@ -167,8 +183,7 @@ def draw_runs(block: Block, rng: np.random.Generator) -> tuple[Rows, Drawn]:
     ids[run, step] = _ids(rng, len(run))
     undoes = paths.undoes[run, step]
     is_tool = action < len(template.tools)
-    before, after = block.laws
-    skipped = rng.random(len(run)) < np.where(block.drifted[run], after.bypassed, before.bypassed)
+    skipped = rng.random(len(run)) < block.each(lambda law: law.bypassed)[run]
     answer = np.where(skipped, BYPASSED, np.where(rng.random(len(run)) < _REJECTED, REJECTED, GRANTED))
     approval = np.where(waits[action], answer, -1).astype(np.int8)
     error = paths.failed[run, step] * rng.integers(1, 3, len(run))
@@ -181,10 +196,10 @@ def draw_runs(block: Block, rng: np.random.Generator) -> tuple[Rows, Drawn]:
         parent=root[run],
         action=action,
         error=np.where(approval == REJECTED, APPROVAL_DENIED, error),
-        shape=_shapes(block, action, block.drifted[run], rng),
+        shape=_shapes(block, action, block.law[run], rng),
         draw=rng.integers(0, 2**64, len(run), dtype=np.uint64),
         compensates=np.where(undoes >= 0, ids[run, undoes], np.uint64(0)),
-        sources=np.where(is_tool, np.uint64(0), _sources(block, block.drifted[run], rng)),
+        sources=np.where(is_tool, np.uint64(0), _sources(block, block.law[run], rng)),
         outcome=-1,
     )
     refused_run, refused_step = np.nonzero(acted & ~executed)
@@ -222,13 +237,14 @@ def _tokens(
     block: Block, paths: Paths, called: Mask, final: Mask, effect: Floats, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints]:
     """Return input, cached and output tokens per call, (runs, calls) int64 each; cached is a part of input."""
-    template, (before, after) = block.template, block.laws
+    template = block.template
     size, calls = called.shape
-    prompt_factor = np.where(block.drifted, after.prompt_factor, before.prompt_factor)[:, None]
-    retrieval_factor = np.where(block.drifted, after.retrieval_factor, before.retrieval_factor)[:, None]
-    cache_hit = np.where(block.drifted, after.cache_hit, before.cache_hit)[:, None]
-    base = template.prompt_tokens * np.exp(template.run_sigma * effect)[:, None]
+    prompt_factor = block.each(lambda law: law.prompt_factor)[:, None]
+    retrieval_factor = block.each(lambda law: law.retrieval_factor)[:, None]
+    cache_hit = block.each(lambda law: law.cache_hit)[:, None]
+    base = template.prompt_tokens * (block.size_factor * np.exp(template.run_sigma * effect))[:, None]
     wordiness = np.exp(0.25 * rng.standard_normal((size, 1)) + 0.1 * effect[:, None])
+    wordiness *= block.each(lambda law: law.output_factor)[:, None]
     outputs = np.rint(np.where(final, 210.0, 48.0) * wordiness * np.exp(0.55 * rng.standard_normal((size, calls)))) + 1
     medians = np.array([*(tool.result_tokens for tool in template.tools), template.retrieval_tokens])
     results = medians[paths.action] * np.exp(0.7 * rng.standard_normal(paths.action.shape))
@@ -244,13 +260,13 @@ def _tokens(
 
 def _outcomes(block: Block, paths: Paths, rng: np.random.Generator) -> NDArray[np.int8]:
     """Decide how each run ends; trouble on the way hands more of them to a person."""
-    template, (before, after) = block.template, block.laws
+    template = block.template
     refused = (paths.verdict > 0).any(axis=1)
     counts = (paths.action >= 0).sum(axis=1)
     stuck = paths.failed[np.arange(len(counts)), np.maximum(counts - 1, 0)]  # the last action failed and was left
-    to_person = np.where(block.drifted, after.escalated, before.escalated) + 0.05 * refused + 0.15 * stuck
+    to_person = block.each(lambda law: law.escalated) + 0.05 * refused + 0.15 * stuck
     to_person += 0.3 * (paths.verdict == ESCALATE).any(axis=1) * (template.escalated > 0)
-    failed = template.failed + 0.02 * refused + 0.35 * stuck
+    failed = block.each(lambda law: law.failed) + 0.02 * refused + 0.35 * stuck
     draw = rng.random(len(counts))
     if template.escalated == 0:  # this workflow can only pass or fail
         to_person = np.zeros(len(counts))
@@ -259,25 +275,27 @@ def _outcomes(block: Block, paths: Paths, rng: np.random.Generator) -> NDArray[n
     return ends[(draw >= edges).sum(axis=0)]
 
 
-def _shapes(block: Block, action: NDArray[np.int8], drifted: Mask, rng: np.random.Generator) -> NDArray[np.int8]:
+def _shapes(
+    block: Block, action: NDArray[np.int8], law: NDArray[np.int8], rng: np.random.Generator
+) -> NDArray[np.int8]:
     draw = rng.random(len(action))
     tools = len(block.template.tools)
     widest = max(len(shares) for shares in block.laws[0].shape_shares)
-    edges = np.ones((2, tools + 1, widest))
-    for law, behaviour in enumerate(block.laws):
+    edges = np.ones((len(block.laws), tools + 1, widest))
+    for number, behaviour in enumerate(block.laws):
         for tool, shares in enumerate(behaviour.shape_shares):
-            edges[law, tool, : len(shares)] = np.cumsum(shares)
-    found = (draw[:, None] >= edges[drifted.astype(np.int8), action][:, : widest - 1]).sum(axis=1)
+            edges[number, tool, : len(shares)] = np.cumsum(shares)
+    found = (draw[:, None] >= edges[law, action][:, : widest - 1]).sum(axis=1)
     return found.astype(np.int8)
 
 
-def _sources(block: Block, drifted: Mask, rng: np.random.Generator) -> NDArray[np.uint64]:
+def _sources(block: Block, law: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.uint64]:
     """Draw two to five source codes for each row, packed into a byte each; documents may repeat, as their chunks do."""
-    edges = np.stack([np.cumsum(law.source_shares) for law in block.laws])[:, :-1]
-    draw = rng.random((len(drifted), 5))
-    count = rng.integers(2, 6, len(drifted))
-    packed = np.zeros(len(drifted), np.uint64)
-    mine = edges[drifted.astype(np.int8)]
+    edges = np.stack([np.cumsum(each.source_shares) for each in block.laws])[:, :-1]
+    draw = rng.random((len(law), 5))
+    count = rng.integers(2, 6, len(law))
+    packed = np.zeros(len(law), np.uint64)
+    mine = edges[law]
     for place in range(5):
         code = (draw[:, place, None] >= mine).sum(axis=1).astype(np.uint64)
         packed |= np.where(place < count, code, np.uint64(0xFF)) << np.uint64(8 * place)
@@ -292,5 +310,7 @@ def _ids(rng: np.random.Generator, size: int) -> NDArray[np.uint64]:
     return rng.integers(1, 2**64, size, dtype=np.uint64)
 
 
-def _choose(rng: np.random.Generator, shares: Floats, size: int) -> NDArray[np.int8]:
-    return (rng.random(size)[:, None] >= np.cumsum(shares)[:-1]).sum(axis=1).astype(np.int8)
+def _choose(rng: np.random.Generator, block: Block, run: Ints) -> NDArray[np.int8]:
+    """Draw a model for each of these runs, by the shares of its law."""
+    edges = np.stack([np.cumsum(law.model_shares)[:-1] for law in block.laws])[block.law[run]]
+    return (rng.random(len(run))[:, None] >= edges).sum(axis=1).astype(np.int8)

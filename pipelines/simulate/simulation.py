@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from pipelines.errors import TerminalError
 
-from .arrivals import BUCKET, Slice, arrivals, slices
-from .drift import Behaviour, Drift, normal, schedule
+from .arrivals import BUCKET, Slice, arrivals, size_factor, slices
+from .behaviour import Behaviour, normal
+from .drift import Drift, schedule
 from .encode import Encoder
 from .fleet import TEMPLATES, fleet
 from .happenings import draw_events, drill_events
@@ -50,6 +51,7 @@ def simulate(
     rate: float = DEFAULT_RATE,
     drifts: Sequence[str] | None = None,
     content_bytes: int = 0,
+    season: bool = False,
     start: datetime = DEFAULT_START,
     progress: Callable[[int, int], None] | None = None,
 ) -> Truth:
@@ -67,9 +69,12 @@ def simulate(
     workflows : int
         Six kinds; more are numbered variants of them.
     drifts : sequence of str, optional
-        Drifts to inject, of :data:`DRIFTS`; all that the fleet has a workflow for when not given; ``()`` for none.
+        Drifts to inject, of :data:`DRIFTS` or ``all``; those of :data:`DEFAULT_DRIFTS` that the fleet has a workflow
+        for when not given; ``()`` for none.
     content_bytes : int
         Mean bytes of message text on a model call (a tool result gets half); 0 for none.
+    season : bool
+        Sizes of requests follow the hour and the weekday, as arrivals always do.
     start : datetime
         UTC when it has no zone.
     progress : callable, optional
@@ -96,13 +101,11 @@ def simulate(
     end = first + buckets * BUCKET
     changes, injected = schedule(members, drifts, first, end, _stream(seed, _SCHEDULE))
 
-    plan = _Plan(seed, first, end, len(members), changes, _stream(seed, _SCHEDULE, 1))
+    plan = _Plan(seed, first, end, len(members), changes, _stream(seed, _SCHEDULE, 1), season)
     names = _clear(out)
     parts = slices(buckets, rate / 12 * workflows * _SPANS_PER_RUN, SLICE_SPANS)
-    policy_bumped = np.array(
-        [changes[index][0].name == "policy" if index in changes else False for index in range(len(members))]
-    )
-    encoder = Encoder(members, policy_bumped, content_bytes)
+    policies = [changes[index][0].policy_version if index in changes else "" for index in range(len(members))]
+    encoder = Encoder(members, policies, content_bytes)
     weights = np.array([member.kind.weight for member in members])
     rates = rate / 12 * weights / weights.mean()
     tally, delivered = Tally(len(members)), 0
@@ -156,8 +159,9 @@ class _Plan:
         workflows: int,
         changes: dict[int, tuple[Drift, Behaviour]],
         rng: np.random.Generator,
+        season: bool,
     ) -> None:
-        self.seed, self.members = seed, fleet(workflows)
+        self.seed, self.members, self.season = seed, fleet(workflows), season
         length = end - start
         self.released_at = start + (length * rng.uniform(0.2, 0.36, workflows)).astype(np.int64)
         self.drill_at = start + (length * rng.uniform(0.38, 0.46, workflows)).astype(np.int64)
@@ -166,13 +170,14 @@ class _Plan:
                 self.drill_at[index] = np.iinfo(np.int64).max
         self.drift_at = np.full(workflows, np.iinfo(np.int64).max)
         self.with_release = np.zeros(workflows, np.bool_)
-        self.laws: dict[int, tuple[Behaviour, Behaviour]] = {}
-        for template, kind in enumerate(TEMPLATES):
-            self.laws[template] = (normal(kind), normal(kind))
+        self.laws = [[normal(kind)] for kind in TEMPLATES]
+        self.law_after = np.zeros(workflows, np.int8)
         for index, (drift, after) in changes.items():
             self.drift_at[index] = drift.injected_at
             self.with_release[index] = bool(drift.cause)
-            self.laws[self.members[index].template] = (normal(self.members[index].kind), after)
+            laws = self.laws[self.members[index].template]
+            self.law_after[index] = len(laws)
+            laws.append(after)
         self.templates = np.array([member.template for member in self.members])
 
     def generate(self, part: Slice, workflow: NDArray[np.int32], started: NDArray[np.int64]) -> tuple[Rows, Rows]:
@@ -187,7 +192,9 @@ class _Plan:
             own, at = workflow[mine], started[mine]
             drifted = at >= self.drift_at[own]
             release = np.where(drifted & self.with_release[own], 2, at >= self.released_at[own]).astype(np.int8)
-            block = Block(index, kind, self.laws[index], own, at, release, drifted)
+            law = np.where(drifted, self.law_after[own], np.int8(0))
+            sizes = size_factor(at) if self.season else np.ones(len(at))
+            block = Block(index, kind, tuple(self.laws[index]), own, at, release, law, sizes)
             rng = _stream(self.seed, _RUNS, part.index, index)
             rows, drawn = draw_runs(block, rng)
             spans.append(rows)

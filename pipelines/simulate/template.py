@@ -84,8 +84,8 @@ class Template:
         Where the outcome is told: ``plumbline.outcome.status`` or a ``gen_ai.evaluation.result`` event.
     drill_minutes : (float, float) or None
         Minutes to stop and to roll back in the week's drill; None holds no drill.
-    drift : str
-        The drift that can be injected here; empty for none.
+    drifts : tuple of str
+        The drifts that can be injected here.
     """
 
     name: str
@@ -114,7 +114,7 @@ class Template:
     policy: str
     policy_version: int
     drill_minutes: tuple[float, float] | None
-    drift: str
+    drifts: tuple[str, ...]
 
     @cached_property
     def states(self) -> tuple[str, ...]:

@@ -64,6 +64,7 @@ class Truth:
                 {
                     "name": drift.name,
                     "family": drift.family,
+                    "expected_metrics": list(drift.metrics),
                     "workflow": drift.workflow,
                     "injected_at": instant(drift.injected_at).isoformat(),
                     "strength": drift.strength,

@@ -25,7 +25,7 @@ RELEASES = 3
 class Wording:
     """Lookup tables of text codes; ``[template, action]`` and the like unless said otherwise."""
 
-    def __init__(self, members: Sequence[Workflow], policy_bumped: NDArray[np.bool_], texts: Texts) -> None:
+    def __init__(self, members: Sequence[Workflow], drift_policies: Sequence[str], texts: Texts) -> None:
         kinds = [member.kind for member in members]
         code = texts.code
 
@@ -91,8 +91,8 @@ class Wording:
         self.prompt_version = np.stack([texts.codes(f"{kind.name}-p{11 + n}" for n in releases) for kind in kinds])
         self.policy_version = np.stack(
             [
-                texts.codes(f"{kind.policy_version + int(n == 2 and bumped)}" for n in releases)
-                for kind, bumped in zip(kinds, policy_bumped, strict=True)
+                texts.codes(brought if n == 2 and brought else str(kind.policy_version) for n in releases)
+                for kind, brought in zip(kinds, drift_policies, strict=True)
             ]
         )
         self.policy = texts.codes(kind.policy for kind in TEMPLATES)

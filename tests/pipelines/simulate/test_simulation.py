@@ -10,14 +10,15 @@ import pytest
 
 from pipelines.contracts.otlp import trace_request_type
 from pipelines.errors import TerminalError
-from pipelines.simulate import DRIFTS, Truth, simulate
+from pipelines.simulate import DEFAULT_DRIFTS, DRIFTS, TWELVE, Truth, fleet, simulate
+from pipelines.simulate.changes import KINDS
 
 from .decoded import Span, decode, messages
 
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth, list[Span]]:
-    """A thin week: every drift, about 17,000 spans."""
+    """A thin week: the default drifts, about 17,000 spans."""
     out = tmp_path_factory.mktemp("week")
     truth = simulate(out, seed=11, rate=1.9)
     return out, truth, decode(out)
@@ -134,8 +135,8 @@ def test_usage_is_plausible_and_the_cache_is_inside_input(runs: dict[str, list[S
 def test_each_drift_shows_in_its_own_figure_from_its_injection_on(
     week: tuple[Path, Truth, list[Span]], runs: dict[str, list[Span]]
 ) -> None:
-    assert sorted(drift.name for drift in week[1].drifts) == sorted(DRIFTS)
-    assert len({drift.workflow for drift in week[1].drifts}) == len(DRIFTS)
+    assert sorted(drift.name for drift in week[1].drifts) == sorted(DEFAULT_DRIFTS)
+    assert len({drift.workflow for drift in week[1].drifts}) == len(DEFAULT_DRIFTS)
     for drift in week[1].drifts:
         assert 3.5 <= (drift.injected_at / 1e6 - week[1].started_at.timestamp()) / 86_400 <= 5.5
         before: list[list[Span]] = []
@@ -284,3 +285,44 @@ def test_start_is_kept_and_files_are_named_by_day(tmp_path: Path) -> None:
     assert truth.files == ("traces-2026-02-28.otlp.binpb", "traces-2026-03-01.otlp.binpb")
     first = min(span.start for span in decode(tmp_path))
     assert first >= truth.started_at.timestamp() * 1e9
+
+
+def test_every_name_has_its_change_and_some_workflow_to_happen_on() -> None:
+    assert sorted(KINDS) == sorted(DRIFTS)
+    assert set(TWELVE) < set(DRIFTS)
+    assert {name for member in fleet(6) for name in member.kind.drifts} == set(DRIFTS)
+
+
+@pytest.mark.parametrize("name", DRIFTS)
+def test_asked_for_alone_a_drift_keeps_its_time_and_strength_of_the_whole(name: str, tmp_path: Path) -> None:
+    whole = {drift.name: drift for drift in simulate(tmp_path, seed=5, rate=0.05, workflows=18, drifts=DRIFTS).drifts}
+    assert len({drift.workflow for drift in whole.values()}) == len(DRIFTS)
+    (alone,) = simulate(tmp_path, seed=5, rate=0.05, drifts=[name]).drifts
+    assert (alone.injected_at, alone.strength) == (whole[name].injected_at, whole[name].strength)
+    assert alone.workflow.split("-")[:2] == whole[name].workflow.split("-")[:2]
+
+
+def test_all_is_the_twelve_and_truth_says_what_should_find_each(tmp_path: Path) -> None:
+    simulate(tmp_path, rate=0.05, workflows=12, drifts=["all"])
+    told = {drift["name"]: drift for drift in json.loads((tmp_path / "truth.json").read_text())["drifts"]}
+    assert sorted(told) == sorted(TWELVE)
+    for drift in told.values():
+        assert drift["family"] in {"data", "behavior", "tool", "cost", "policy"}
+        assert drift["expected_metrics"] and drift["unit"] and drift["description"]
+        assert drift["after"] > drift["before"]
+    with pytest.raises(TerminalError, match="ask for 12 or more"):
+        simulate(tmp_path, workflows=6, drifts=["all"])
+
+
+def test_with_a_season_prompts_are_longer_by_day_than_by_night_and_otherwise_not(tmp_path: Path) -> None:
+    def ratio(season: bool) -> float:
+        simulate(tmp_path, days=3, rate=8, workflows=1, drifts=(), season=season, start=datetime(2026, 9, 7))
+        sizes: dict[bool, list[float]] = {True: [], False: []}
+        for span in decode(tmp_path):
+            hour = datetime.fromtimestamp(span.start / 1e9, UTC).hour
+            if span.attributes.get("gen_ai.operation.name") == "chat" and (11 <= hour < 17 or hour >= 23 or hour < 5):
+                sizes[11 <= hour < 17].append(span.attributes.get("gen_ai.usage.input_tokens", 0))
+        return _mean(sizes[True]) / _mean(sizes[False])
+
+    assert 0.9 < ratio(season=False) < 1.1
+    assert ratio(season=True) > 1.25
