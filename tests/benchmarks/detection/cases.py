@@ -128,7 +128,8 @@ def changes() -> list[Case]:
     even = np.full(10, 0.1)
     for distance in (0.1, 0.2, 0.4):
         moved = even + distance / 5 * np.repeat((1, -1), 5)  # half of the categories gain what the others lose
-        ratio = lambda x, r=np.log(moved / even): r[x.astype(int)]  # noqa: E731 - one of a family
+        logs = np.log(moved / even)
+        ratio = lambda x, logs=logs: logs[x.astype(int)]  # noqa: E731 - one of a family
         name = f"mix of 10, total variation {distance}"
         found.append(Case(name, "mix", _categories(even), _categories(moved), ratio, 1.6))
     for name in _traces():

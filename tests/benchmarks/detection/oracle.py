@@ -35,7 +35,7 @@ def run(case: Case, values: Values, limit: float) -> Alarms:
 
 
 @njit
-def _crossings(ratios, limit):  # noqa: ANN001, ANN202
+def _crossings(ratios, limit):
     total, count = 0.0, 0
     for ratio in ratios:
         total = max(0.0, total + ratio)
@@ -45,7 +45,7 @@ def _crossings(ratios, limit):  # noqa: ANN001, ANN202
 
 
 @njit
-def _first(ratios, limit):  # noqa: ANN001, ANN202
+def _first(ratios, limit):
     streams, n = ratios.shape
     first, onset = np.full(streams, -1), np.full(streams, np.nan)
     for stream in range(streams):

@@ -85,7 +85,7 @@ def speed(rng: np.random.Generator, streams: int, warm_up: int, rounds: int) -> 
         spent[0] += time.perf_counter() - begun
         return alarms
 
-    type(bank).observe, original = (lambda _, rows: timed(rows)), type(bank).observe  # the class has slots
+    type(bank).observe, original = (lambda self, rows: timed(rows)), type(bank).observe  # the class has slots
     try:
         load = frame("continuous", rng.normal(size=(streams, rounds)), warm_up + 2)
         begun = time.perf_counter()
