@@ -124,9 +124,23 @@ def _changes(found: list[dict[str, Any]]) -> str:
                     f"{each['early']} of {each['streams']}",
                     (f"{ratio:.2f}" if ratio else "–") if mine else "",
                     verdict if mine else "",
+                    _ahead(methods) if mine else "",
                 ]
             )
-    return _table(["change", "detector", "median / p90 delay", "alarmed before", "× oracle", "aim"], rows)
+    return _table(
+        ["change", "detector", "median / p90 delay", "alarmed before", "× oracle", "aim", "ahead of comparable peers"],
+        rows,
+    )
+
+
+def _ahead(methods: dict[str, dict[str, Any]]) -> str:
+    """Say whether our median is below that of every peer that is not shown to alarm too often."""
+    peers = {n: m["median"] for n, m in methods.items() if n not in ("ours", "oracle") and not n.endswith("†")}
+    if not peers:
+        return "none comparable"
+    ours = methods["ours"]["median"] or float("inf")
+    better = [name for name, median in peers.items() if median is not None and median <= ours]
+    return "not met: " + ", ".join(better) if better else "met" if ours < float("inf") else "not met"
 
 
 def _series(found: list[dict[str, Any]]) -> str:
