@@ -30,6 +30,7 @@ FULL = {
     "oracle_observations": 20_000_000,
     "speed_streams": 100_000,
     "speed_rounds": 10,
+    "river_rounds": 64,  # ADWIN looks for a change at every 32nd value
     "processes": 2,
 }
 SHORT = FULL | {
@@ -52,6 +53,7 @@ QUICK = FULL | {
     "oracle_observations": 20_000,
     "speed_streams": 20,
     "speed_rounds": 2,
+    "river_rounds": 2,
     "processes": 1,
 }
 
@@ -83,7 +85,7 @@ def measured(options: dict[str, int]) -> dict[str, Any]:
     begun, on = time.monotonic(), machine()
     speed = ours.speed(_rng(options, "speed"), options["speed_streams"], options["warm_up"], options["speed_rounds"])
     speed["river_updates_per_second"] = peers.speed(
-        _rng(options, "river"), options["speed_streams"], options["speed_rounds"]
+        _rng(options, "river"), options["speed_streams"], options["river_rounds"]
     )
     _say(begun, "speed")
     calibration = _calibration(options)
