@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test interop faults benchmark check format lock clean
+.PHONY: help demo test interop faults benchmark benchmark-detection check format lock clean
 MAKEFLAGS += --no-builtin-rules
 
 # A caller's settings that would make pip install elsewhere, or Python import from elsewhere.
@@ -57,6 +57,9 @@ test: $(VENV)/.dev ## Sets up, then runs the tests
 
 benchmark: $(VENV)/.dev ## Sets up, then measures speed, freshness and size, and writes docs/benchmarks.md (about 30 minutes)
 	@$(RUN) -m tests.benchmarks $(ARGS)
+
+benchmark-detection: $(VENV)/.dev ## Measures detection beside river and the oracle, and writes docs/detection.md (ARGS=--short: wide intervals)
+	@$(RUN) -m tests.benchmarks.detection $(ARGS)
 
 interop: $(VENV)/.dev $(INTEROP)/.ready ## Runs the real instrumentation packages, in an environment of their own
 	@$(RUN) -m pytest tests/interop $(ARGS)

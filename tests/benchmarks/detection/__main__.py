@@ -1,0 +1,183 @@
+"""``make benchmark-detection``: measures, and writes docs/detection.json and the tables of docs/detection.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import zlib
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.detection import cases, measure, oracle, ours, peers, report
+from tests.benchmarks.machine import machine
+
+FULL = {
+    "seed": 7,
+    "arl": 100_000,
+    "streams": 1_000,
+    "observations": 3_200,
+    "warm_up": 200,
+    "change_at": 2_000,
+    "repetitions": 400,
+    "peer_repetitions": 100,
+    "peer_null_streams": 150,
+    "peer_null_observations": 20_000,
+    "bisection_steps": 7,
+    "oracle_observations": 20_000_000,
+    "speed_streams": 100_000,
+    "speed_rounds": 10,
+    "river_rounds": 64,  # ADWIN looks for a change at every 32nd value
+    "processes": 2,
+}
+SHORT = FULL | {
+    "streams": 500,
+    "repetitions": 100,
+    "peer_repetitions": 20,
+    "peer_null_streams": 15,
+    "bisection_steps": 3,
+    "oracle_observations": 5_000_000,
+}
+QUICK = FULL | {
+    "streams": 5,
+    "observations": 400,
+    "change_at": 300,
+    "repetitions": 5,
+    "peer_repetitions": 2,
+    "peer_null_streams": 2,
+    "peer_null_observations": 500,
+    "bisection_steps": 1,
+    "oracle_observations": 20_000,
+    "speed_streams": 20,
+    "speed_rounds": 2,
+    "river_rounds": 2,
+    "processes": 1,
+}
+
+
+def main() -> None:
+    """Run the benchmark."""
+    given = argparse.ArgumentParser(prog="make benchmark-detection", description=__doc__)
+    given.add_argument("--seed", type=int, default=FULL["seed"])
+    sizes = given.add_mutually_exclusive_group()
+    sizes.add_argument("--short", action="store_true", help="fewer repetitions: wide intervals")
+    sizes.add_argument("--quick", action="store_true", help="tiny sizes that check the machinery; writes nothing")
+    sizes.add_argument(
+        "--tables", action="store_true", help="measure nothing: write the tables from docs/detection.json"
+    )
+    options = given.parse_args()
+    if options.tables:
+        report.record(json.loads(report.RESULTS.read_text(encoding="utf-8")))
+        return
+    size = (QUICK if options.quick else SHORT if options.short else FULL) | {"seed": options.seed}
+    results = measured(size)
+    for text in report.tables(results).values():
+        print(text, end="\n\n")
+    if not options.quick:
+        report.record(results)
+
+
+def measured(options: dict[str, int]) -> dict[str, Any]:
+    """Measure everything at the given sizes."""
+    begun, on = time.monotonic(), machine()
+    speed = ours.speed(_rng(options, "speed"), options["speed_streams"], options["warm_up"], options["speed_rounds"])
+    speed["river_updates_per_second"] = peers.speed(
+        _rng(options, "river"), options["speed_streams"], options["river_rounds"]
+    )
+    _say(begun, "speed")
+    calibration = _calibration(options)
+    _say(begun, "calibration")
+    nulls = [row for case in cases.nulls() for row in _null(case, options)]
+    _say(begun, "nulls")
+    changes = [_change(case, options, calibration) for case in cases.changes()]
+    return {
+        "machine": on,
+        "river": version("river"),
+        "at": f"{datetime.now(UTC):%Y-%m-%d}",
+        "options": options,
+        "speed": speed,
+        "calibration": calibration,
+        "nulls": nulls,
+        "changes": changes,
+        "series": _series(options),
+        "minutes": round((time.monotonic() - begun) / 60, 1),
+    }
+
+
+def _say(begun: float, what: str) -> None:
+    print(f"{time.monotonic() - begun:6.0f} s  {what}", flush=True)
+
+
+def _rng(options: dict[str, int], name: str) -> np.random.Generator:
+    """Give each part its own numbers, so that one part's size does not move another's."""
+    return np.random.default_rng((options["seed"], zlib.crc32(name.encode())))
+
+
+def _calibration(options: dict[str, int]) -> list[dict[str, Any]]:
+    """Default and tuned knob of each peer; the run length of the knob found is measured on numbers of its own."""
+    laws = {case.name: case for case in cases.nulls()}
+    null_of = {"continuous": laws["normal"], "rate": laws["Bernoulli 5 %"], "mix": laws["mix of 10"]}
+    streams, n = options["peer_null_streams"], options["peer_null_observations"]
+    found = []
+    for name, (kind, _, default, _, _) in peers.PEERS.items():
+        law = null_of[kind]
+        tune, check = (law.before(_rng(options, f"{name} {part}"), streams, n) for part in ("tune", "check"))
+        knobs: dict[str, float | None] = {"default": default}
+        if name not in peers.SLOW:
+            knobs["tuned"] = peers.tuned(name, tune, options["arl"], options["bisection_steps"], options["processes"])
+        for setting, knob in knobs.items():
+            null = None if knob is None else measure.run_length(peers.run(name, knob, check, options["processes"]))
+            found.append({"detector": name, "setting": setting, "knob": knob, "law": law.name, "null": null})
+    return found
+
+
+def _null(case: cases.Case, options: dict[str, int]) -> list[dict[str, Any]]:
+    rng = _rng(options, case.name)
+    values = case.before(rng, options["streams"], options["observations"])
+    rows = [("ours", measure.run_length(ours.run(case, values, options["arl"]), options["warm_up"]))]
+    for name in peers.of_kind(case):
+        few = values[: options["peer_repetitions"]]
+        alarms = peers.run(name, peers.PEERS[name][2], few, options["processes"])
+        rows.append((f"{name}, default", measure.run_length(alarms)))
+    return [{"case": case.name, "detector": name, **found} for name, found in rows]
+
+
+def _change(case: cases.Case, options: dict[str, int], calibration: list[dict[str, Any]]) -> dict[str, Any]:
+    change = options["change_at"]
+    values = case.draw(_rng(options, case.name), options["repetitions"], 2 * change, change)
+    methods = {"ours": ours.run(case, values, options["arl"])}
+    if case.llr is not None:
+        limit = oracle.threshold(
+            case, _rng(options, f"oracle {case.name}"), options["arl"], options["oracle_observations"]
+        )
+        methods["oracle"] = oracle.run(case, values, limit)
+    few = values[: options["peer_repetitions"]]
+    for each in calibration:
+        if each["detector"] in peers.of_kind(case) and each["knob"] is not None:
+            label = f"{each['detector']}, {each['setting']}"
+            if report.standing(each["null"], options["arl"]) == "not met":
+                label += " †"
+            methods[label] = peers.run(each["detector"], each["knob"], few, options["processes"])
+    count = len(few)
+    methods["always alarms †"] = measure.Alarms(np.zeros(count, np.int64), np.full(count, np.nan), 2 * change)
+    delays = {name: measure.delays(alarms, change) for name, alarms in methods.items()}
+    return {"case": case.name, "aim": case.aim, "methods": delays}
+
+
+def _series(options: dict[str, int]) -> list[dict[str, Any]]:
+    found = []
+    for name, values, marks in peers.bundled():
+        case = cases.Case(name, "continuous", cases.nulls()[0].before)
+        first = {
+            "ours": int(ours.run(case, values, options["arl"]).first[0]),
+            "ADWIN": int(peers.run("ADWIN", 0.002, values).first[0]),
+        }
+        found.append({"series": name, "observations": values.shape[1], "marks": marks, **first})
+    return found
+
+
+if __name__ == "__main__":
+    main()

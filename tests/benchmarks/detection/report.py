@@ -1,0 +1,186 @@
+"""Results as JSON beside the page, and as tables between the page's marks; every aim with met or not met."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tests.benchmarks.report import DOCS, _table
+
+PAGE, RESULTS = DOCS / "detection.md", DOCS / "detection.json"
+LARGEST_RATE = 0.1  # false alarms per 10,000 observations
+
+
+def record(results: dict[str, Any]) -> None:
+    """Write the results and the tables of the page anew."""
+    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    for name, text in tables(results).items():
+        mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        page = mark.sub(lambda found, text=text: f"{found[1]}{text}\n{found[2]}", page)
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def tables(results: dict[str, Any]) -> dict[str, str]:
+    """Give the Markdown of each mark."""
+    return {
+        "run": _run(results),
+        "calibration": _calibration(results["calibration"], results["options"]["arl"]),
+        "nulls": _nulls(results["nulls"], results["options"]["arl"]),
+        "changes": _changes(results["changes"]),
+        "series": _series(results["series"]),
+        "speed": _speed(results["speed"], results["options"]),
+    }
+
+
+def _run(results: dict[str, Any]) -> str:
+    on, options = results["machine"], results["options"]
+    given = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in options.items())
+    return (
+        f"{on['cpu']}, {on['cores']} cores, {on['memory_gib']} GiB, Python {on['python']}, river {results['river']}; load "
+        f"before {on['load_before']}, yardstick {on['yardstick_seconds']} s, {results['at']}, {results['minutes']} minutes; "
+        f"{given}."
+    )
+
+
+def _arl(found: dict[str, Any]) -> str:
+    middle = f"{found['arl']:,.0f}" if found["arl"] else "none seen"
+    high = f"{found['high']:,.0f}" if found["high"] else "∞"
+    return f"{middle} ({found['low']:,.0f} – {high})"
+
+
+def standing(found: dict[str, Any], arl: float) -> str:
+    """Say whether an estimated run length is shown to reach `arl`: met, not met, or open where the interval holds both."""
+    if found["low"] >= arl:
+        return "met"
+    return "not met" if found["high"] is not None and found["high"] < arl else "open"
+
+
+def _calibration(found: list[dict[str, Any]], arl: float) -> str:
+    head = ["detector", "knob", "ARL0 (95 %), fresh null", "alarms", f"reaches {arl:,.0f}"]
+    return _table(
+        head,
+        [
+            [
+                f"{each['detector']}, {each['setting']}",
+                "no setting reaches it" if each["knob"] is None else f"{each['knob']:.3g}",
+                _arl(each["null"]) if each["null"] else "not comparable",
+                str(each["null"]["alarms"]) if each["null"] else "–",
+                standing(each["null"], arl) if each["null"] else "not comparable",
+            ]
+            for each in found
+        ],
+    )
+
+
+def _nulls(found: list[dict[str, Any]], arl: float) -> str:
+    head = ["null", "detector", "observations", "alarms", "ARL0 (95 %)", "per 10,000", "aim: at most 0.1"]
+    return _table(
+        head,
+        [
+            [
+                each["case"],
+                each["detector"],
+                f"{each['observations']:,.0f}",
+                str(each["alarms"]),
+                _arl(each),
+                f"{each['per_10000']:.3f}",
+                standing(each, 1e4 / LARGEST_RATE),
+            ]
+            for each in found
+        ],
+    )
+
+
+def _cell(found: dict[str, Any]) -> str:
+    def number(value: float | None) -> str:
+        return "∞" if value is None else f"{value:,.0f}"
+
+    if found["miss_rate"] is None:
+        return "every stream alarmed before"
+    parts = f"{number(found['median'])} / {number(found['p90'])}, missed {found['miss_rate']:.2f}"
+    return parts if found["onset_error_median"] is None else f"{parts}, onset ±{found['onset_error_median']:,.0f}"
+
+
+def _changes(found: list[dict[str, Any]]) -> str:
+    rows = []
+    for case in found:
+        methods = case["methods"]
+        ours, oracle = methods["ours"]["median"], methods.get("oracle", {}).get("median")
+        ratio = ours / oracle if ours and oracle else None
+        verdict = (
+            "no oracle"
+            if case["aim"] is None
+            else f"{case['aim']}: " + ("met" if ratio and ratio <= case["aim"] else "not met")
+        )
+        for name, each in methods.items():
+            mine = name == "ours"
+            rows.append(
+                [
+                    case["case"],
+                    name,
+                    _cell(each),
+                    f"{each['early']} of {each['streams']}",
+                    (f"{ratio:.2f}" if ratio else "–") if mine else "",
+                    verdict if mine else "",
+                    _ahead(methods) if mine else "",
+                ]
+            )
+    return _table(
+        ["change", "detector", "median / p90 delay", "alarmed before", "× oracle", "aim", "ahead of comparable peers"],
+        rows,
+    )
+
+
+def _ahead(methods: dict[str, dict[str, Any]]) -> str:
+    """Say whether our median is below that of every peer that is not shown to alarm too often."""
+    peers = {n: m["median"] for n, m in methods.items() if n not in ("ours", "oracle") and not n.endswith("†")}
+    if not peers:
+        return "none comparable"
+    ours = methods["ours"]["median"] or float("inf")
+    better = [name for name, median in peers.items() if median is not None and median <= ours]
+    return "not met: " + ", ".join(better) if better else "met" if ours < float("inf") else "not met"
+
+
+def _series(found: list[dict[str, Any]]) -> str:
+    return _table(
+        [
+            "series",
+            "observations",
+            "annotations as river ships them",
+            "ours, first alarm",
+            "ADWIN default, first alarm",
+        ],
+        [
+            [
+                each["series"],
+                str(each["observations"]),
+                ", ".join(map(str, each["marks"])),
+                "none" if each["ours"] < 0 else str(each["ours"]),
+                "none" if each["ADWIN"] < 0 else str(each["ADWIN"]),
+            ]
+            for each in found
+        ],
+    )
+
+
+def _speed(found: dict[str, float], options: dict[str, int]) -> str:
+    def row(name: str, value: str, aim: str = "", met: bool | None = None) -> list[str]:
+        return [name, value, aim, "" if met is None else "met" if met else "not met"]
+
+    rounds = options.get("river_rounds", options["speed_rounds"])
+    bank, size, seconds = (found[n] for n in ("bank_updates_per_second", "checkpoint_bytes", "checkpoint_seconds"))
+    return _table(
+        [f"{found['streams']:,.0f} streams", "measured", "aim", ""],
+        [
+            row("updates/s, bank, transform included", f"{bank:,.0f}", "≥ 5,000,000", bank >= 5e6),
+            row("updates/s, whole `Monitor.update`", f"{found['monitor_updates_per_second']:,.0f}"),
+            row(
+                f"updates/s, river ADWIN objects in a dict, {rounds} values each",
+                f"{found['river_updates_per_second']:,.0f}",
+            ),
+            row("checkpoint, MB", f"{size / 1e6:.1f}", "< 12", size < 12e6),
+            row("checkpoint, ms", f"{1e3 * seconds:,.0f}", "< 50", seconds < 0.05),
+        ],
+    )
