@@ -46,7 +46,7 @@ METRICS = {
     "cached_ratio": "cached share of input tokens",
     "model_served": "model that served",
     "unpriced": "runs with an unpriced model call",
-    "wasted": "paid runs without success",
+    "wasted": "runs that cost money without success",
     "denied": "runs with a denied action",
     "approval_skipped": "approvals bypassed",
     "outdated_policy": "runs under an outdated policy",

@@ -28,7 +28,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "cached_ratio": ("cached share of input tokens", "share"),
     "model_served": ("model that served", "mix"),
     "unpriced": ("share of runs with an unpriced model call", "share"),
-    "wasted": ("share of paid runs without success", "share"),
+    "wasted": ("share of runs that cost money without success", "share"),
     "denied": ("share of runs with a denied action", "share"),
     "approval_skipped": ("share of approvals bypassed", "share"),
     "outdated_policy": ("share of runs under an outdated policy", "share"),
