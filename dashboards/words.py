@@ -25,22 +25,32 @@ LINKS = {
 # Metrics as signals name them → words.
 METRICS = {
     "input_tokens_per_call": "input tokens per model call",
+    "context_tokens": "longest context of a run",
     "retrieval_source": "retrieval sources",
     "steps_per_run": "steps per run",
     "path": "path through the run",
     "duration_ms": "run duration",
+    "looped": "runs that repeat a tool call",
+    "retries_per_run": "tool calls repeated after an error",
+    "overridden": "runs that a person overrode",
+    "finish_reason": "finish reasons",
     "success": "success ratio",
     "escalated": "escalation ratio",
     "tool_error": "error rate",
     "tool_mix": "mix of tools",
     "argument_shape": "argument shape",
+    "tool_calls_per_run": "tool calls per run",
+    "tool_latency_ms": "latency",
     "cost_usd_per_run": "model cost per run",
     "tokens_per_call": "tokens per model call",
     "cached_ratio": "cached share of input tokens",
     "model_served": "model that served",
+    "unpriced": "runs with an unpriced model call",
+    "wasted": "runs that cost money without success",
     "denied": "runs with a denied action",
     "approval_skipped": "approvals bypassed",
     "outdated_policy": "runs under an outdated policy",
+    "unknown_policy_version": "runs under an unknown policy version",
 }
 
 

@@ -17,7 +17,15 @@ from detectors.banks import ContinuousBank, MixBank
 from detectors.kernels import continuous, mix, rate
 from detectors.second_opinion import adwin_verdict
 
-UNITS = {"usd": "usd", "tokens": "tokens", "ms": "ms", "steps": "steps", "ratio": "ratio"}
+UNITS = {
+    "usd": "usd",
+    "tokens": "tokens",
+    "ms": "ms",
+    "steps": "steps",
+    "ratio": "ratio",
+    "calls": "calls",
+    "retries": "calls",
+}
 SHARES_SHOWN = 8
 # The fastest window of a mix whose tracker is so near the strongest dates the onset best: slow ones start too early.
 NEARLY_STRONGEST = 0.5
@@ -30,6 +38,8 @@ def unit_of(metric: str, kind: str) -> str:
     --------
     >>> unit_of("cost_usd_per_run", "continuous"), unit_of("tool_error", "rate"), unit_of("path", "mix")
     ('usd', 'ratio', 'total_variation')
+    >>> unit_of("tool_calls_per_run", "continuous"), unit_of("retries_per_run", "continuous")
+    ('calls', 'calls')
     """
     if kind == "rate":
         return "ratio"

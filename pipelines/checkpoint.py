@@ -25,7 +25,8 @@ from pipelines.runs import FACTS, OpenRuns
 from pipelines.sources.base import Positions
 from warehouse.errors import is_full
 
-VERSION = 1
+#: 2: open runs hold finish_reason and overrides.
+VERSION = 2
 _NAME = "detectors.zip"
 
 

@@ -18,7 +18,7 @@ import polars as pl
 from pipelines.stages.observation import OBSERVATION_SCHEMA
 from pipelines.stages.observe import LEAN, observe
 
-FACTS = ("outcomes", "policy_decisions", "approvals")
+FACTS = ("outcomes", "policy_decisions", "approvals", "overrides")
 #: Released runs are remembered this long (event time) so that their late spans are known as such.
 _MEMORY = timedelta(hours=1)
 #: Spans that detection leaves out: of no known time, or read from a dead letter long after their run was judged.

@@ -7,22 +7,32 @@ from typing import Any
 #: metric -> (what changed, how its numbers are written)
 METRICS: dict[str, tuple[str, str]] = {
     "input_tokens_per_call": ("input tokens per model call", "number"),
+    "context_tokens": ("longest context of a run, in tokens", "number"),
     "retrieval_source": ("mix of retrieval sources", "mix"),
     "steps_per_run": ("steps per run", "number"),
     "path": ("path through the run", "mix"),
     "duration_ms": ("run duration", "milliseconds"),
+    "looped": ("share of runs that repeat a tool call three times or more", "share"),
+    "retries_per_run": ("tool calls repeated after an error per run", "number"),
+    "overridden": ("share of runs with a decision that a person changed", "share"),
+    "finish_reason": ("mix of finish reasons", "mix"),
     "success": ("outcome success rate", "share"),
     "escalated": ("escalation rate", "share"),
     "tool_error": ("error rate of tool", "share"),
     "tool_mix": ("mix of tools", "mix"),
     "argument_shape": ("argument shape of tool", "mix"),
+    "tool_calls_per_run": ("tool calls per run", "number"),
+    "tool_latency_ms": ("latency of tool", "milliseconds"),
     "cost_usd_per_run": ("model cost per run", "usd"),
     "tokens_per_call": ("tokens per model call", "number"),
     "cached_ratio": ("cached share of input tokens", "share"),
     "model_served": ("model that served", "mix"),
+    "unpriced": ("share of runs with an unpriced model call", "share"),
+    "wasted": ("share of runs that cost money without success", "share"),
     "denied": ("share of runs with a denied action", "share"),
     "approval_skipped": ("share of approvals bypassed", "share"),
     "outdated_policy": ("share of runs under an outdated policy", "share"),
+    "unknown_policy_version": ("share of runs under a policy version that the catalog lacks", "share"),
 }
 
 

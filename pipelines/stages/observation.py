@@ -42,9 +42,11 @@ def _rows(
 _NONE = pl.lit(None)
 
 
-def continuous(runs: pl.DataFrame, family: str, metric: str, column: str) -> pl.DataFrame:
-    """Return one observation per run that has the number; rows without it are left out."""
-    return _rows(runs.drop_nulls(column), family, metric, "continuous", pl.col(column), _NONE, None)
+def continuous(
+    runs: pl.DataFrame, family: str, metric: str, column: str, *, dimension: str | None = None
+) -> pl.DataFrame:
+    """Return one observation per row that has the number; rows without it are left out."""
+    return _rows(runs.drop_nulls(column), family, metric, "continuous", pl.col(column), _NONE, dimension)
 
 
 def rate(frame: pl.DataFrame, family: str, metric: str, hit: pl.Expr, *, dimension: str | None = None) -> pl.DataFrame:

@@ -30,6 +30,7 @@ LEAN = [
     "input_tokens",
     "cached_input_tokens",
     "output_tokens",
+    "finish_reason",
     "cost_usd",
     "tool_name",
     "tool_arguments_shape",
@@ -51,7 +52,7 @@ def observe(
     spans : pl.DataFrame
         All spans of those runs, columns ``LEAN``.
     facts : dict of str to pl.DataFrame
-        outcomes, policy_decisions, approvals of those runs.
+        outcomes, policy_decisions, approvals, overrides of those runs.
     closed : pl.DataFrame
         trace_id, closed_at (event time), late (bool): one row per run.
     policies : pl.DataFrame
@@ -85,12 +86,16 @@ def observe(
     tools = steps.filter(pl.col("kind") == "tool", pl.col("tool_name").is_not_null())
     sources = spans.select("trace_id", "workflow", *_OF_RUN, source="source_ids").drop_nulls("source").explode("source")
     parts = [
+        continuous(runs, "data", "context_tokens", "context_tokens"),
         continuous(runs, "data", "input_tokens_per_call", "input_per_call"),
         mix(sources.drop_nulls("source"), "data", "retrieval_source", "source"),
         continuous(runs, "behavior", "steps_per_run", "steps"),
         mix(_transitions(steps), "behavior", "path", "transition"),
         continuous(runs, "behavior", "duration_ms", "run_duration_ms"),
-        *_outcome_rates(facts["outcomes"]),
+        mix(spans.filter(pl.col("kind") == "model"), "behavior", "finish_reason", "finish_reason"),
+        *_repetition(tools),
+        rate(runs, "behavior", "overridden", pl.col("trace_id").is_in(facts["overrides"]["trace_id"].to_list())),
+        *_outcome_rates(facts["outcomes"], runs),
         rate(
             tools.unique(["trace_id", "tool_name"], keep="first", maintain_order=True),
             "tool",
@@ -100,6 +105,9 @@ def observe(
         ),
         mix(tools, "tool", "tool_mix", "tool_name"),
         mix(tools, "tool", "argument_shape", "tool_arguments_shape", dimension="tool_name"),
+        continuous(runs, "tool", "tool_calls_per_run", "tool_calls"),
+        continuous(_latency(tools), "tool", "tool_latency_ms", "latency_ms", dimension="tool_name"),
+        rate(runs.filter(pl.col("with_usage") > 0), "cost", "unpriced", pl.col("unpriced") > 0),
         continuous(runs.filter(pl.col("unpriced") == 0), "cost", "cost_usd_per_run", "cost_usd"),
         continuous(runs, "cost", "tokens_per_call", "tokens_per_call"),
         continuous(runs, "cost", "cached_ratio", "cached_ratio"),
@@ -115,6 +123,8 @@ def observe(
     return pl.concat(ordered).sort("turn", maintain_order=True).drop("turn")
 
 
+#: As many calls of one tool with one argument shape make a run a loop.
+LOOP_CALLS = 3
 #: What every observation takes from its run; ``turn`` is the run's place by (closed_at, trace_id).
 _OF_RUN = ("closed_at", "late", "turn")
 
@@ -130,6 +140,9 @@ def _runs(spans: pl.DataFrame) -> pl.DataFrame:
         pl.col("policy_version").drop_nulls().first(),
         pl.col("started_at").min().alias("run_started_at"),
         steps=pl.col("kind").is_in(["model", "tool", "retrieval"]).sum().cast(pl.Float64),
+        tool_calls=(pl.col("kind") == "tool").sum().cast(pl.Float64),
+        with_usage=used.sum(),
+        context_tokens=pl.col("input_tokens").filter(called).max(),
         run_duration_ms=(pl.col("ended_at").max() - pl.col("started_at").min()).dt.total_microseconds() / 1000,
         input_per_call=pl.col("input_tokens").filter(called).mean(),
         tokens_per_call=(pl.col("input_tokens").fill_null(0) + pl.col("output_tokens").fill_null(0))
@@ -150,11 +163,49 @@ def _transitions(steps: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _outcome_rates(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
+def _latency(tools: pl.DataFrame) -> pl.DataFrame:
+    """Return the median duration of a run's calls, per run and tool; calls of no known duration are left out."""
+    return (
+        tools.drop_nulls("duration_ms")
+        .group_by("trace_id", "tool_name", maintain_order=True)
+        .agg(pl.col("workflow", *_OF_RUN).first(), latency_ms=pl.col("duration_ms").median())
+    )
+
+
+def _repetition(tools: pl.DataFrame) -> list[pl.DataFrame]:
+    """Return, of every run with a tool call, whether it looped and how often it called a tool again after an error."""
+    # A call of unknown argument shape equals no other: it can't tell a loop.
+    told = pl.col("tool_arguments_shape").is_not_null()
+    same = ["trace_id", "tool_name", "tool_arguments_shape"]
+    before = ["trace_id", "tool_name"]
+    # What began before the error was known runs beside it: that is no second try.
+    after_error = (pl.col("status").shift(1).over(before) == "error") & (
+        pl.col("ended_at").shift(1).over(before) <= pl.col("started_at")
+    )
+    runs = (
+        tools.with_columns(alike=pl.when(told).then(pl.len().over(same)), again=after_error.fill_null(False))
+        .group_by("trace_id", maintain_order=True)
+        .agg(
+            pl.col("workflow", *_OF_RUN).first(),
+            alike=pl.col("alike").max(),
+            retries=pl.col("again").sum().cast(pl.Float64),
+        )
+    )
+    return [
+        rate(runs.drop_nulls("alike"), "behavior", "looped", pl.col("alike") >= LOOP_CALLS),
+        continuous(runs, "behavior", "retries_per_run", "retries"),
+    ]
+
+
+def _outcome_rates(outcomes: pl.DataFrame, costs: pl.DataFrame) -> list[pl.DataFrame]:
     runs = outcomes.sort("trace_id", "at", "outcome_id").unique("trace_id", keep="last", maintain_order=True)
+    # What is priced of a run says that it cost money; only a wholly priced one can be known to have cost nothing.
+    known = costs.filter((pl.col("cost_usd") > 0) | ((pl.col("cost_usd") == 0) & (pl.col("unpriced") == 0)))
+    paid = runs.join(known.select("trace_id", "cost_usd"), on="trace_id", maintain_order="left")
     return [
         rate(runs, "behavior", "success", pl.col("status") == "success"),
         rate(runs, "behavior", "escalated", pl.col("status") == "escalated"),
+        rate(paid, "cost", "wasted", (pl.col("cost_usd") > 0) & (pl.col("status") != "success")),
     ]
 
 
@@ -170,6 +221,7 @@ def _policy_rates(facts: dict[str, pl.DataFrame], runs: pl.DataFrame, policies: 
         rate(denied, "policy", "denied", pl.col("hit")),
         rate(skipped, "policy", "approval_skipped", pl.col("hit")),
     ]
+    parts.append(_unknown_versions(facts["policy_decisions"], policies))
     in_force = policies.drop_nulls("effective_at")
     decisions = facts["policy_decisions"].filter(pl.col("policy").is_in(in_force["policy"].to_list()))
     if not decisions.is_empty():
@@ -191,3 +243,19 @@ def _policy_rates(facts: dict[str, pl.DataFrame], runs: pl.DataFrame, policies: 
         )
         parts.append(rate(current, "policy", "outdated_policy", pl.col("hit")))
     return parts
+
+
+def _unknown_versions(decisions: pl.DataFrame, policies: pl.DataFrame) -> pl.DataFrame:
+    """Return, of every run decided by a policy of the catalog in a stated version, whether the catalog lacks that version.
+
+    A policy that the catalog does not name, and a decision without a version, say nothing.
+    """
+    known = policies.select("policy", policy_version="version", is_known=pl.lit(True)).unique(maintain_order=True)
+    runs = (
+        decisions.drop_nulls("policy_version")
+        .join(policies.select("policy").unique(), on="policy", how="semi", maintain_order="left")
+        .join(known, on=["policy", "policy_version"], how="left", maintain_order="left")
+        .group_by("trace_id", maintain_order=True)
+        .agg(pl.col("workflow", *_OF_RUN).first(), hit=pl.col("is_known").is_null().any())
+    )
+    return rate(runs, "policy", "unknown_policy_version", pl.col("hit"))

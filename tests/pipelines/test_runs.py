@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from pipelines.alerts.wording import METRICS
 from pipelines.runs import OpenRuns
 from pipelines.simulate import simulate
 from pipelines.sources.files import records
@@ -168,6 +170,129 @@ def test_a_run_with_an_unpriced_call_has_no_cost_observation() -> None:
     )
     assert ("cost_usd_per_run", "") not in seen
     assert ("tokens_per_call", "") in seen
+
+
+ROOT = {"gen_ai.operation.name": "invoke_agent"}
+
+
+def whole_run(
+    *spans: dict[str, Any], events: Sequence[tuple[str, dict[str, Any]]] = (), policies: pl.DataFrame = POLICIES
+) -> dict[tuple[str, str], tuple[Any, Any]]:
+    return one_run(span(ROOT, parent="", end_ns=START_NS + 99 * SECOND, events=events), *spans, policies=policies)
+
+
+def call(place: int, seconds: int = 1, **more: Any) -> dict[str, Any]:
+    """A call of the tool ``lookup`` that starts ``place`` seconds after the run."""
+    start = START_NS + place * SECOND
+    return span(
+        {**TOOL, **more.pop("told", {})},
+        span_id=f"{place:016x}",
+        start_ns=start,
+        end_ns=start + seconds * SECOND,
+        **more,
+    )
+
+
+def test_a_call_after_an_error_of_its_tool_is_a_retry() -> None:
+    seen = whole_run(call(1, status=2), call(2, status=2), call(3), call(4))
+    assert seen[("retries_per_run", "")][0] == 2
+    assert whole_run(call(1), call(2))[("retries_per_run", "")][0] == 0
+    other = span({**TOOL, "gen_ai.tool.name": "refund"}, span_id="9" * 16, start_ns=START_NS + 5 * SECOND)
+    assert whole_run(call(1, status=2), other)[("retries_per_run", "")][0] == 0
+    assert ("retries_per_run", "") not in whole_run(span(CHAT, span_id="1" * 16))
+
+
+def test_a_call_that_began_before_the_error_was_known_is_no_retry() -> None:
+    assert whole_run(call(1, 3, status=2), call(2))[("retries_per_run", "")][0] == 0
+
+
+def test_tool_calls_are_counted_zero_included_and_latency_is_their_median() -> None:
+    seen = whole_run(call(1, 2), call(10, 3), call(20, 10))
+    assert seen[("tool_calls_per_run", "")][0] == 3
+    assert seen[("tool_latency_ms", "lookup")][0] == 3000
+    seen = whole_run(span(CHAT, span_id="1" * 16))
+    assert seen[("tool_calls_per_run", "")][0] == 0
+    assert not any(metric == "tool_latency_ms" for metric, _ in seen)
+
+
+@pytest.mark.parametrize(("calls", "looped"), [(2, 0), (3, 1)])
+def test_three_calls_alike_are_a_loop(calls: int, looped: int) -> None:
+    alike = {"gen_ai.tool.call.arguments": '{"order": "1"}'}
+    other = call(20, told={"gen_ai.tool.call.arguments": '{"customer": 1}'})
+    spans = [call(place, told=alike) for place in range(1, calls + 1)]
+    assert whole_run(*spans, other)[("looped", "")][0] == looped
+
+
+def test_calls_of_unknown_arguments_tell_no_loop() -> None:
+    assert ("looped", "") not in whole_run(call(1), call(2), call(3))
+
+
+def test_model_calls_tell_context_finish_reason_and_missing_prices() -> None:
+    long = {**CHAT, "gen_ai.usage.input_tokens": 3000, "gen_ai.response.finish_reasons": ["length"]}
+    calls = [span(CHAT, span_id="1" * 16), span(long, span_id="2" * 16, start_ns=START_NS + 1)]
+    seen = whole_run(*calls)
+    assert seen[("context_tokens", "")][0] == 3000
+    assert seen[("finish_reason", "")][1] == "length"
+    assert seen[("unpriced", "")][0] == 0
+    house = span({**CHAT, "gen_ai.request.model": "house"}, span_id="4" * 16)
+    assert whole_run(*calls, house)[("unpriced", "")][0] == 1
+    # A call without usage needs no price: nothing is known to be missing.
+    bare = span({key: value for key, value in CHAT.items() if "usage" not in key}, span_id="5" * 16)
+    seen = whole_run(bare)
+    assert ("unpriced", "") not in seen and ("context_tokens", "") not in seen
+
+
+def test_money_without_success_is_wasted_where_both_are_known() -> None:
+    def ended(status: str, *models: str) -> Any:
+        calls = [
+            span({**CHAT, "gen_ai.request.model": model}, span_id=f"{place:016x}")
+            for place, model in enumerate(models, 1)
+        ]
+        events = [("plumbline.outcome", {"plumbline.outcome.status": status})] if status else []
+        return whole_run(*calls, events=events).get(("wasted", ""), (None, None))[0]
+
+    assert ended("failure", "gpt-4.1") == 1 and ended("escalated", "gpt-4.1") == 1
+    assert ended("success", "gpt-4.1") == 0
+    # What is priced of it cost money already; with nothing priced, or no outcome, nobody knows.
+    assert ended("failure", "gpt-4.1", "house") == 1
+    assert ended("failure", "house") is None and ended("failure") is None and ended("", "gpt-4.1") is None
+
+
+def test_every_run_tells_whether_a_person_changed_a_decision() -> None:
+    chat = span(CHAT, span_id="1" * 16)
+    changed = whole_run(chat, events=[("plumbline.override", {"plumbline.override.by": "ann"})])
+    assert changed[("overridden", "")][0] == 1
+    assert whole_run(chat)[("overridden", "")][0] == 0
+
+
+def test_a_policy_version_is_unknown_only_where_the_catalog_names_its_policy() -> None:
+    policies = pl.DataFrame(
+        {"policy": ["p", "p"], "version": ["1", "2"], "effective_at": [datetime(2020, 1, 1), None]},
+        schema=POLICIES.schema,
+    )
+
+    def decided(*decisions: tuple[str, str | None], catalog: pl.DataFrame = policies) -> Any:
+        key = "plumbline.policy.decision"
+        events: list[tuple[str, dict[str, Any]]] = [
+            (key, {f"{key}.policy": name, f"{key}.action": "allow", **({f"{key}.version": version} if version else {})})
+            for name, version in decisions
+        ]
+        seen = whole_run(span(CHAT, span_id="1" * 16), events=events, policies=catalog)
+        return seen.get(("unknown_policy_version", ""), (None, None))[0]
+
+    assert decided(("p", "1"), ("p", "2")) == 0
+    assert decided(("p", "1"), ("p", "9")) == 1
+    assert decided(("q", "9")) is None and decided(("p", None)) is None
+    assert decided(("p", "9"), catalog=POLICIES) is None
+
+
+def test_every_metric_that_a_run_gives_has_words(day: list[bytes]) -> None:
+    given = observed(day, [], 1)
+    assert set(given["metric"].unique()) <= set(METRICS)
+    once = given.filter(pl.col("kind") != "mix").group_by("run_id", "family", "metric", "dimension").len()
+    assert once["len"].max() == 1
+    runs = given["run_id"].n_unique()
+    assert given.filter(metric="overridden").height == runs and given.filter(metric="tool_calls_per_run").height == runs
 
 
 def _at(nanoseconds: int) -> datetime:
