@@ -10,7 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from warehouse import Warehouse, compaction, read_only
+from tests.warehouse.compactor import compact, start
+from warehouse import Warehouse, read_only
 
 WRITER = """
 import sys
@@ -60,44 +61,26 @@ def write(warehouse: Warehouse, number: int, rows: int = 200) -> None:
 def test_small_files_become_one_and_every_row_stays(empty: Warehouse, home: Path) -> None:
     for number in range(12):
         write(empty, number)
-    counts = compaction.compact(empty, keep=timedelta(0), grace=timedelta(0))
+    counts = compact(home, keep=0, grace=0)
     assert counts["files_merged"] == 12
     assert counts["files_after"] < counts["files_before"]
     assert counts["snapshots_expired"] > 12
     assert empty.query("SELECT count(*), count(DISTINCT trace_id) FROM spans").row(0) == (2400, 12)
     assert empty.query("SELECT next_offset FROM consumed_offsets").rows() == [(12,)]
-    compaction.compact(empty, keep=timedelta(0), grace=timedelta(0))
+    compact(home, keep=0, grace=0)
     assert len(list((home / "data/main/spans").rglob("*.parquet"))) == 1
     write(empty, 12)
     assert empty.query("SELECT next_offset FROM consumed_offsets").rows() == [(13,)]
 
 
-def test_young_snapshots_can_still_be_asked_for(empty: Warehouse) -> None:
+def test_young_snapshots_can_still_be_asked_for(empty: Warehouse, home: Path) -> None:
     write(empty, 0)
     then = empty.query("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')").item()
     write(empty, 1)
-    counts = empty.compact()
+    counts = compact(home)
     assert counts["snapshots_expired"] == 0
     assert empty.query(f"SELECT count(*) FROM spans AT (VERSION => {then})").item() == 200
     assert empty.query("SELECT count(*) FROM spans").item() == 400
-
-
-COMPACTOR = """
-import sys
-from datetime import timedelta
-from pathlib import Path
-from warehouse import Warehouse, compaction
-with Warehouse.open(Path(sys.argv[1])) as warehouse:
-    for _ in range(int(sys.argv[2])):
-        compaction.compact(warehouse, keep=timedelta(0))
-"""
-
-
-def compact_elsewhere(home: Path, times: int = 1) -> subprocess.Popen[str]:
-    """In a process of its own, as Dagster does: DuckLake 1.5.5 corrupts memory when one lake of a process is flushed while
-    another one of the same process is read.
-    """
-    return subprocess.Popen([sys.executable, "-c", COMPACTOR, str(home), str(times)], stderr=subprocess.PIPE, text=True)
 
 
 def test_compacting_beside_a_writer_and_a_reader_loses_nothing(template: Path, home: Path, tmp_path: Path) -> None:
@@ -109,7 +92,7 @@ def test_compacting_beside_a_writer_and_a_reader_loses_nothing(template: Path, h
     try:
         assert writer.stdout and writer.stdout.readline() == "0\n"
         with read_only(home) as reader:
-            compactor = compact_elsewhere(home, times=3)
+            compactor = start(home, times=3, keep=0)
             while compactor.poll() is None:
                 seen.append(reader.query("SELECT count(*) FROM spans").item())
             assert compactor.communicate()[1] == ""
@@ -133,5 +116,5 @@ def test_a_reader_survives_what_the_first_compaction_clears_away(template: Path,
         write(warehouse, 0)
     with read_only(home) as reader:
         assert reader.query("SELECT count(*) FROM spans").item() == 200
-        assert compact_elsewhere(home).communicate()[1] == ""
+        compact(home, keep=0)
         assert reader.query("SELECT count(*) FROM spans").item() == 200

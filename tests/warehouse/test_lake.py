@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -106,33 +105,48 @@ def test_a_writer_that_takes_no_turns_does_not_make_us_lose_an_update(empty: War
     assert empty.query("SELECT next_offset FROM consumed_offsets").item() == 2
 
 
+BUSY = """
+import sys
+import time
+from pathlib import Path
+import polars as pl
+from warehouse import Warehouse
+with Warehouse.open(Path(sys.argv[1])) as warehouse:
+    n = 0
+    while not Path(sys.argv[2]).exists():
+        row = pl.DataFrame({"topic": ["t"], "partition": [0], "next_offset": [n]})
+        warehouse.transaction(lambda connection: warehouse.insert(connection, "consumed_offsets", row))
+        print(n, flush=True)
+        n += 1
+        time.sleep(0.02)
+"""
+
+
 def test_a_long_transaction_commits_at_its_first_try_beside_a_busy_writer(home: Path, template: Path) -> None:
     shutil.copytree(template, home)
-    stop, commits, tries = threading.Event(), [0], [0]
-
-    def write(busy: Warehouse) -> None:
-        while not stop.is_set():
-            busy.transaction(lambda c: busy.insert(c, "consumed_offsets", offsets(commits[0])))
-            commits[0] += 1
-            time.sleep(0.02)
+    stop, tries = home / "stop", [0]
 
     def slow(connection: duckdb.DuckDBPyConnection) -> None:
         tries[0] += 1
         connection.execute("CREATE TABLE slow AS SELECT count(*) AS n FROM consumed_offsets")
         time.sleep(0.5)
 
-    with Warehouse.open(home) as busy, Warehouse.open(home) as builder:
-        thread = threading.Thread(target=write, args=(busy,))
-        thread.start()
-        try:
-            while not commits[0]:
-                time.sleep(0.01)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", BUSY, str(home), str(stop)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert writer.stdout and writer.stdout.readline() == "0\n"
+        with Warehouse.open(home) as builder:
             builder.transaction(slow)
-        finally:
-            stop.set()
-            thread.join()
-        assert tries == [1]
-        assert builder.query("SELECT count(*) FROM consumed_offsets").item() == commits[0]
+            stop.touch()
+            output, errors = writer.communicate(timeout=60)
+            assert tries == [1]
+            commits = 1 + len(output.split())
+            assert commits >= 2, "nothing was committed beside the transaction"
+            assert builder.query("SELECT count(*) FROM consumed_offsets").item() == commits
+    finally:
+        writer.kill()
+    assert writer.returncode == 0, errors
 
 
 def test_a_turn_that_never_comes_is_a_busy_error(home: Path, template: Path) -> None:

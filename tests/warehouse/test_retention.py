@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests.warehouse.compactor import compact
 from tests.warehouse.fleet import Fleet, model_call, tool_call
-from warehouse import Warehouse, WarehouseError, compaction, marts, retention
+from warehouse import Warehouse, WarehouseError, marts, retention
 
 TODAY = datetime(2025, 8, 31, 15, 0)
 DAYS = [date(2025, 8, 31) - timedelta(days=age) for age in range(30)]
@@ -92,16 +93,12 @@ def test_files_of_expired_days_disappear_with_compaction(fleet: Warehouse, home:
     def days_on_disk() -> int:
         return len({path.parent for path in (home / "data/main/spans").rglob("*.parquet")})
 
-    def compact() -> None:
-        for _ in range(2):  # what the first rewrites, the second deletes
-            compaction.compact(fleet, keep=timedelta(0), grace=timedelta(0))
-
-    compact()
+    compact(home, times=2, keep=0, grace=0)  # what the first rewrites, the second deletes
     build_all(fleet)
     assert days_on_disk() == 30
     retention.apply(fleet, {"spans": 10}, now=TODAY)
     assert days_on_disk() == 30, "until their snapshots expire, time travel still reads them"
-    compact()
+    compact(home, times=2, keep=0, grace=0)
     assert days_on_disk() == 11
 
 
