@@ -48,6 +48,9 @@ def create_topics(bootstrap_servers: str, partitions: Mapping[str, int], timeout
     TransientError
         The broker does not answer or refuses.
     """
+    todo = "check that the broker runs; "
+    if not _any_port_open(bootstrap_servers, timeout_seconds):  # at once, where the client would go on trying
+        raise TransientError("cannot create topics", bootstrap_servers, todo + "nothing listens there")
     created: list[str] = []
     try:
         with _admin(bootstrap_servers, timeout_seconds) as admin:
@@ -60,9 +63,7 @@ def create_topics(bootstrap_servers: str, partitions: Mapping[str, int], timeout
                 created.append(name)
     except (KafkaError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise TransientError(
-            "cannot create topics", bootstrap_servers, f"check that the broker runs; {reason}"
-        ) from None
+        raise TransientError("cannot create topics", bootstrap_servers, todo + reason) from None
     return created
 
 
