@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from detectors.kernels.continuous import WATCHING
-from detectors.state import Arrays, Layout, blank, resized
+from detectors.state import Arrays, Layout, columns, records, resized
 
 RING = 512  # last standardised scores that the second opinion sees
 KEPT_WHEN_RELEARNING = {"observations", "recent"}
@@ -38,20 +38,28 @@ class Bank(ABC):
     warm_up: int
     second_opinion: bool = False
     streams: int = 0
-    arrays: Arrays = field(init=False)
+    table: Any = field(init=False)  # a record for each stream, what the kernel works on
+    arrays: Arrays = field(init=False)  # the fields of `table`, sharing its memory
     ring: NDArray[np.float32] = field(init=False)
     ignored: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.arrays = blank(self.LAYOUT, 0)
+        self._lay_out(0, {})
         self.ring = np.zeros((0, RING if self.second_opinion else 0), np.float32)
         self.ignored = np.zeros(0, np.int64)
+
+    def _lay_out(self, room: int, known: Arrays) -> None:
+        """Make records with so much room, and fill in the fields that are known of the first ones."""
+        self.table = records(self.LAYOUT, room)
+        self.arrays = columns(self.table)
+        for name in self.LAYOUT.keys() & known.keys():
+            self.arrays[name][: len(known[name])] = known[name]
 
     def ensure(self, streams: int) -> None:
         """Make room for so many streams; room doubles, so that growing stays cheap."""
         if streams > len(self.ignored):
             capacity = max(streams, 2 * len(self.ignored), 16)
-            self.arrays = resized(self.arrays, capacity)
+            self._lay_out(capacity, self.arrays)
             self.ring = resized({"ring": self.ring}, capacity)["ring"]
             self.ignored = resized({"ignored": self.ignored}, capacity)["ignored"]
         self.streams = max(streams, self.streams)
@@ -94,7 +102,7 @@ class Bank(ABC):
     def restore(self, arrays: Arrays) -> None:
         """Take over what `snapshot` gave; a ring of another length (second opinion on or off) starts empty."""
         self.streams = len(arrays["ignored"])
-        self.arrays = {name: arrays[name] for name in self.LAYOUT}
+        self._lay_out(self.streams, arrays)
         self.ignored = arrays["ignored"]
         ring = arrays["ring"]
         wanted = RING if self.second_opinion else 0

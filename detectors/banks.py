@@ -1,4 +1,4 @@
-"""Banks of detectors: one per kind of stream, each a struct of arrays and the kernel that walks it.
+"""Banks of detectors: one per kind of stream, each a table of records and the kernel that walks it.
 
 A bank takes the accepted observations of its kind in order and gives back which stream alarmed at which row; the
 `detectors.monitor` turns that into signals. Thresholds come from `detectors.kernels.budget`.
@@ -58,11 +58,9 @@ class ContinuousBank(Bank):
     def observe(self, rows: pl.DataFrame) -> list[tuple[int, int]]:
         """Feed rows in order; give (slot, index in rows) per alarm."""
         slots = column(rows, "slot")
-        touched = np.unique(slots)
-        self._lend(touched)
-        state = continuous.ContinuousState(**self.arrays)
+        self._lend(slots)
         alarm_slots, alarm_rows = continuous.observe_continuous(
-            state,
+            self.table,
             self.pool,
             self.ring,
             slots,
@@ -71,13 +69,13 @@ class ContinuousBank(Bank):
             column(rows, "log_threshold"),
             self.warm_up,
         )
-        self._give_back(touched)
+        self._give_back(slots)
         return list(zip(alarm_slots.tolist(), alarm_rows.tolist(), strict=True))
 
     def _lend(self, slots: NDArray[np.int64]) -> None:
         """Give a row of the pool to each stream in warm-up that holds none (holding one = row + 1, 0 is none)."""
         held, phase = self.arrays["buffer_row"], self.arrays["phase"]
-        needy = slots[(phase[slots] == continuous.WARMING) & (held[slots] == 0)]
+        needy = np.unique(slots[(phase[slots] == continuous.WARMING) & (held[slots] == 0)])
         if len(needy) > len(self.free):
             old, more = len(self.pool), max(len(needy) - len(self.free), len(self.pool))
             self.pool = resized({"pool": self.pool}, old + more)["pool"]
@@ -87,7 +85,7 @@ class ContinuousBank(Bank):
 
     def _give_back(self, slots: NDArray[np.int64]) -> None:
         held, phase = self.arrays["buffer_row"], self.arrays["phase"]
-        for slot in slots[(phase[slots] != continuous.WARMING) & (held[slots] > 0)].tolist():
+        for slot in np.unique(slots[(phase[slots] != continuous.WARMING) & (held[slots] > 0)]).tolist():
             self.free.append(int(held[slot]) - 1)
             held[slot] = 0
 
@@ -147,7 +145,7 @@ class RateBank(Bank):
     def observe(self, rows: pl.DataFrame) -> list[tuple[int, int]]:
         """Feed rows in order; give (slot, index in rows) per alarm."""
         alarm_slots, alarm_rows = rate.observe_rate(
-            rate.RateState(**self.arrays),
+            self.table,
             self.ring,
             column(rows, "slot"),
             column(rows, "value"),
@@ -189,7 +187,7 @@ class MixBank(Bank):
         self.categories.ensure(self.streams)
         codes = self.categories.encode(rows, self.arrays["phase"])
         alarm_slots, alarm_rows = mix.observe_mix(
-            mix.MixState(**self.arrays),
+            self.table,
             self.ring,
             column(rows, "slot"),
             codes,

@@ -8,12 +8,21 @@ yesterday's machine code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S", covariant=True)
+
+
+class Table(Protocol[S]):
+    """What a kernel sees of `detectors.state.records`: by its number, the record of a stream."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: Any, /) -> S: ...
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:

@@ -6,6 +6,7 @@ no random number. So the same observations in the same order give the same signa
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -117,17 +118,14 @@ class Monitor:
                 *(pl.col(name).cast(pl.String).fill_null("") for name in KEYS),
                 pl.col("value").cast(pl.Float64),
                 pl.col("category").cast(pl.String),
-                pl.when(pl.col("run_id").is_null())
-                .then(0)
-                .otherwise(pl.col("run_id").cast(pl.String).hash())
-                .alias("run"),
+                pl.when(pl.col("kind") != "continuous").then(pl.col("run_id").cast(pl.String)).alias("run"),
             )
         except pl.exceptions.PolarsError as error:
             raise ObservationError("observations have a column of another type", str(error)) from error
         unknown = rows.filter(~pl.col("kind").is_in(KINDS))
         if unknown.height:
             raise ObservationError("unknown kind of stream", repr(unknown["kind"][0]), "use " + ", ".join(KINDS))
-        rows = self._registry.assign(rows.with_row_index("row"))
+        rows = self._registry.assign(rows.with_row_index("row").with_columns(_numbered(rows["run"])))
         for kind, bank in self._banks.items():
             bank.ensure(len(self._registry.keys[kind]))
         value = pl.col("value")
@@ -267,6 +265,13 @@ class Monitor:
         except (KeyError, IndexError) as error:
             raise StateError("incomplete detector state", str(error), "remove this checkpoint to learn anew") from error
         return monitor
+
+
+def _numbered(runs: pl.Series) -> pl.Series:
+    """Give a number for each run, 0 for none. It is part of the state, so it must not change with a library's version."""
+    names = runs.drop_nulls().unique()
+    numbers = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) for name in names]
+    return runs.replace_strict(names, pl.Series(numbers, dtype=pl.UInt64), default=0, return_dtype=pl.UInt64)
 
 
 def _nulls(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:

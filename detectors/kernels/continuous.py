@@ -6,12 +6,11 @@ The last step of the flow for costs, tokens, steps and durations; `detectors.ban
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import compiled
+from detectors.compiled import Table, compiled
 
 CELLS = 16
 CLIP = 2.5
@@ -43,27 +42,30 @@ SUSPECTED = 4.0  # log evidence of an onset tracker from which a change is suspe
 NEARLY_CONSTANT = 0.1  # variance of the warm-up's scores below which there is no correlation to learn (1 without ties)
 
 
-class ContinuousState(NamedTuple):
-    """Struct of arrays, first axis = stream. Times in microseconds since 1970, values in the metric's own unit."""
+class ContinuousStream:
+    """One stream's record, as `LAYOUT` has it; arrays have the shape in brackets.
 
-    phase: NDArray[np.uint8]
-    observations: NDArray[np.int64]
-    buffer_row: NDArray[np.int32]  # row of the warm-up pool plus 1, 0 when none is held
-    edges: NDArray[np.float32]  # (streams, CELLS - 1), rising, padded with +inf
-    weights: NDArray[np.float32]  # (streams, CELLS): Dirichlet weight of each cell
-    statistic: NDArray[np.float32]  # (streams, 8): Shiryaev-Roberts, four shifts up, four down
-    cusum: NDArray[np.float32]  # (streams, 4): onset trackers
-    onset_n: NDArray[np.int32]  # (streams, 4): observations since the tracker left zero
-    onset_at: NDArray[np.int64]  # (streams, 4)
-    onset_sum: NDArray[np.float64]  # (streams, 4): sum of the values since then
-    reference_n: NDArray[np.int64]
-    reference_sum: NDArray[np.float64]
-    recent: NDArray[np.float64]  # exponentially weighted mean of the last values
-    score: NDArray[np.float32]  # last normal score, for whitening
-    moments: NDArray[np.float64]  # (streams, 4): n, sums of score, score squared, squared difference of neighbours
-    log_e: NDArray[np.float64]
-    threshold: NDArray[np.float64]
-    alarm_at: NDArray[np.int64]
+    Times in microseconds since 1970, values in the metric's own unit.
+    """
+
+    phase: int
+    observations: int
+    buffer_row: int  # row of the warm-up pool plus 1, 0 when none is held
+    edges: NDArray[np.float32]  # (CELLS - 1,), rising, padded with +inf
+    weights: NDArray[np.float32]  # (CELLS,): Dirichlet weight of each cell
+    statistic: NDArray[np.float32]  # (8,): Shiryaev-Roberts, four shifts up, four down
+    cusum: NDArray[np.float32]  # (4,): onset trackers
+    onset_n: NDArray[np.int32]  # (4,): observations since the tracker left zero
+    onset_at: NDArray[np.int64]  # (4,)
+    onset_sum: NDArray[np.float64]  # (4,): sum of the values since then
+    reference_n: int
+    reference_sum: float
+    recent: float  # exponentially weighted mean of the last values
+    score: float  # last normal score, for whitening
+    moments: NDArray[np.float64]  # (4,): n, sums of score, score squared, squared difference of neighbours
+    log_e: float
+    threshold: float
+    alarm_at: int
 
 
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
@@ -198,7 +200,7 @@ def score_of(weights: NDArray[np.float32], cell: int) -> float:
 
 @compiled
 def observe_continuous(
-    state: ContinuousState,
+    state: Table[ContinuousStream],
     pool: NDArray[np.float64],
     ring: NDArray[np.float32],
     slots: NDArray[np.int64],
@@ -218,93 +220,94 @@ def observe_continuous(
     slots, values, times, log_thresholds : (n,) arrays
         Stream, value, event time in microseconds and ln(threshold) of each observation.
     """
-    alarm_slots = np.empty(len(state.phase), np.int64)
-    alarm_rows = np.empty(len(state.phase), np.int64)
+    alarm_slots = np.empty(len(state), np.int64)
+    alarm_rows = np.empty(len(state), np.int64)
     alarms = 0
     for row in range(len(slots)):
         s = slots[row]
+        stream = state[s]
         x = values[row]
-        state.observations[s] += 1
-        state.recent[s] += (x - state.recent[s]) / min(state.observations[s], 50)
-        if state.phase[s] == ALARMED:
+        stream.observations += 1
+        stream.recent += (x - stream.recent) / min(stream.observations, 50)
+        if stream.phase == ALARMED:
             continue
-        if state.phase[s] == WARMING:
-            sample = pool[state.buffer_row[s] - 1]
-            sample[state.reference_n[s]] = x
-            state.reference_n[s] += 1
-            state.reference_sum[s] += x
-            if state.reference_n[s] == warm_up:
-                learn_cells(sample, state.edges[s], state.weights[s])
-                state.phase[s] = WATCHING
+        if stream.phase == WARMING:
+            sample = pool[stream.buffer_row - 1]
+            sample[stream.reference_n] = x
+            stream.reference_n += 1
+            stream.reference_sum += x
+            if stream.reference_n == warm_up:
+                learn_cells(sample, stream.edges, stream.weights)
+                stream.phase = WATCHING
                 for i in range(warm_up):
-                    z = score_of(state.weights[s], find_cell(state.edges[s], sample[i]))
-                    state.moments[s, 0] += 1.0
-                    state.moments[s, 1] += z
-                    state.moments[s, 2] += z * z
+                    z = score_of(stream.weights, find_cell(stream.edges, sample[i]))
+                    stream.moments[0] += 1.0
+                    stream.moments[1] += z
+                    stream.moments[2] += z * z
                     if i > 0:
-                        state.moments[s, 3] += (z - state.score[s]) ** 2
-                    state.score[s] = z
-                if state.moments[s, 2] < NEARLY_CONSTANT * warm_up:
-                    state.moments[s, 3] = np.inf  # no whitening: the first change would look like correlation
+                        stream.moments[3] += (z - stream.score) ** 2
+                    stream.score = z
+                if stream.moments[2] < NEARLY_CONSTANT * warm_up:
+                    stream.moments[3] = np.inf  # no whitening: the first change would look like correlation
             continue
 
-        weights = state.weights[s]
-        cell = find_cell(state.edges[s], x)
+        weights = stream.weights
+        cell = find_cell(stream.edges, x)
         z = score_of(weights, cell)
 
         # Whitening: von Neumann's ratio gives the correlation of neighbours; a shift of the mean hardly moves it, and
         # while one is suspected it is not learned.
-        n = state.reference_n[s]
-        pairs = state.moments[s, 0]
-        mean = state.moments[s, 1] / pairs
-        variance = state.moments[s, 2] / pairs - mean * mean
+        n = stream.reference_n
+        pairs = stream.moments[0]
+        mean = stream.moments[1] / pairs
+        variance = stream.moments[2] / pairs - mean * mean
         correlation = 0.0
         if variance > 0.0:
-            correlation = min(max(1.0 - state.moments[s, 3] / (2.0 * (pairs - 1.0) * variance), 0.0), 0.9)
-        white = (z - correlation * state.score[s]) / math.sqrt(1.0 - correlation * correlation)
-        if max(max(state.cusum[s, 0], state.cusum[s, 1]), max(state.cusum[s, 2], state.cusum[s, 3])) < SUSPECTED:
-            state.moments[s, 0] += 1.0
-            state.moments[s, 1] += z
-            state.moments[s, 2] += z * z
-            state.moments[s, 3] += (z - state.score[s]) ** 2
-        state.score[s] = z
+            correlation = min(max(1.0 - stream.moments[3] / (2.0 * (pairs - 1.0) * variance), 0.0), 0.9)
+        white = (z - correlation * stream.score) / math.sqrt(1.0 - correlation * correlation)
+        if max(max(stream.cusum[0], stream.cusum[1]), max(stream.cusum[2], stream.cusum[3])) < SUSPECTED:
+            stream.moments[0] += 1.0
+            stream.moments[1] += z
+            stream.moments[2] += z * z
+            stream.moments[3] += (z - stream.score) ** 2
+        stream.score = z
         if ring.shape[1] > 0:
             ring[s, (n - warm_up) % ring.shape[1]] = white
 
         total = 0.0
         for i in range(4):
             up = math.exp(SHIFTS[i] * white)
-            state.statistic[s, i] = (state.statistic[s, i] + 1.0) * up * SCALE[i]
-            state.statistic[s, i + 4] = (state.statistic[s, i + 4] + 1.0) / up * SCALE[i]
-            total += state.statistic[s, i] + state.statistic[s, i + 4]
+            stream.statistic[i] = (stream.statistic[i] + 1.0) * up * SCALE[i]
+            stream.statistic[i + 4] = (stream.statistic[i + 4] + 1.0) / up * SCALE[i]
+            total += stream.statistic[i] + stream.statistic[i + 4]
         strongest = 0.0
         for i in range(4):
             component = TRACKED[i]
             step = SHIFTS[component % 4] * (white if component < 4 else -white) - LOG_MGF[component % 4]
-            level = state.cusum[s, i] + step
+            level = stream.cusum[i] + step
             if level <= 0.0:
-                state.cusum[s, i] = 0.0
-                state.onset_n[s, i] = 0
+                stream.cusum[i] = 0.0
+                stream.onset_n[i] = 0
                 continue
-            if state.onset_n[s, i] == 0:
-                state.onset_at[s, i] = times[row]
-                state.onset_sum[s, i] = 0.0
+            if stream.onset_n[i] == 0:
+                stream.onset_at[i] = times[row]
+                stream.onset_sum[i] = 0.0
             strongest = max(strongest, level)
-            state.cusum[s, i] = level
-            state.onset_n[s, i] += 1
-            state.onset_sum[s, i] += x
+            stream.cusum[i] = level
+            stream.onset_n[i] += 1
+            stream.onset_sum[i] += x
 
         weights[cell] += 1.0
         if weights[cell] > RESCALE_AT:
             for k in range(CELLS):
                 weights[k] *= 0.5
-        state.reference_n[s] += 1
-        state.reference_sum[s] += x
-        state.log_e[s] = math.log(total / 8.0)
-        state.threshold[s] = log_thresholds[row]
-        if state.log_e[s] >= log_thresholds[row] and strongest >= FROM_ONE_ONSET * log_thresholds[row]:
-            state.phase[s] = ALARMED
-            state.alarm_at[s] = times[row]
+        stream.reference_n += 1
+        stream.reference_sum += x
+        stream.log_e = math.log(total / 8.0)
+        stream.threshold = log_thresholds[row]
+        if stream.log_e >= log_thresholds[row] and strongest >= FROM_ONE_ONSET * log_thresholds[row]:
+            stream.phase = ALARMED
+            stream.alarm_at = times[row]
             alarm_slots[alarms] = s
             alarm_rows[alarms] = row
             alarms += 1

@@ -7,12 +7,11 @@ state and the names of the categories, the kernel sees their codes.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import compiled
+from detectors.compiled import Table, compiled
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
 CODES = 64  # categories told apart in warm-up; the last code takes the overflow
@@ -30,30 +29,33 @@ LOSS = np.array([0.08, 0.02, 0.005])
 CAUTION = 0.15  # share of the reference mixed into every alternative: bounds what one run can say against it
 
 
-class MixState(NamedTuple):
-    """Struct of arrays, first axis = stream. A unit is a run: its observations may depend on each other."""
+class MixStream:
+    """One stream's record, as `LAYOUT` has it; arrays have the shape in brackets.
 
-    phase: NDArray[np.uint8]
-    observations: NDArray[np.int64]
-    units: NDArray[np.int64]
-    run: NDArray[np.uint64]  # the open run, 0 when unknown
-    run_n: NDArray[np.int32]
-    run_at: NDArray[np.int64]
-    run_counts: NDArray[np.float32]  # (streams, CODES): of the open run, by code in warm-up, by bucket afterwards
-    code_shares: NDArray[np.float32]  # (streams, CODES): warm-up only, sum over runs of the share of each code
-    bucket: NDArray[np.uint8]  # (streams, CODES): bucket of each code
-    weights: NDArray[np.float64]  # (streams, BUCKETS): Dirichlet weight of each bucket
-    window: NDArray[np.float32]  # (streams, 3, BUCKETS): shares over the exponential windows
-    statistic: NDArray[np.float32]  # (streams, 3)
-    cusum: NDArray[np.float32]  # (streams, 3): onset trackers, one per window
-    onset_n: NDArray[np.int32]  # (streams, 3): observations since the tracker left zero
-    onset_units: NDArray[np.int32]  # (streams, 3): runs since then
-    onset_at: NDArray[np.int64]  # (streams, 3)
-    onset_shares: NDArray[np.float32]  # (streams, 3, BUCKETS): sum over those runs
-    reference_n: NDArray[np.int64]
-    log_e: NDArray[np.float64]
-    threshold: NDArray[np.float64]
-    alarm_at: NDArray[np.int64]
+    A unit is a run: its observations may depend on each other.
+    """
+
+    phase: int
+    observations: int
+    units: int
+    run: int  # the open run, 0 when unknown
+    run_n: int
+    run_at: int
+    run_counts: NDArray[np.float32]  # (CODES,): of the open run, by code in warm-up, by bucket afterwards
+    code_shares: NDArray[np.float32]  # (CODES,): warm-up only, sum over runs of the share of each code
+    bucket: NDArray[np.uint8]  # (CODES,): bucket of each code
+    weights: NDArray[np.float64]  # (BUCKETS,): Dirichlet weight of each bucket
+    window: NDArray[np.float32]  # (3, BUCKETS): shares over the exponential windows
+    statistic: NDArray[np.float32]  # (3,)
+    cusum: NDArray[np.float32]  # (3,): onset trackers, one per window
+    onset_n: NDArray[np.int32]  # (3,): observations since the tracker left zero
+    onset_units: NDArray[np.int32]  # (3,): runs since then
+    onset_at: NDArray[np.int64]  # (3,)
+    onset_shares: NDArray[np.float32]  # (3, BUCKETS): sum over those runs
+    reference_n: int
+    log_e: float
+    threshold: float
+    alarm_at: int
 
 
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
@@ -67,22 +69,22 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
 
 
 @compiled
-def learn_buckets(state: MixState, s: int) -> None:
+def learn_buckets(stream: MixStream) -> None:
     """Give the frequent codes of the warm-up a bucket each, the rest `OTHER`, and weigh the buckets.
 
     Where there are more frequent codes than buckets, the large ones keep theirs and the others share the remaining ones
     by turns: picking the most frequent would pick the overestimated ones, and a stationary mix would seem to move. The
     weight of `NEW` is Good's (1953): what was seen once foretells what was not seen yet.
     """
-    shares = state.code_shares[s]
-    weights = state.weights[s]
+    shares = stream.code_shares
+    weights = stream.weights
     weights[:] = 0.0
-    state.bucket[s, :] = NEW
+    stream.bucket[:] = NEW
     frequent = 0
     large = 0
     for code in range(CODES - 1):
         frequent += shares[code] >= RARE
-        large += shares[code] >= LARGE * state.units[s]
+        large += shares[code] >= LARGE * stream.units
     crowded = frequent > BUCKETS - 2
     own = 2
     turn = 0
@@ -94,13 +96,13 @@ def learn_buckets(state: MixState, s: int) -> None:
             bucket = OTHER
             if shares[code] <= 1.0:
                 seen_once += 1.0
-        elif crowded and shares[code] < LARGE * state.units[s]:
+        elif crowded and shares[code] < LARGE * stream.units:
             bucket = 2 + large + turn % (BUCKETS - 2 - large)
             turn += 1
         else:
             bucket = own
             own += 1
-        state.bucket[s, code] = bucket
+        stream.bucket[code] = bucket
         weights[bucket] += shares[code]
     total = 0.0
     for k in range(BUCKETS):
@@ -111,28 +113,28 @@ def learn_buckets(state: MixState, s: int) -> None:
         total += weights[k]
     for j in range(3):
         for k in range(BUCKETS):
-            state.window[s, j, k] = weights[k] / total
+            stream.window[j, k] = weights[k] / total
     shares[:] = 0.0
 
 
 @compiled
-def close_run(state: MixState, ring: NDArray[np.float32], s: int, log_threshold: float, warm_up: int) -> bool:
+def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshold: float, warm_up: int) -> bool:
     """Take the open run of stream `s` into the statistic and the reference; True when that raises an alarm."""
-    n = state.run_n[s]
-    counts = state.run_counts[s]
-    state.run_n[s] = 0
-    state.reference_n[s] += n
-    state.units[s] += 1
-    if state.phase[s] == WARMING:
+    n = stream.run_n
+    counts = stream.run_counts
+    stream.run_n = 0
+    stream.reference_n += n
+    stream.units += 1
+    if stream.phase == WARMING:
         for code in range(CODES):
-            state.code_shares[s, code] += counts[code] / n
+            stream.code_shares[code] += counts[code] / n
             counts[code] = 0.0
-        if state.units[s] == warm_up:
-            learn_buckets(state, s)
-            state.phase[s] = WATCHING
+        if stream.units == warm_up:
+            learn_buckets(stream)
+            stream.phase = WATCHING
         return False
 
-    weights = state.weights[s]
+    weights = stream.weights
     total_weight = 0.0
     for k in range(BUCKETS):
         total_weight += weights[k]
@@ -143,43 +145,43 @@ def close_run(state: MixState, ring: NDArray[np.float32], s: int, log_threshold:
         ratio = 0.0
         for k in range(BUCKETS):
             if counts[k] > 0.0:
-                ratio += counts[k] / n * state.window[s, j, k] * total_weight / weights[k]
+                ratio += counts[k] / n * stream.window[j, k] * total_weight / weights[k]
         e = CAUTION + (1.0 - CAUTION) * ratio
-        state.statistic[s, j] = (state.statistic[s, j] + 1.0) * e
-        statistic += state.statistic[s, j]
+        stream.statistic[j] = (stream.statistic[j] + 1.0) * e
+        statistic += stream.statistic[j]
         step = math.log(e)
         score += step / 3.0
-        level = state.cusum[s, j] + step - LOSS[j]
+        level = stream.cusum[j] + step - LOSS[j]
         if level <= 0.0:
-            state.cusum[s, j] = 0.0
-            state.onset_n[s, j] = 0
-            state.onset_units[s, j] = 0
+            stream.cusum[j] = 0.0
+            stream.onset_n[j] = 0
+            stream.onset_units[j] = 0
             continue
-        if state.onset_n[s, j] == 0:
-            state.onset_at[s, j] = state.run_at[s]
-            state.onset_shares[s, j, :] = 0.0
+        if stream.onset_n[j] == 0:
+            stream.onset_at[j] = stream.run_at
+            stream.onset_shares[j, :] = 0.0
         strongest = max(strongest, level)
-        state.cusum[s, j] = level
-        state.onset_n[s, j] += n
-        state.onset_units[s, j] += 1
+        stream.cusum[j] = level
+        stream.onset_n[j] += n
+        stream.onset_units[j] += 1
         for k in range(BUCKETS):
-            state.onset_shares[s, j, k] += counts[k] / n
+            stream.onset_shares[j, k] += counts[k] / n
     if ring.shape[1] > 0:
-        ring[s, (state.units[s] - 1 - warm_up) % ring.shape[1]] = score
+        ring[s, (stream.units - 1 - warm_up) % ring.shape[1]] = score
     for k in range(BUCKETS):
         share = counts[k] / n
         counts[k] = 0.0
         weights[k] += share
         for j in range(3):
-            state.window[s, j, k] += WINDOWS[j] * (share - state.window[s, j, k])
-    state.log_e[s] = math.log(statistic / 3.0)
-    state.threshold[s] = log_threshold
-    return state.log_e[s] >= log_threshold and strongest >= FROM_ONE_ONSET * log_threshold
+            stream.window[j, k] += WINDOWS[j] * (share - stream.window[j, k])
+    stream.log_e = math.log(statistic / 3.0)
+    stream.threshold = log_threshold
+    return stream.log_e >= log_threshold and strongest >= FROM_ONE_ONSET * log_threshold
 
 
 @compiled
 def observe_mix(
-    state: MixState,
+    state: Table[MixStream],
     ring: NDArray[np.float32],
     slots: NDArray[np.int64],
     codes: NDArray[np.int64],
@@ -192,28 +194,29 @@ def observe_mix(
 
     Neighbouring observations of one run (same number in `runs`, not 0) are one unit, closed by the next run's first.
     """
-    alarm_slots = np.empty(len(state.phase), np.int64)
-    alarm_rows = np.empty(len(state.phase), np.int64)
+    alarm_slots = np.empty(len(state), np.int64)
+    alarm_rows = np.empty(len(state), np.int64)
     alarms = 0
     for row in range(len(slots)):
         s = slots[row]
-        state.observations[s] += 1
-        if state.phase[s] == ALARMED:
+        stream = state[s]
+        stream.observations += 1
+        if stream.phase == ALARMED:
             continue
-        closes = state.run_n[s] > 0 and (runs[row] != state.run[s] or runs[row] == 0)
-        if closes and close_run(state, ring, s, log_thresholds[row], warm_up):
-            state.phase[s] = ALARMED
-            state.alarm_at[s] = times[row]
+        closes = stream.run_n > 0 and (runs[row] != stream.run or runs[row] == 0)
+        if closes and close_run(stream, ring, s, log_thresholds[row], warm_up):
+            stream.phase = ALARMED
+            stream.alarm_at = times[row]
             alarm_slots[alarms] = s
             alarm_rows[alarms] = row
             alarms += 1
             continue
-        if state.run_n[s] == 0:
-            state.run[s] = runs[row]
-            state.run_at[s] = times[row]
-        state.run_n[s] += 1
+        if stream.run_n == 0:
+            stream.run = runs[row]
+            stream.run_at = times[row]
+        stream.run_n += 1
         code = codes[row]
-        if state.phase[s] == WATCHING:
-            code = NEW if code < 0 else state.bucket[s, code]
-        state.run_counts[s, code] += 1.0
+        if stream.phase == WATCHING:
+            code = NEW if code < 0 else stream.bucket[code]
+        stream.run_counts[code] += 1.0
     return alarm_slots[:alarms], alarm_rows[:alarms]

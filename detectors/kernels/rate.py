@@ -6,12 +6,11 @@ The last step of the flow for error, denial, escalation and success rates; `dete
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import compiled
+from detectors.compiled import Table, compiled
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
 # Multiples of the odds that the grid watches: four upwards, then four downwards.
@@ -22,28 +21,31 @@ TRACKED = np.array([0, 2, 3, 4, 6, 7])
 FROM_ONE_ONSET = 0.5
 
 
-class RateState(NamedTuple):
-    """Struct of arrays, first axis = stream. A unit is a run: its observations may depend on each other."""
+class RateStream:
+    """One stream's record, as `LAYOUT` has it; arrays have the shape in brackets.
 
-    phase: NDArray[np.uint8]
-    observations: NDArray[np.int64]
-    units: NDArray[np.int64]  # runs in the reference
-    share_sum: NDArray[np.float64]  # sum over those runs of the share of yes
-    run: NDArray[np.uint64]  # the open run, 0 when unknown
-    run_n: NDArray[np.int32]
-    run_sum: NDArray[np.float32]
-    run_at: NDArray[np.int64]  # event time of its first observation
-    statistic: NDArray[np.float32]  # (streams, 8)
-    cusum: NDArray[np.float32]  # (streams, 6): onset trackers
-    onset_n: NDArray[np.int32]  # (streams, 6): observations since the tracker left zero
-    onset_at: NDArray[np.int64]  # (streams, 6)
-    onset_sum: NDArray[np.float64]  # (streams, 6): yes among them
-    reference_n: NDArray[np.int64]  # observations, for before and after in raw units
-    reference_sum: NDArray[np.float64]
-    recent: NDArray[np.float64]
-    log_e: NDArray[np.float64]
-    threshold: NDArray[np.float64]
-    alarm_at: NDArray[np.int64]
+    A unit is a run: its observations may depend on each other.
+    """
+
+    phase: int
+    observations: int
+    units: int  # runs in the reference
+    share_sum: float  # sum over those runs of the share of yes
+    run: int  # the open run, 0 when unknown
+    run_n: int
+    run_sum: float
+    run_at: int  # event time of its first observation
+    statistic: NDArray[np.float32]  # (8,)
+    cusum: NDArray[np.float32]  # (6,): onset trackers
+    onset_n: NDArray[np.int32]  # (6,): observations since the tracker left zero
+    onset_at: NDArray[np.int64]  # (6,)
+    onset_sum: NDArray[np.float64]  # (6,): yes among them
+    reference_n: int  # observations, for before and after in raw units
+    reference_sum: float
+    recent: float
+    log_e: float
+    threshold: float
+    alarm_at: int
 
 
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
@@ -56,53 +58,53 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
 
 
 @compiled
-def close_run(state: RateState, ring: NDArray[np.float32], s: int, log_threshold: float, warm_up: int) -> bool:
+def close_run(stream: RateStream, ring: NDArray[np.float32], s: int, log_threshold: float, warm_up: int) -> bool:
     """Take the open run of stream `s` into the statistic and the reference; True when that raises an alarm."""
-    n = state.run_n[s]
-    share = state.run_sum[s] / n
-    units = state.units[s]
+    n = stream.run_n
+    share = stream.run_sum / n
+    units = stream.units
     alarm = False
-    if state.phase[s] == WATCHING:
-        p = (state.share_sum[s] + 0.5) / (units + 1.0)  # Krichevsky-Trofimov: predictive, never 0 or 1
+    if stream.phase == WATCHING:
+        p = (stream.share_sum + 0.5) / (units + 1.0)  # Krichevsky-Trofimov: predictive, never 0 or 1
         if ring.shape[1] > 0:
             ring[s, (units - warm_up) % ring.shape[1]] = (share - p) / math.sqrt(p * (1.0 - p))
         total = 0.0
         for i in range(8):
             e = (1.0 + share * (ODDS[i] - 1.0)) / (1.0 + p * (ODDS[i] - 1.0))
-            state.statistic[s, i] = (state.statistic[s, i] + 1.0) * e
-            total += state.statistic[s, i]
+            stream.statistic[i] = (stream.statistic[i] + 1.0) * e
+            total += stream.statistic[i]
         strongest = 0.0
         for i in range(6):
             odds = ODDS[TRACKED[i]]
-            level = state.cusum[s, i] + math.log((1.0 + share * (odds - 1.0)) / (1.0 + p * (odds - 1.0)))
+            level = stream.cusum[i] + math.log((1.0 + share * (odds - 1.0)) / (1.0 + p * (odds - 1.0)))
             if level <= 0.0:
-                state.cusum[s, i] = 0.0
-                state.onset_n[s, i] = 0
+                stream.cusum[i] = 0.0
+                stream.onset_n[i] = 0
                 continue
-            if state.onset_n[s, i] == 0:
-                state.onset_at[s, i] = state.run_at[s]
-                state.onset_sum[s, i] = 0.0
+            if stream.onset_n[i] == 0:
+                stream.onset_at[i] = stream.run_at
+                stream.onset_sum[i] = 0.0
             strongest = max(strongest, level)
-            state.cusum[s, i] = level
-            state.onset_n[s, i] += n
-            state.onset_sum[s, i] += state.run_sum[s]
-        state.log_e[s] = math.log(total / 8.0)
-        state.threshold[s] = log_threshold
-        alarm = state.log_e[s] >= log_threshold and strongest >= FROM_ONE_ONSET * log_threshold
-    state.units[s] += 1
-    state.share_sum[s] += share
-    state.reference_n[s] += n
-    state.reference_sum[s] += state.run_sum[s]
-    state.run_n[s] = 0
-    state.run_sum[s] = 0.0
-    if state.phase[s] == WARMING and state.units[s] == warm_up:
-        state.phase[s] = WATCHING
+            stream.cusum[i] = level
+            stream.onset_n[i] += n
+            stream.onset_sum[i] += stream.run_sum
+        stream.log_e = math.log(total / 8.0)
+        stream.threshold = log_threshold
+        alarm = stream.log_e >= log_threshold and strongest >= FROM_ONE_ONSET * log_threshold
+    stream.units += 1
+    stream.share_sum += share
+    stream.reference_n += n
+    stream.reference_sum += stream.run_sum
+    stream.run_n = 0
+    stream.run_sum = 0.0
+    if stream.phase == WARMING and stream.units == warm_up:
+        stream.phase = WATCHING
     return alarm
 
 
 @compiled
 def observe_rate(
-    state: RateState,
+    state: Table[RateStream],
     ring: NDArray[np.float32],
     slots: NDArray[np.int64],
     values: NDArray[np.float64],
@@ -115,26 +117,27 @@ def observe_rate(
 
     Neighbouring observations of one run (same number in `runs`, not 0) are one unit, closed by the next run's first.
     """
-    alarm_slots = np.empty(len(state.phase), np.int64)
-    alarm_rows = np.empty(len(state.phase), np.int64)
+    alarm_slots = np.empty(len(state), np.int64)
+    alarm_rows = np.empty(len(state), np.int64)
     alarms = 0
     for row in range(len(slots)):
         s = slots[row]
-        state.observations[s] += 1
-        state.recent[s] += (values[row] - state.recent[s]) / min(state.observations[s], 100)
-        if state.phase[s] == ALARMED:
+        stream = state[s]
+        stream.observations += 1
+        stream.recent += (values[row] - stream.recent) / min(stream.observations, 100)
+        if stream.phase == ALARMED:
             continue
-        closes = state.run_n[s] > 0 and (runs[row] != state.run[s] or runs[row] == 0)
-        if closes and close_run(state, ring, s, log_thresholds[row], warm_up):
-            state.phase[s] = ALARMED
-            state.alarm_at[s] = times[row]
+        closes = stream.run_n > 0 and (runs[row] != stream.run or runs[row] == 0)
+        if closes and close_run(stream, ring, s, log_thresholds[row], warm_up):
+            stream.phase = ALARMED
+            stream.alarm_at = times[row]
             alarm_slots[alarms] = s
             alarm_rows[alarms] = row
             alarms += 1
             continue
-        if state.run_n[s] == 0:
-            state.run[s] = runs[row]
-            state.run_at[s] = times[row]
-        state.run_n[s] += 1
-        state.run_sum[s] += np.float32(values[row])
+        if stream.run_n == 0:
+            stream.run = runs[row]
+            stream.run_at = times[row]
+        stream.run_n += 1
+        stream.run_sum += values[row]
     return alarm_slots[:alarms], alarm_rows[:alarms]

@@ -5,23 +5,22 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from detectors.kernels import continuous
-from detectors.state import blank
+from detectors.state import records
 
 Sample = Callable[[np.random.Generator, int, int], np.ndarray]
 
 
-def alarms(
-    values: np.ndarray, log_threshold: float, warm_up: int = 200
-) -> tuple[continuous.ContinuousState, np.ndarray]:
+def alarms(values: np.ndarray, log_threshold: float, warm_up: int = 200) -> tuple[Any, np.ndarray]:
     """Index of the alarm of each row of `values`, -1 for none."""
     streams, n = values.shape
-    state = continuous.ContinuousState(**blank(continuous.LAYOUT, streams))
+    state = records(continuous.LAYOUT, streams)
     state.buffer_row[:] = np.arange(streams) + 1
     slots, rows = continuous.observe_continuous(
         state,

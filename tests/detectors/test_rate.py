@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from detectors.kernels import rate
-from detectors.state import blank
+from detectors.state import records
 
 
 def alarms(values: np.ndarray, log_threshold: float, per_run: int = 1) -> np.ndarray:
     streams, n = values.shape
-    state = rate.RateState(**blank(rate.LAYOUT, streams))
+    state = records(rate.LAYOUT, streams)
     slots, rows = rate.observe_rate(
         state,
         np.zeros((streams, 0), np.float32),
