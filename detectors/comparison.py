@@ -87,7 +87,7 @@ def rate_difference(first: Group, second: Group, alpha: float) -> Interval:
 
     def evidence(p: float, group: int) -> float:
         n, yes = groups[group]
-        return mixtures[group] - float(special.xlogy(yes, p) + special.xlog1py(n - yes, -p))
+        return mixtures[group] - _log_likelihood(n, yes, p)
 
     def excess(difference: float) -> float:
         """Evidence against this difference beyond the limit: that of the pair of rates that speaks least against it."""
@@ -95,6 +95,13 @@ def rate_difference(first: Group, second: Group, alpha: float) -> Interval:
         return evidence(p, 0) + evidence(min(max(p + difference, 0.0), 1.0), 1) - limit
 
     return Interval(estimate, _end(excess, estimate, -1.0), _end(excess, estimate, 1.0))
+
+
+def _log_likelihood(n: int, yes: int, p: float) -> float:
+    """Of `yes` in `n` runs at rate `p` in [0, 1]; minus infinity where they can't be."""
+    if (yes and p <= 0) or (n > yes and p >= 1):
+        return -math.inf
+    return (yes * math.log(p) if yes else 0.0) + ((n - yes) * math.log1p(-p) if n > yes else 0.0)
 
 
 def _likeliest(groups: Sequence[tuple[int, int]], difference: float) -> float:
@@ -164,7 +171,7 @@ def rate(group: Group, alpha: float) -> Interval:
     mixture = float(special.betaln(1 + yes, 1 + group.n - yes))
 
     def excess(p: float) -> float:
-        return mixture - float(special.xlogy(yes, p) + special.xlog1py(group.n - yes, -p)) + math.log(alpha)
+        return mixture - _log_likelihood(group.n, yes, p) + math.log(alpha)
 
     return Interval(group.mean, _end(excess, group.mean, 0.0), _end(excess, group.mean, 1.0))
 
