@@ -173,11 +173,9 @@ def value(number: float | None, unit: str | None) -> str:
 
 def rests_on(row: Row, measure: Measure) -> str:
     """The runs behind a measure's values, and which part of all runs they are."""
-    before, after = (
-        f"{text.count(row[f'{side}_runs'])} {name} ({text.percent(row[f'{side}_coverage_ratio'])} of runs)"
-        for side, name in (("before", f"{measure.counted} before"), ("after", "after"))
-    )
-    return f"{before}, {after}"
+    counts = [text.count(row[f"{side}_runs"]) for side in ("before", "after")]
+    shares = [text.percent(row[f"{side}_coverage_ratio"]) for side in ("before", "after")]
+    return f"{counts[0]} {measure.counted} before ({shares[0]} of all), {counts[1]} after ({shares[1]})"
 
 
 @dataclass(frozen=True, slots=True)

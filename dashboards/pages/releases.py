@@ -178,7 +178,7 @@ def _pair(pair: Pair) -> html.Section:
             className="smalls",
         ),
         lead=f"First run {text.when(shared['to_first_at'])}; compared with {against}, whose first run was "
-        f"{text.when(shared['from_first_at'])}.",
+        f"{text.when(shared['from_first_at'])}. Each saw its own days: a change in what was asked counts too.",
         wide=True,
     )
 
