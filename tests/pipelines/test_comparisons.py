@@ -86,10 +86,9 @@ def test_each_release_is_compared_with_the_one_that_appeared_before_and_with_the
     assert began["to_first_at"].isoformat() == "2026-03-01T02:00:00"
 
 
-def test_the_numbers_are_those_of_the_command(
-    warehouse: Warehouse, home: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    ours = compared_releases(warehouse).filter(compared_with="previous", from_release="9")
+def test_the_numbers_are_those_of_the_command(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with Warehouse.open(home / "warehouse") as warehouse:
+        ours = compared_releases(warehouse).filter(compared_with="previous", from_release="9")
     assert main(["--home", str(home), "compare", HOSTILE, "--from", "9", "--to", "10", "--format", "json"]) == 0
     theirs = json.loads(capfd.readouterr().out)
     for mine, said in zip(ours.iter_rows(named=True), theirs, strict=True):
