@@ -21,7 +21,7 @@ from dashboards.data import Reader, View
 from dashboards.data import State as DataState
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
-from dashboards.pages import cost, drift, empty, scorecard, shell
+from dashboards.pages import cost, drift, empty, releases, scorecard, shell
 from warehouse import WarehouseError
 
 log = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ def _made(reader: Reader, path: str, filters: Filters) -> Shown:
 
 
 def _framed(path: str, filters: Filters, content: Component, view: View | None = None) -> Shown:
-    links = {tab: tab + filters.search(incident=None) for tab in shell.TABS}
+    links = {tab: tab + filters.search(incident=None, before=None, after=None) for tab in shell.TABS}
     return shell.bar(links, path), shell.heading(path, view), content
 
 
@@ -224,6 +224,8 @@ def content_of(reader: Reader, path: str, view: View, *, is_report: bool = False
         page = cost.page(view)
     elif path == drift.PATH:
         page = drift.page(view, reader, is_report=is_report)
+    elif path == releases.PATH:
+        page = releases.page(view, reader, is_report=is_report)
     else:
         page = scorecard.page(view)
     return html.Div([empty.lag(view), page])

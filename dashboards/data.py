@@ -65,8 +65,9 @@ class View:
         The query of the same name; a page that does not show one leaves it empty.
     streamed_at : datetime | None
         Start of the newest span (UTC), to tell marts that lag behind the stream.
-    judgements, precision : pl.DataFrame
-        What people said about the incidents, and how many alarms were real; without rows in a warehouse of an earlier version.
+    judgements, precision, comparisons : pl.DataFrame
+        What people said about the incidents, how many alarms were real, and releases beside those before them; without rows in a
+        warehouse of an earlier version.
     """
 
     filters: Filters
@@ -81,6 +82,7 @@ class View:
     streamed_at: datetime | None
     judgements: pl.DataFrame = field(default_factory=pl.DataFrame)
     precision: pl.DataFrame = field(default_factory=pl.DataFrame)
+    comparisons: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @cache
@@ -147,7 +149,9 @@ class Reader:
         """A text that changes when a refresh or an incident changed what pages show."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
-        row = self.rows("revision").row(0) if "incidents" in set(self.rows("tables")["table_name"]) else ()
+        there = set(self.rows("tables")["table_name"])
+        row = self.rows("revision").row(0) if "incidents" in there else ()
+        row += self.rows("compared_at").row(0) if "release_comparisons" in there else ()
         return repr((self._identity, *map(str, row)))
 
     def extent(self) -> Extent | None:
@@ -194,6 +198,9 @@ class Reader:
             streamed_at=self.rows("streamed", [extent.latest_at]).item(0, "latest_at"),
             judgements=self.rows("judgements", ids) if "acknowledgements" in there else pl.DataFrame(),
             precision=self.rows("precision") if "alarm_precision" in there else pl.DataFrame(),
+            comparisons=self.rows("release_comparisons", [filters.workflow])
+            if "release_comparisons" in there
+            else pl.DataFrame(),
         )
 
     def evidence(self, signal: dict[str, Any], until: datetime) -> pl.DataFrame:

@@ -163,6 +163,57 @@ DEFINITIONS: dict[str, Definition] = {
         "What traces do not name: a change of data or of an outside system has no version.",
         "signals",
     ),
+    "release_success": Definition(
+        "Success rate of a release",
+        "Whether more or fewer of the runs end as the business wants than under the release before.",
+        "successful ÷ settled runs of each release; interval of the difference: mixture of Bernoulli likelihoods, valid at every "
+        "look",
+        "share of settled runs; change in percentage points",
+        "Pending and shadow runs, and runs that name no release. Covers all environments and every run there is.",
+        "release_comparisons",
+    ),
+    "release_cost": Definition(
+        "Cost per run of a release",
+        "Whether a run costs more or less than under the release before.",
+        "mean cost (model + tools + escalation) of the runs of each release; interval of the difference: asymptotic confidence "
+        "sequence, valid at every look",
+        "US dollars per run; change in per cent of the mean before",
+        "Runs with a call without a known price, shadow runs, runs that name no release. Covers all environments.",
+        "release_comparisons",
+    ),
+    "release_duration": Definition(
+        "Duration under a release",
+        "Whether runs take longer or shorter than under the release before.",
+        "geometric mean of the time from first start to last end; ratio of both, interval as for the cost, of the logarithm",
+        "seconds; change in per cent",
+        "Runs without a start or an end, shadow runs, runs that name no release. Covers all environments.",
+        "release_comparisons",
+    ),
+    "release_tool_errors": Definition(
+        "Tool error rate of a release",
+        "Whether more or fewer runs have a failed tool call than under the release before.",
+        "runs with a failed tool call ÷ runs with a tool call; interval as for the success rate",
+        "share of runs that call a tool; change in percentage points",
+        "Runs without a tool call, shadow runs, runs that name no release. Covers all environments.",
+        "release_comparisons",
+    ),
+    "release_denials": Definition(
+        "Denial rate of a release",
+        "Whether policies deny something in more or fewer runs than under the release before.",
+        "runs with a denied action ÷ runs with a policy decision; interval as for the success rate",
+        "share of runs with a policy decision; change in percentage points",
+        "Runs without a policy decision, shadow runs, runs that name no release. Covers all environments.",
+        "release_comparisons, policy_decisions",
+    ),
+    "release_agreement": Definition(
+        "Agreement with people",
+        "How often a release that runs in shadow decides what a person decided.",
+        "shadow runs whose plumbline.agent.decision equals plumbline.human.decision ÷ those that state both; interval valid at "
+        "every look, 95 %",
+        "share of shadow runs that state both",
+        "Shadow runs without one of the two.",
+        "release_comparisons",
+    ),
     "precision": Definition(
         "Precision of alarms",
         "How many of the incidents that people have judged were real.",

@@ -81,6 +81,23 @@ def causes(document: str | None) -> list[Cause]:
     ]
 
 
+def releases(document: str | None) -> tuple[str, str] | None:
+    """The two releases, when the likeliest cause is that one followed the other; as traces name them: to look up, not to show.
+
+    Examples
+    --------
+    >>> releases('[{"attribute": "release", "before": "1.4", "after": "1.5"}, {"attribute": "model", "after": "m"}]')
+    ('1.4', '1.5')
+    >>> releases('[{"attribute": "release", "before": null, "after": "1.5"}]'), releases("not json")
+    (None, None)
+    """
+    first = next(iter(_listed(document)), {})
+    before, after = first.get("before"), first.get("after")
+    if first.get("attribute") != "release" or not isinstance(before, str) or not isinstance(after, str):
+        return None
+    return before, after
+
+
 def actions(document: str | None) -> list[str]:
     """What may be done, best first.
 

@@ -26,7 +26,7 @@ from dashboards.pages import shell
 ASSETS = Path(__file__).parent / "assets"
 
 # Page → file name.
-FILES = {"/": "scorecard.html", "/cost": "cost.html", "/drift": "drift.html"}
+FILES = {"/": "scorecard.html", "/cost": "cost.html", "/releases": "releases.html", "/drift": "drift.html"}
 
 _DRAW = """(function () {
   "use strict";

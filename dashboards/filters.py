@@ -5,7 +5,7 @@ Pure: the page address in, values out. A link with the same query string shows t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlencode
 
@@ -35,12 +35,16 @@ class Filters:
         A key of `PERIODS`; None lets the data choose (see `default_period`).
     incident : str | None
         The incident opened on the drift page.
+    before, after : str | None
+        The two releases compared on the page of releases.
     """
 
     workflow: str | None = None
     environment: str | None = None
     period: str | None = None
     incident: str | None = None
+    before: str | None = None
+    after: str | None = None
 
     @classmethod
     def parse(cls, search: str | None) -> Filters:
@@ -49,13 +53,13 @@ class Filters:
         Examples
         --------
         >>> Filters.parse("?workflow=refunds&period=7d")
-        Filters(workflow='refunds', environment=None, period='7d', incident=None)
+        Filters(workflow='refunds', environment=None, period='7d', incident=None, before=None, after=None)
         """
         try:
             given = parse_qs((search or "").lstrip("?"), max_num_fields=50)
         except ValueError:
             given = {}
-        values = {name: (given.get(name) or [None])[-1] for name in ("workflow", "environment", "period", "incident")}
+        values = {name: (given.get(name) or [None])[-1] for name in _NAMES}
         values = {name: value if value and len(value) <= _LONGEST_VALUE else None for name, value in values.items()}
         if values["period"] not in PERIODS:
             values["period"] = None
@@ -70,9 +74,12 @@ class Filters:
         '?workflow=a+b&period=7d'
         """
         other = replace(self, **changes)
-        pairs = [(name, getattr(other, name)) for name in ("workflow", "environment", "period", "incident")]
+        pairs = [(name, getattr(other, name)) for name in _NAMES]
         query = urlencode([(name, value) for name, value in pairs if value])
         return f"?{query}" if query else ""
+
+
+_NAMES = tuple(field.name for field in fields(Filters))
 
 
 @dataclass(frozen=True, slots=True)

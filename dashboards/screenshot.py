@@ -67,6 +67,8 @@ SHOTS = (
     Shot("scorecard-phone", "", width=390, height=1500),
     Shot("cost", "cost"),
     Shot("cost-phone", "cost", width=390, scheme="dark", height=1500),
+    Shot("releases", "releases"),
+    Shot("releases-phone", "releases", width=390, scheme="dark", height=1500),
     Shot("drift", "drift"),
     Shot("incident", "drift", is_opened=True),
     Shot("drift-phone", "drift", width=390, height=1500),

@@ -6,13 +6,14 @@ import dagster as dg
 
 from pipelines.defs.assets import fact_specs, mart_assets
 from pipelines.defs.checks import runs_are_sound
+from pipelines.defs.comparisons import release_comparisons
 from pipelines.defs.jobs import compaction, refresh
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retention import retention
 from pipelines.defs.schedules import schedules
 
 defs = dg.Definitions(
-    assets=[*fact_specs(), *mart_assets()],
+    assets=[*fact_specs(), *mart_assets(), release_comparisons],
     asset_checks=[runs_are_sound],
     jobs=[refresh, compaction, retention],
     schedules=schedules,

@@ -26,7 +26,10 @@ dollars, `_ms` milliseconds, `_tokens`, `_ratio` 0 to 1. Unknown is null, never 
 _SECTIONS = {
     "mart": ("Marts", "Built by Dagster from the raw tables (`plumbline refresh`). Start here."),
     "view": ("Staging views", "Between the raw tables and the marts."),
-    "table": ("Raw tables", "Written by the stream as it reads, and from the catalog."),
+    "table": (
+        "Raw tables",
+        "Written by the stream as it reads, and from the catalog; `release_comparisons` by Dagster.",
+    ),
 }
 
 

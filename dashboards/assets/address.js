@@ -13,6 +13,8 @@ window.dash_clientside.plumbline = {
         return value === (values[i] || "") ? keep : value;
       }));
     }
+    // A pair of releases is that of a workflow.
+    if ((asked.get("workflow") || "") !== (values[0] || "")) { asked.delete("before"); asked.delete("after"); }
     names.forEach(function (name, i) {
       if (values[i]) { asked.set(name, values[i]); } else { asked.delete(name); }
     });

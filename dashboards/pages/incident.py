@@ -10,6 +10,7 @@ from dash import dcc, html
 from dashboards import explained, mixes, text, words
 from dashboards.data import Reader, View
 from dashboards.figures import drift as figures
+from dashboards.pages import releases
 from dashboards.pages.parts import Column, family, graph, how, pill, table
 
 PATH = "/drift"
@@ -85,12 +86,7 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
         ("Severity", text.plain(row["severity"] or "unknown", 20)),
         ("Began (estimated)", explained.onset(strongest) if strongest else text.when(onset, seconds=True)),
         ("Detected", f"{text.when(row['opened_at'], seconds=True)}, after {text.lasted(row['opened_at'] - onset)}"),
-        (
-            "Likely cause",
-            text.plain(strongest["cause"], 300)
-            if strongest and strongest["cause"]
-            else "No version, price or tool changed near the onset.",
-        ),
+        ("Likely cause", _cause(view, row, strongest, is_report=is_report)),
         (
             "Do first",
             text.plain(strongest["containment"], 300) if strongest and strongest["containment"] else text.UNKNOWN,
@@ -136,6 +132,20 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
         className="card wide detail",
         id=anchor(row["incident_id"]) if is_report else "incident",
     )
+
+
+def _cause(view: View, row: dict[str, Any], signal: dict[str, Any] | None, *, is_report: bool) -> Any:
+    """The likeliest cause, with a way to the comparison where it is a release that was compared."""
+    if not signal or not signal["cause"]:
+        return "No version, price or tool changed near the onset."
+    said = text.plain(signal["cause"], 300)
+    moved = explained.releases(signal.get("causes"))
+    if is_report or moved is None or view.comparisons.is_empty():
+        return said
+    before, after = moved
+    if view.comparisons.filter(workflow=row["workflow"], from_release=before, to_release=after).is_empty():
+        return said
+    return html.Span([said, " ", dcc.Link("Compare them", href=releases.link(view, row["workflow"], before, after))])
 
 
 def _also(signal: dict[str, Any] | None) -> list[tuple[str, Any]]:

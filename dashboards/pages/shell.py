@@ -7,14 +7,14 @@ from dash import dcc, html
 from dashboards import text
 from dashboards.data import Extent, View
 from dashboards.filters import PERIODS, Filters
-from dashboards.pages import cost, drift, scorecard
+from dashboards.pages import cost, drift, releases, scorecard
 from dashboards.pages.parts import attributes
 
 Option = dict[str, str]
 
 # Address → short name on the tab.
-TABS = {scorecard.PATH: "Scorecard", cost.PATH: "Cost", drift.PATH: "Drift"}
-TITLES = {scorecard.PATH: scorecard.TITLE, cost.PATH: cost.TITLE, drift.PATH: drift.TITLE}
+TABS = {scorecard.PATH: "Scorecard", cost.PATH: "Cost", releases.PATH: "Releases", drift.PATH: "Drift"}
+TITLES = {page.PATH: page.TITLE for page in (scorecard, cost, releases, drift)}
 
 
 def bar(links: dict[str, str], current: str) -> html.Header:
@@ -95,7 +95,9 @@ def _choice(name: str, label: str, options: list[Option], chosen: str | None) ->
 def heading(path: str, view: View | None) -> html.Div:
     """Title of the page, and what it covers."""
     lines = []
-    if view is not None:
+    if view is not None and path == releases.PATH:
+        lines = [html.P(line, className="scope") for line in releases.scope(view)]
+    elif view is not None:
         shown = view.window
         scope = f"{shown.name}: {text.when(shown.start)} to {text.when(view.extent.latest_at)}"
         if shown.is_comparable:

@@ -59,8 +59,8 @@ def compare(
         for name in (first, second):
             if name not in known:
                 raise _unknown(by, name, known)
-        runs = rows("compared_runs", workflow=workflow, by=by, groups=[first, second])
-    result = compared(runs, first, second, alpha=alpha, margin=margin)
+        groups = rows("compared_groups", workflow=workflow, by=by)
+    result = compared(groups, first, second, alpha=alpha, margin=margin)
     if form != "table":
         write(result, form)
         return

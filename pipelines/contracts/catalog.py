@@ -89,6 +89,7 @@ class WorkflowEntry(_Entry):
     budget_usd_per_month: Usd | None = None
     escalation_cost_usd: Usd | None = None
     rollback_objective_minutes: Minutes | None = None
+    baseline_release: Name | None = None
     objectives: Objectives = Objectives()
     content: ContentEntry = ContentEntry()
     containment: tuple[Containment, ...] | None = None
@@ -168,6 +169,7 @@ _WORKFLOWS: _Schema = {
     **dict.fromkeys(("outcome_window_hours", "budget_usd_per_month", "escalation_cost_usd"), pl.Float64),
     "rollback_objective_minutes": pl.Float64,
     "containment": pl.List(pl.String),
+    "baseline_release": pl.String,
 }
 _TOOLS: _Schema = {
     "tool_name": pl.String,

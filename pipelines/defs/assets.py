@@ -1,4 +1,4 @@
-"""One asset per mart, made from the SQL models: their headers and what they read are the only description there is.
+"""One asset per mart of SQL, made from the models: their headers and what they read are the only description there is.
 
 The facts that the stream and the catalog write are assets of others here (external): they show where a mart comes from.
 """
@@ -9,7 +9,7 @@ import dagster as dg
 
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
-from warehouse import marts
+from warehouse import Warehouse, marts
 from warehouse.dictionary import raw_tables
 from warehouse.headers import Relation
 
@@ -63,8 +63,11 @@ def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
 
 def materialize(lakehouse: Lakehouse, mart: Relation) -> dg.MaterializeResult:
     """Build a mart and return its row count, column schema and snapshot as metadata."""
-    warehouse = lakehouse.warehouse
-    rows = marts.build(warehouse, mart.name)
+    return built(lakehouse.warehouse, mart, marts.build(lakehouse.warehouse, mart.name))
+
+
+def built(warehouse: Warehouse, mart: Relation, rows: int) -> dg.MaterializeResult:
+    """What Dagster keeps of a build that has just been committed: row count, column schema and snapshot."""
     snapshot = warehouse.query("SELECT id FROM ducklake_last_committed_snapshot('lake')").item()
     columns = [
         dg.TableColumn(name, type=kind, description=mart.columns.get(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 Watch = Callable[..., Watched]
 GROUND = "getComputedStyle(document.body).backgroundColor"
-PAGES = {"": 3, "cost": 8, "drift?incident=inc-0001": 2}
+PAGES = {"": 3, "cost": 8, "drift?incident=inc-0001": 2, "releases": 2, "releases?workflow=invoice-matching": 5}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -88,6 +89,31 @@ def test_a_question_mark_explains_by_keyboard_and_an_incident_opens_and_closes(w
     assert watched.is_clean(site), (watched.errors, watched.requests)
 
 
+def test_releases_open_from_the_overview_and_from_an_incident_and_go_with_their_workflow(
+    watch: Watch, site: str
+) -> None:
+    watched = watch()
+    page = watched.goto(site + "releases")
+    expect(page.locator(".summary")).to_contain_text("of 5 workflows the newest release is worse")
+    page.get_by_role("link", name="contract-review").click()
+    expect(page).to_have_url(re.compile(r"/releases\?workflow=contract-review&before=2\.4\.0&after=2\.4\.1$"))
+    expect(page.locator(".summary")).to_contain_text("release 2.4.1 against 2.4.0: worse in cost per run")
+    cost_of_it = page.locator(".small", has_text="Cost per run")
+    expect(cost_of_it.locator(".pill")).to_have_text("Worse")
+    expect(cost_of_it.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    cost_of_it.locator(".how summary").click()
+    expect(page.locator(".how[open] .how-box")).to_contain_text("priced runs before")
+    page.keyboard.press("Escape")
+    page.click("#filter-workflow")
+    page.locator(".dash-dropdown-option", has_text="supplier-onboarding").click()
+    expect(page).to_have_url(re.compile(r"/releases\?workflow=supplier-onboarding$"))
+    expect(page.locator(".notice")).to_contain_text("all of them 2.4.0")
+    watched.goto(site + "drift?incident=inc-0001")
+    page.get_by_role("link", name="Compare them").click()
+    expect(page).to_have_url(re.compile(r"/releases\?workflow=invoice-matching&before=2\.4\.0&after=2\.4\.1$"))
+    assert watched.is_clean(site), (watched.errors, watched.requests)
+
+
 def test_the_theme_button_overrules_the_system_and_is_remembered(watch: Watch, site: str) -> None:
     page = watch(is_alone=True).goto(site)
     button = page.locator("button.theme")
@@ -102,7 +128,7 @@ def test_the_theme_button_overrules_the_system_and_is_remembered(watch: Watch, s
 def test_text_from_traces_stays_text(watch: Watch, hostile_home: Path) -> None:
     with served(hostile_home) as address:
         watched = watch()
-        for path in ("", "cost", "drift?incident=inc-0001"):
+        for path in ("", "cost", "drift?incident=inc-0001", "releases", f"releases?{urlencode({'workflow': HOSTILE})}"):
             page = watched.goto(address + path)
             assert HOSTILE in page.inner_text("#content")
             assert page.locator("#content img[src='x']").count() == 0
@@ -113,7 +139,7 @@ def test_text_from_traces_stays_text(watch: Watch, hostile_home: Path) -> None:
 def test_an_empty_home_says_what_to_do_on_every_page(watch: Watch, tmp_path: Path) -> None:
     with served(tmp_path) as address:
         watched = watch()
-        for path in ("", "cost", "drift"):
+        for path in ("", "cost", "drift", "releases"):
             page = watched.goto(address + path)
             expect(page.locator(".notice")).to_contain_text("plumbline stream")
         assert watched.is_clean(address), (watched.errors, watched.requests)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from pipelines.comparisons import write_comparisons
 from warehouse import Warehouse, marts
 
 START = datetime(2026, 3, 2)
@@ -69,7 +70,7 @@ DRIFTS = (
 def write_home(
     home: Path, *, days: int = 7, seed: int = 5, scale: float = 1.0, rename: dict[str, str] | None = None
 ) -> Path:
-    """Home with `days` of runs, policy decisions and five open incidents; `rename` replaces workflow names."""
+    """Home with `days` of runs, policy decisions, compared releases and five open incidents; `rename` replaces workflow names."""
     names = rename or {}
     rng = np.random.default_rng(seed)
     runs = pl.concat([_runs(rng, *workflow, days=days, scale=scale) for workflow in WORKFLOWS]).sort("started_at")
@@ -92,7 +93,29 @@ def write_home(
             warehouse.transaction(
                 lambda connection, n=name, f=frame: warehouse.insert(connection, n, _renamed(f, names))
             )
+        write_comparisons(warehouse)
+        shadow = _renamed(_shadow(), names)
+        warehouse.transaction(lambda connection: warehouse.insert(connection, "release_comparisons", shadow))
     return home
+
+
+def _shadow() -> pl.DataFrame:
+    """A release of claims-triage in shadow, beside what people decided."""
+    return pl.DataFrame(
+        {
+            "workflow": [WORKFLOWS[0][0]],
+            "compared_with": "people",
+            "to_release": "2.5.0",
+            "measure": "agreement",
+            "unit": "share",
+            "after_value": 0.93,
+            "low": 0.871,
+            "high": 0.968,
+            "after_runs": 240,
+            "after_coverage_ratio": 0.96,
+            "computed_at": START,
+        }
+    )
 
 
 def _renamed(frame: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:

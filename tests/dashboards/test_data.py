@@ -11,6 +11,7 @@ import pytest
 
 from dashboards.data import QUERIES, Reader, State
 from dashboards.filters import Filters
+from pipelines.comparisons import write_comparisons
 from tests.dashboards.fleet import DRIFTS, WORKFLOWS
 from warehouse import Warehouse, WarehouseError, marts, read_only
 
@@ -52,6 +53,8 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
         "signals": [["x"]],
         "judgements": [["x"]],
         "streamed": [now],
+        "release_comparisons": [None],
+        "releases": [None],
         "run_values": ["w", now, now, 600, "steps_per_run"],
         "tool_values": ["w", now, now, 600, "t"],
         "policy_values": ["w", now, now, 600, "outdated_policy"],
@@ -113,6 +116,11 @@ def test_views_are_read_once_until_something_changes(own_home: Path) -> None:
         )
     assert reader.view(Filters()) is not first
     second = reader.view(Filters())
+    with Warehouse.open(home / "warehouse") as warehouse:
+        write_comparisons(warehouse)
+    compared = reader.view(Filters())
+    assert compared is not None
+    assert compared is not second
     with Warehouse.open(home / "warehouse") as warehouse:
         warehouse.transaction(lambda c: c.execute("CREATE OR REPLACE TABLE runs AS SELECT * FROM runs LIMIT 40"))
     third = reader.view(Filters())

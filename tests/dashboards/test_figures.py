@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 
 from dashboards.cohorts import rolled
+from dashboards.compared import Change as Compared
 from dashboards.data import View
 from dashboards.figures import cost, drift
+from dashboards.figures.releases import differences
 from dashboards.figures.scorecard import Change, changes
 from dashboards.figures.sparkline import sparkline
 from dashboards.figures.theme import FAMILIES
@@ -88,6 +90,7 @@ def test_names_from_traces_reach_no_figure_as_markup(view: View) -> None:
         drift.shares([Share(HOSTILE, 0.2, 0.8)]),
         changes([Change(HOSTILE, 1.0, 2.0, 0.5, 1.5)], usd, prefix="$"),
         cost.made_of(rows),
+        differences([(HOSTILE, Compared(1.0, -2.0, 4.0, 5.0, "pt"), "worse")]),
     ]
     for figure in figures:
         written = texts(figure)
@@ -126,3 +129,15 @@ def test_no_trend_no_sparkline(values: list[float | None]) -> None:
 @pytest.mark.parametrize("values", [[1.0, 1.0], [0.0, None, 5.0], [3.0, 2.0, 1.0]])
 def test_a_sparkline_is_a_picture_without_a_script(values: list[float | None]) -> None:
     assert sparkline(values, split=1).startswith("data:image/svg+xml;base64,")
+
+
+def test_an_interval_stands_beside_zero_and_the_margin() -> None:
+    rows = [("a", Compared(30.0, 20.0, 40.0, 5.0, "%"), "worse"), ("b", Compared(-1.0, -2.0, 1.0, 5.0, "%"), None)]
+    figure = differences(rows)
+    first, second, marks = traces(figure)
+    assert (list(first.x), list(second.x), list(marks.x)) == ([20.0, 40.0], [-2.0, 1.0], [30.0, -1.0])
+    assert list(marks.marker.symbol) == ["diamond", "circle"]
+    low, high = figure.layout.xaxis.range
+    assert low < -5 < 0 < 40 < high
+    band, zero = figure.layout.shapes
+    assert (band.x0, band.x1, zero.x0, zero.x1) == (-5.0, 5.0, 0, 0)

@@ -18,9 +18,12 @@ NAMES = st.text(min_size=1, max_size=80).filter(lambda name: name.strip() and "\
     st.none() | NAMES.filter(lambda name: name.isprintable()),
     st.none() | NAMES.filter(lambda name: name.isprintable()),
     st.sampled_from([None, *PERIODS]),
+    st.none() | NAMES.filter(lambda name: name.isprintable()),
 )
-def test_filters_survive_the_address(workflow: str | None, environment: str | None, period: str | None) -> None:
-    filters = Filters(workflow, environment, period)
+def test_filters_survive_the_address(
+    workflow: str | None, environment: str | None, period: str | None, release: str | None
+) -> None:
+    filters = Filters(workflow, environment, period, before=release, after="2")
     assert Filters.parse(filters.search()) == filters
 
 

@@ -18,7 +18,7 @@ from dashboards.data import Reader, View
 from dashboards.definitions import DEFINITIONS
 from dashboards.export import Writer
 from dashboards.filters import Filters
-from dashboards.pages import cost, drift, scorecard
+from dashboards.pages import cost, drift, releases, scorecard
 from dashboards.pages.figuring import figured
 from tests.dashboards.fleet import DRIFTS, WORKFLOWS
 
@@ -68,7 +68,8 @@ def test_what_is_not_proven_is_not_zero(view: View) -> None:
 
 def test_every_question_mark_has_its_definition(reader: Reader) -> None:
     opened = Filters(incident="inc-0001")
-    pages = "".join(Writer().html(render(Kept(reader), path, opened)) for path in ("/", "/cost", "/drift"))
+    shown = [*((path, opened) for path in ("/", "/cost", "/drift", "/releases")), ("/releases", Filters("it-helpdesk"))]
+    pages = "".join(Writer().html(render(Kept(reader), path, filters)) for path, filters in shown)
     for key, meant in DEFINITIONS.items():
         assert f"How {meant.name.lower()} is computed" in pages, key
     assert pages.count("<summary") > 20
@@ -127,10 +128,11 @@ def test_a_filter_that_leaves_nothing_says_so(shown) -> None:
     assert "No run of nobody" in shown("/", workflow="nobody")
     assert "No run of nobody" in shown("/cost", workflow="nobody")
     assert "Nothing drifts in nobody" in shown("/drift", workflow="nobody")
+    assert "No run of nobody" in shown("/releases", workflow="nobody")
 
 
 def test_an_empty_home_says_which_commands_to_run(tmp_path: Path) -> None:
-    for path in ("/", "/cost", "/drift"):
+    for path in ("/", "/cost", "/drift", "/releases"):
         page = said(render(Kept(Reader(tmp_path)), path, Filters()))
         assert "plumbline stream" in page and "plumbline refresh" in page
 
@@ -177,9 +179,14 @@ def test_names_from_traces_stay_text_on_every_page(view: View, reader: Reader) -
             incident_id=pl.lit("inc-0001"), said_by=pl.lit(HOSTILE), note=pl.lit(HOSTILE), judgement=pl.lit(HOSTILE)
         ),
         precision=view.precision.with_columns(family=pl.lit(HOSTILE)),
+        comparisons=view.comparisons.with_columns(
+            renamed, from_release=pl.lit(HOSTILE), to_release=pl.lit(HOSTILE), missing=pl.lit(HOSTILE)
+        ),
         filters=Filters(incident="inc-0001", workflow=HOSTILE, environment=HOSTILE),
     )
-    for page in (scorecard.page(hostile), cost.page(hostile), drift.page(hostile, reader)):
+    everywhere = dataclasses.replace(hostile, filters=Filters())
+    pages = [scorecard.page(hostile), cost.page(hostile), drift.page(hostile, reader)]
+    for page in (*pages, releases.page(hostile, reader), releases.page(everywhere, reader, is_report=True)):
         writer = Writer()
         written = writer.html(page) + "".join(writer.figures)
         assert "&lt;img src=x" in written

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import optimize, special
 
 from detectors.comparison import Group, Interval, group_of, mean_difference, rate, rate_difference, verdict
 from detectors.errors import SettingsError
@@ -29,6 +31,21 @@ def rows(group: str, n: int, seed: int, **scale: float) -> pl.DataFrame:
             "denied": (rng.random(n) < scale.get("denied", 0.05)).astype(float),
         }
     )
+
+
+def added_up(runs: pl.DataFrame) -> pl.DataFrame:
+    """What the runs of each group add up to, as ``warehouse/queries/compared_groups.sql`` gives it."""
+    sums: list[pl.Expr] = [pl.len().cast(pl.Int64).alias("runs")]
+    for metric in METRICS:
+        values = pl.col(metric.column).drop_nulls()
+        if metric.kind == "ratio":
+            values = values.filter(values > 0).log()
+        sums += [
+            values.len().cast(pl.Int64).alias(f"{metric.column}_runs"),
+            values.mean().alias(f"{metric.column}_mean"),
+            values.var(ddof=0).alias(f"{metric.column}_variance"),
+        ]
+    return runs.group_by("group").agg(sums)
 
 
 def missed(seed: int, draw: str) -> bool:
@@ -81,6 +98,38 @@ def test_a_rates_interval_holds_its_estimate_and_lies_within_what_is_possible(
     assert 0 <= one.low <= first.mean <= one.high <= 1
 
 
+@given(
+    n=st.tuples(st.integers(1, 5000), st.integers(1, 5000)),
+    share=st.tuples(*[st.floats(0, 1) | st.sampled_from([0.0, 0.001, 1.0])] * 2),
+    alpha=st.sampled_from([0.5, 0.01]),
+)
+def test_at_the_ends_of_a_difference_the_likeliest_pair_of_rates_reaches_the_limit(
+    n: tuple[int, int], share: tuple[float, float], alpha: float
+) -> None:
+    counts = [(size, round(size * part)) for size, part in zip(n, share, strict=True)]
+    first, second = (Group(size, yes / size) for size, yes in counts)
+    found = rate_difference(first, second, alpha)
+
+    def least_evidence(difference: float) -> float:
+        def against(p: float) -> float:
+            rates = (p, min(max(p + difference, 0.0), 1.0))
+            return sum(
+                float(special.betaln(1 + k, 1 + m - k) - special.xlogy(k, q) - special.xlog1py(m - k, -q))
+                for (m, k), q in zip(counts, rates, strict=True)
+            )
+
+        low, high = max(0.0, -difference), min(1.0, 1.0 - difference)
+        search: Any = optimize.minimize_scalar
+        # A search of its own: within, and at the ends, which it never visits.
+        within = search(against, bounds=(low, high), method="bounded", options={"xatol": 1e-12}).fun
+        return min(within, against(low), against(high))
+
+    for end, outward in ((found.low, -1e-7), (found.high, 1e-7)):
+        assert least_evidence(end - outward if abs(end - outward) < 1 else end) <= -math.log(alpha) + 1e-6
+        if abs(end + outward) < 1:
+            assert least_evidence(end + outward) >= -math.log(alpha) - 1e-6
+
+
 def test_a_rates_interval_is_the_mixtures() -> None:
     # At the ends the mixture's likelihood ratio is 1 / alpha: checked against a sum over the binomial law.
     found = rate(Group(40, 0.25), 0.05)
@@ -91,7 +140,7 @@ def test_a_rates_interval_is_the_mixtures() -> None:
 
 def test_a_difference_that_is_there_is_found_and_one_that_is_not_is_bounded() -> None:
     runs = pl.concat([rows("1.0", 3000, 1), rows("1.1", 3000, 2, success=0.7, cost=1.5, duration=0.8, denied=0.05)])
-    found = dict(compare(runs, "1.0", "1.1", margin=0.05).select("metric", "verdict").iter_rows())
+    found = dict(compare(added_up(runs), "1.0", "1.1", margin=0.05).select("metric", "verdict").iter_rows())
     assert found["success rate"] == "worse"
     assert found["cost per run"] == "worse"
     assert found["duration"] == "better"
@@ -100,19 +149,27 @@ def test_a_difference_that_is_there_is_found_and_one_that_is_not_is_bounded() ->
 
 def test_few_runs_need_data_and_missing_values_are_coverage() -> None:
     few = pl.concat([rows("1.0", 3, 1), rows("1.1", 4000, 2)])
-    result = compare(few, "1.0", "1.1")
+    result = compare(added_up(few), "1.0", "1.1")
     assert set(result["verdict"]) == {NEEDS_DATA}
     assert result["low"].null_count() == len(METRICS)
     assert result.schema == COMPARISON_SCHEMA
+    assert result["missing"][:2].to_list() == ["settled runs: 7 more before", "priced runs: 47 more before"]
+    nobody = compare(added_up(few), "0.9", "1.0").row(0, named=True)
+    assert (nobody["first_runs"], nobody["first_coverage"], nobody["missing"]) == (
+        0,
+        None,
+        "settled runs: 10 more before and 7 more after",
+    )
 
     half = pl.concat([rows("1.0", 200, 1), rows("1.1", 200, 2)]).with_columns(
         cost_usd=pl.when(pl.int_range(pl.len()) % 2 == 0).then("cost_usd")
     )
-    cost = compare(half, "1.0", "1.1").filter(pl.col("metric") == "cost per run").row(0, named=True)
-    assert (cost["first_runs"], cost["first_coverage"]) == (100, 0.5)
+    cost = compare(added_up(half), "1.0", "1.1").filter(pl.col("metric") == "cost per run").row(0, named=True)
+    assert (cost["first_runs"], cost["first_coverage"], cost["missing"]) == (100, 0.5, None)
+    assert cost["margin"] == pytest.approx(0.05 * cost["first"])
 
     none = half.with_columns(denied=pl.lit(None, dtype=pl.Float64))
-    denied = compare(none, "1.0", "1.1").filter(pl.col("metric") == "denial rate").row(0, named=True)
+    denied = compare(added_up(none), "1.0", "1.1").filter(pl.col("metric") == "denial rate").row(0, named=True)
     assert (denied["verdict"], denied["first"], denied["first_runs"]) == (NEEDS_DATA, None, 0)
 
 
@@ -120,7 +177,7 @@ def test_constant_values_make_no_error() -> None:
     same = pl.concat([rows("a", 60, 1), rows("b", 60, 2)]).with_columns(
         cost_usd=pl.lit(2.0), duration_ms=pl.lit(0.0), success=pl.lit(1.0)
     )
-    found = {row["metric"]: row for row in compare(same, "a", "b").iter_rows(named=True)}
+    found = {row["metric"]: row for row in compare(added_up(same), "a", "b").iter_rows(named=True)}
     assert (found["cost per run"]["low"], found["cost per run"]["high"]) == (0.0, 0.0)
     assert found["duration"]["verdict"] == NEEDS_DATA  # a duration of 0 has no logarithm
 
@@ -128,7 +185,7 @@ def test_constant_values_make_no_error() -> None:
 @pytest.mark.parametrize(("alpha", "margin"), [(0.0, 0.1), (1.0, 0.1), (0.05, -0.1), (0.05, 1.0), (math.nan, 0.1)])
 def test_levels_and_margins_out_of_range_are_refused(alpha: float, margin: float) -> None:
     with pytest.raises(SettingsError, match="out of range"):
-        compare(rows("a", 60, 1), "a", "b", alpha=alpha, margin=margin)
+        compare(added_up(rows("a", 60, 1)), "a", "b", alpha=alpha, margin=margin)
 
 
 @pytest.mark.parametrize(

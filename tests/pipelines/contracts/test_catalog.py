@@ -104,6 +104,7 @@ def test_an_empty_catalog_gives_empty_tables_with_their_columns(write, text: str
             [
                 "workflow", "owner", "team", "cost_center", "outcome_name", "outcome_window_hours",
                 "budget_usd_per_month", "escalation_cost_usd", "rollback_objective_minutes", "containment",
+                "baseline_release",
             ],
         ),
         "catalog_tools": (0, ["tool_name", "effect", "cost_per_call_usd", "compensation", "certified"]),
