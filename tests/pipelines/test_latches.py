@@ -15,8 +15,12 @@ from polars.testing import assert_frame_equal
 
 from detectors import SIGNAL_SCHEMA
 from pipelines import checkpoint
+from pipelines.batch import prepare
+from pipelines.contracts.catalog import Catalog
 from pipelines.latches import MOST_NAMES, MOST_WAITING, Latches
 from pipelines.runs import OpenRuns
+from pipelines.settings import Settings
+from pipelines.sources.files import FileSource
 from pipelines.stages.observation import OBSERVATION_SCHEMA
 from pipelines.stages.rules import LEARNED
 
@@ -143,6 +147,33 @@ def test_text_from_traces_does_not_switch_a_rule_off() -> None:
     # The effect is what a span says of itself: a word that means something to us elsewhere.
     row = observed(("drop",), metric="forbidden_effect", category=LEARNED, value=1)
     assert told(latches, row) == ["drop"]
+
+
+def test_real_agent_runs_break_no_rule(shared_data: Path) -> None:
+    runs = OpenRuns(lateness=timedelta(seconds=1), timeout=timedelta(hours=1))
+    source, latches = FileSource([str(shared_data / "tau2" / "traces.otlp.jsonl")]), Latches()
+    source.seek(dict)
+    while not (messages := source.poll(400, 0.0)).is_empty():
+        batch = prepare(messages, Settings())
+        runs.add(batch.spans.unique(["trace_id", "span_id"], keep="first", maintain_order=True), batch.facts)
+    # No more comes: what has no root ends by its timeout.
+    runs.seen = {partition: latest + timedelta(days=1) for partition, latest in runs.seen.items()}
+    observations = runs.release(set(), Catalog().tables()["catalog_policies"])
+    assert observations["run_id"].n_unique() == 351
+    assert told(latches, observations) == []
+    names = latches.known.filter(metric="unknown_tool").group_by("workflow").len()
+    assert len(names) == 3 and names["len"].min() >= 10  # pyright: ignore[reportOperatorIssue]
+
+
+def test_a_checkpoint_without_the_rules_memory_is_of_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_runs = OpenRuns(lateness=timedelta(seconds=1), timeout=timedelta(hours=1))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(checkpoint, "VERSION", 2)
+        checkpoint.save(tmp_path, {}, b"", open_runs)
+        assert checkpoint.load(tmp_path) is not None
+    assert checkpoint.load(tmp_path) is None
 
 
 def through(
