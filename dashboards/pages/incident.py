@@ -222,6 +222,8 @@ def _signal(view: View, reader: Reader, signal: dict[str, Any]) -> html.Div:
 
 
 def _picture(view: View, reader: Reader, signal: dict[str, Any]) -> html.Figure | html.P | None:
+    if signal["kind"] == "rule":
+        return None  # it has no level to draw; the rate beside it has
     described = f"{words.metric(signal)}: {values(signal)}"
     moved = mixes.shares(signal["detail"]) if signal["kind"] == "mix" else []
     if moved:
