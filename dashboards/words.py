@@ -51,6 +51,11 @@ METRICS = {
     "approval_skipped": "approvals bypassed",
     "outdated_policy": "runs under an outdated policy",
     "unknown_policy_version": "runs under an unknown policy version",
+    "forbidden_effect": "effect not allowed",
+    "loop": "loop",
+    "refused_again": "denied again and again",
+    "unknown_model": "unknown model",
+    "unknown_tool": "unknown tool",
 }
 
 

@@ -13,7 +13,7 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,15 @@ from typing import Any
 import polars as pl
 
 from pipelines.errors import TerminalError
+from pipelines.latches import Latches
 from pipelines.runs import FACTS, OpenRuns
 from pipelines.sources.base import Positions
 from warehouse.errors import is_full
 
-#: 2: open runs hold finish_reason and overrides.
-VERSION = 2
+#: 2: open runs hold finish_reason and overrides. 3: the memory of rules; open runs hold tool_effect.
+VERSION = 3
 _NAME = "detectors.zip"
+_LATCHES = ("known", "learning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,17 @@ class Checkpoint:
     monitor: bytes
     runs: dict[str, Any]
     judgements: tuple[str, ...] = ()
+    latches: dict[str, pl.DataFrame] = field(default_factory=dict)
 
 
-def save(directory: Path, positions: Positions, monitor: bytes, runs: OpenRuns, judgements: Sequence[str] = ()) -> Path:
+def save(
+    directory: Path,
+    positions: Positions,
+    monitor: bytes,
+    runs: OpenRuns,
+    judgements: Sequence[str] = (),
+    latches: Latches | None = None,
+) -> Path:
     """Write the checkpoint and return its path; a crash, or a disk without room, leaves the one before.
 
     Raises
@@ -61,7 +71,8 @@ def save(directory: Path, positions: Positions, monitor: bytes, runs: OpenRuns, 
     beside = directory / f"{_NAME}.new"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        _write(beside, meta, monitor, state)
+        memory = latches or Latches()
+        _write(beside, meta, monitor, {**state, "known": memory.known, "learning": memory.learning})
         beside.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -76,7 +87,8 @@ def _write(beside: Path, meta: dict[str, Any], monitor: bytes, state: dict[str, 
     with zipfile.ZipFile(beside, "w") as archive:
         archive.writestr("meta.json", json.dumps(meta))
         archive.writestr("monitor.bin", monitor)
-        for name, frame in {"spans": state["spans"], "released": state["released"], **state["facts"]}.items():
+        frames = {name: state[name] for name in ("spans", "released", *_LATCHES)}
+        for name, frame in {**frames, **state["facts"]}.items():
             if frame is not None:
                 archive.writestr(f"{name}.arrow", _ipc(frame))
     with beside.open("rb+") as file:
@@ -108,7 +120,8 @@ def load(directory: Path) -> Checkpoint | None:
         "late_spans": meta["late_spans"],
     }
     positions = {(topic, partition): offset for topic, partition, offset in meta["positions"]}
-    return Checkpoint(positions, monitor, runs, tuple(meta.get("judgements", ())))
+    latches = {name: frames[name] for name in _LATCHES if name in frames}
+    return Checkpoint(positions, monitor, runs, tuple(meta.get("judgements", ())), latches)
 
 
 def _ipc(frame: pl.DataFrame) -> bytes:

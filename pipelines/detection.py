@@ -22,12 +22,14 @@ from pipelines import checkpoint
 from pipelines.alerts import store
 from pipelines.alerts.evidence import explained
 from pipelines.alerts.feedback import Feedback, Judgement
+from pipelines.latches import Latches
 from pipelines.lease import Lease
 from pipelines.outage import Patience
 from pipelines.runs import FACTS, OpenRuns
 from pipelines.settings import Settings
 from pipelines.sources.base import Positions, Source
 from pipelines.stages.observe import LEAN
+from pipelines.stages.rules import Declared
 from warehouse import Warehouse
 
 _Keys = set[tuple[str, int]]
@@ -70,10 +72,15 @@ class Detection:
         self.observations = self.signals = 0
         self.rewarmed: str | None = None
         self._policies = warehouse.query("SELECT policy, version, effective_at FROM catalog_policies")
+        self._declared = Declared.of(
+            warehouse.query("SELECT workflow, models, effects_allowed, drift FROM catalog_workflows"),
+            warehouse.query("SELECT tool_name, effect FROM catalog_tools"),
+        )
         self._begin_afresh()
 
     def _begin_afresh(self) -> None:
         self.monitor = Monitor(self._monitor_settings)
+        self.latches = Latches()
         self.runs = OpenRuns(
             lateness=timedelta(seconds=self._settings.allowed_lateness_seconds),
             timeout=timedelta(seconds=self._settings.run_timeout_seconds),
@@ -104,6 +111,7 @@ class Detection:
             except StateError as error:
                 self.rewarmed = str(error)
             else:
+                self.latches = Latches(**saved.latches)
                 for name, value in saved.runs.items():
                     setattr(self.runs, name, value)
                 self.positions = dict(saved.positions)
@@ -215,7 +223,7 @@ class Detection:
 
     def _flush(self, waiting_for: _Keys) -> list[store.Incident]:
         """Put the runs that the watermark has passed through the detectors; return the incidents that changed."""
-        observations = self.runs.release(waiting_for, self._policies)
+        observations = self.runs.release(waiting_for, self._policies, self._declared)
         self.observations += len(observations)
         changed: list[store.Incident] = []
         for judgement in self.feedback.due(self.runs.watermark):
@@ -226,10 +234,10 @@ class Detection:
         return changed + self._watch(observations)
 
     def _watch(self, observations: pl.DataFrame) -> list[store.Incident]:
-        """Put observations through the detectors, and store what they find."""
+        """Put observations through the detectors and the rules, and store what they find."""
         if observations.is_empty():
             return []
-        signals = self.monitor.update(observations)
+        signals = watched(observations, self.monitor, self.latches)
         if signals.is_empty():
             return []
         self.signals += len(signals)
@@ -239,7 +247,7 @@ class Detection:
         fresh = store.unknown(signals, self._warehouse)
         if fresh.is_empty():
             return []
-        told = explained(fresh, self._warehouse, self.runs.timeout, self._policies)
+        told = explained(fresh, self._warehouse, self.runs.timeout, self._policies, self._declared)
         return store.record(told, self._warehouse)
 
     def _hear(self) -> list[store.Incident]:
@@ -253,6 +261,7 @@ class Detection:
     def _rearm(self, judgement: Judgement) -> None:
         for stream in judgement.streams:
             self.monitor.rearm(*stream, relearn=judgement.relearn)
+            self.latches.rearm(*stream, relearn=judgement.relearn)
 
     def checkpoint_due(self) -> bool:
         """Whether it is time to save again."""
@@ -261,9 +270,16 @@ class Detection:
     def save(self) -> None:
         """Write the checkpoint of everything processed so far; only the lease's holder does."""
         if self.lease.held:
-            state = self.monitor.encode()
-            checkpoint.save(self._settings.checkpoints, self.positions, state, self.runs, self.feedback.applied)
+            state, answered = self.monitor.encode(), self.feedback.applied
+            checkpoint.save(self._settings.checkpoints, self.positions, state, self.runs, answered, self.latches)
         self._saved_at = time.monotonic()
+
+
+def watched(observations: pl.DataFrame, monitor: Monitor, latches: Latches) -> pl.DataFrame:
+    """Return the signals of observations in the order of their time; of one moment, those of the detectors come first."""
+    is_rule = pl.col("kind") == "rule"
+    signals = [monitor.update(observations.filter(~is_rule)), latches.update(observations.filter(is_rule))]
+    return pl.concat(signals).sort("at", maintain_order=True)
 
 
 def _keys(arrivals: pl.DataFrame) -> _Keys:

@@ -17,6 +17,7 @@ import polars as pl
 
 from pipelines.stages.observation import OBSERVATION_SCHEMA
 from pipelines.stages.observe import LEAN, observe
+from pipelines.stages.rules import Declared
 
 FACTS = ("outcomes", "policy_decisions", "approvals", "overrides")
 #: Released runs are remembered this long (event time) so that their late spans are known as such.
@@ -83,7 +84,9 @@ class OpenRuns:
             old = self.facts.get(name)
             self.facts[name] = new if old is None else pl.concat([old, new], how="diagonal")
 
-    def release(self, waiting_for: set[tuple[str, int]], policies: pl.DataFrame) -> pl.DataFrame:
+    def release(
+        self, waiting_for: set[tuple[str, int]], policies: pl.DataFrame, declared: Declared | None = None
+    ) -> pl.DataFrame:
         """Return the observations of every run that the watermark has passed.
 
         Parameters
@@ -92,6 +95,8 @@ class OpenRuns:
             Partitions that may still hold back the watermark: all but the idle ones.
         policies : pl.DataFrame
             catalog_policies.
+        declared : Declared, optional
+            What else the catalog says that rules are about.
         """
         before = self.watermark
         self._advance(waiting_for)
@@ -110,7 +115,7 @@ class OpenRuns:
         inside = of_done.filter(pl.col("ended_at") <= pl.col("closed_at")).drop("closed_at")
         self.late_spans += len(of_done) - len(inside)
         facts = {name: self.facts[name].join(done.select("trace_id"), on="trace_id", how="semi") for name in FACTS}
-        observations = observe(inside, facts, done, policies)
+        observations = observe(inside, facts, done, policies, declared)
         self.spans = self.spans.join(done, on="trace_id", how="anti")
         self.facts = {name: self.facts[name].join(done, on="trace_id", how="anti") for name in FACTS}
         self._remember(done.select("trace_id", "closed_at"))

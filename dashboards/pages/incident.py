@@ -46,9 +46,11 @@ def state(name: str | None) -> html.Span:
 
 
 def values(signal: dict[str, Any] | None) -> str:
-    """A signal's value before and after, with its unit."""
+    """A signal's value before and after, with its unit; what a rule saw."""
     if signal is None:
         return text.UNKNOWN
+    if signal["kind"] == "rule":
+        return text.plain(signal["headline"] or "a rule was broken", 200)
     if signal["kind"] == "mix":
         moved = mixes.shares(signal["detail"])
         if moved:
@@ -206,7 +208,11 @@ def _signal(view: View, reader: Reader, signal: dict[str, Any]) -> html.Div:
         if signal["log_e"] is not None and signal["threshold"] is not None
         else ""
     )
-    counts = f"{text.count(signal['n_before'])} observations before, {text.count(signal['n_after'])} after"
+    counts = (
+        f"{text.count(signal['n_before'])} observations before, {text.count(signal['n_after'])} after"
+        if signal["kind"] != "rule"
+        else "a rule: certain, without statistics"
+    )
     compared = explained.compared(signal)
     return html.Div(
         [
@@ -226,6 +232,8 @@ def _signal(view: View, reader: Reader, signal: dict[str, Any]) -> html.Div:
 
 
 def _picture(view: View, reader: Reader, signal: dict[str, Any]) -> html.Figure | html.P | None:
+    if signal["kind"] == "rule":
+        return None  # it has no level to draw; the rate beside it has
     described = f"{words.metric(signal)}: {values(signal)}"
     moved = mixes.shares(signal["detail"]) if signal["kind"] == "mix" else []
     if moved:

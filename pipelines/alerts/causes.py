@@ -136,8 +136,8 @@ def _split(times: list[datetime], is_new: np.ndarray[Any, Any]) -> datetime:
     return times[last_old + 1] if departure[last_old] > 0 and last_old + 1 < count else times[int(np.argmax(is_new))]
 
 
-def said(cause: dict[str, Any], onset: Onset) -> str:
-    """Return one cause in words.
+def said(cause: dict[str, Any], onset: Onset, *, of_one_run: bool = False) -> str:
+    """Return one cause in words; where one run is all there is after the onset, with the share of runs before that had it.
 
     Examples
     --------
@@ -146,10 +146,10 @@ def said(cause: dict[str, Any], onset: Onset) -> str:
     ...      Onset(at, at, at, at))
     'release 1 → 2, 4 min before the onset (moved 96% of runs)'
     """
-    name = cause["attribute"].replace("_", " ")
+    name, separates = cause["attribute"].replace("_", " "), cause["separates"]
+    moved = f"in {1 - separates:.0%} of the runs before" if of_one_run else f"moved {separates:.0%} of runs"
     return (
-        f"{name} {cause['before'] or '(none)'} → {cause['after']}, {_beside(cause['changed_at'], onset.at)} "
-        f"(moved {cause['separates']:.0%} of runs)"
+        f"{name} {cause['before'] or '(none)'} → {cause['after']}, {_beside(cause['changed_at'], onset.at)} ({moved})"
     )
 
 

@@ -141,7 +141,8 @@ def _roll_back(situation: Situation) -> dict[str, Any] | None:
 
 
 def _disable_tool(situation: Situation) -> dict[str, Any] | None:
-    if situation.family == "tool" and situation.dimension:
+    # A rule of the policy family may be about one tool.
+    if situation.dimension and (situation.family == "tool" or situation.dimension in situation.calls_since):
         tool = situation.dimension
     else:
         # Elsewhere only what can't be undone is worth stopping: of those, the tool called most.

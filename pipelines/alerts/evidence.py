@@ -13,16 +13,23 @@ from pipelines.alerts.causes import Onset, closeness, likely, ordered, ranked, s
 from pipelines.alerts.containment import Allowed, Record, Situation, actions
 from pipelines.alerts.samples import Sample, compared, sample_of, showing, sql
 from pipelines.alerts.wording import headline
+from pipelines.stages.rules import Declared
 from warehouse import Warehouse
 
 MOST_RUNS = 5
 _MOST_CAUSES = 5
 #: Prices explain money only; elsewhere a price that changes does so with its model.
 _ONLY_COST = ("price_id",)
+#: One run broke a rule: of it alone, only what so many runs before did not have can be the cause.
+_NEW = 0.9
 
 
 def explained(
-    signals: pl.DataFrame, warehouse: Warehouse, timeout: timedelta, policies: pl.DataFrame
+    signals: pl.DataFrame,
+    warehouse: Warehouse,
+    timeout: timedelta,
+    policies: pl.DataFrame,
+    declared: Declared | None = None,
 ) -> list[dict[str, Any]]:
     """Return the signals as rows of table ``signals``, with everything that explains them filled in.
 
@@ -34,19 +41,26 @@ def explained(
         After which a run without a root closes.
     policies : pl.DataFrame
         catalog_policies.
+    declared : Declared, optional
+        What else the catalog says that rules are about.
     """
     allowed = _allowed(signals["workflow"].unique().to_list(), warehouse)
     return [
-        _explained(signal, warehouse, timeout, policies, allowed[signal["workflow"]])
+        _explained(signal, warehouse, timeout, policies, declared, allowed[signal["workflow"]])
         for signal in signals.iter_rows(named=True)
     ]
 
 
 def _explained(
-    signal: dict[str, Any], warehouse: Warehouse, timeout: timedelta, policies: pl.DataFrame, allowed: Allowed
+    signal: dict[str, Any],
+    warehouse: Warehouse,
+    timeout: timedelta,
+    policies: pl.DataFrame,
+    declared: Declared | None,
+    allowed: Allowed,
 ) -> dict[str, Any]:
     signal = {**signal, "onset_at": signal["onset_at"] or signal["at"]}
-    sample = sample_of(signal, warehouse, timeout, policies)
+    sample = sample_of(signal, warehouse, timeout, policies, declared)
     onset = Onset(
         at=signal["onset_at"],
         low_at=signal.get("onset_low_at") or signal["onset_at"],
@@ -56,6 +70,8 @@ def _explained(
     causes = ranked(sample.runs, onset, leave_out=() if signal["family"] == "cost" else _ONLY_COST)
     if signal["metric"] == "outdated_policy":
         causes = ordered([*causes, *_taking_effect(policies, onset)])
+    if signal["kind"] == "rule":
+        causes = [each for each in causes if each["separates"] >= _NEW]
     cause = likely(causes)
     offers = actions(
         Situation(
@@ -71,7 +87,7 @@ def _explained(
         **signal,
         "headline": headline(signal),
         "run_ids": showing(sample, signal, MOST_RUNS),
-        "cause": said(cause, onset) if cause else None,
+        "cause": said(cause, onset, of_one_run=signal["kind"] == "rule") if cause else None,
         "causes": _json(causes[:_MOST_CAUSES]),
         "containment": offers[0]["text"],
         "actions": _json(offers),

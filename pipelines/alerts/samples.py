@@ -17,6 +17,7 @@ import polars as pl
 from pipelines.alerts.two_sample import TwoSample, of_rates, of_shares, of_values
 from pipelines.runs import FACTS
 from pipelines.stages.observe import LEAN, observe
+from pipelines.stages.rules import Declared
 from warehouse import Warehouse
 
 _QUERIES = Path(__file__).parent / "queries"
@@ -41,7 +42,7 @@ class Sample:
     Attributes
     ----------
     runs : pl.DataFrame
-        One row per run: trace_id, run_id, closed_at, is_after, has_dimension, and the candidates of `causes`.
+        One row per run: trace_id, run_id, closed_at, is_after, and the candidates of `causes`.
     stream : pl.DataFrame
         Observations of the signal's own stream: trace_id, value, category, covariate, is_after, closed_at, run_id.
     calls_since : dict of str to int
@@ -56,7 +57,13 @@ class Sample:
     outcomes: pl.DataFrame
 
 
-def sample_of(signal: dict[str, Any], warehouse: Warehouse, timeout: timedelta, policies: pl.DataFrame) -> Sample:
+def sample_of(
+    signal: dict[str, Any],
+    warehouse: Warehouse,
+    timeout: timedelta,
+    policies: pl.DataFrame,
+    declared: Declared | None = None,
+) -> Sample:
     """Read the runs around a signal's onset.
 
     Parameters
@@ -67,6 +74,8 @@ def sample_of(signal: dict[str, Any], warehouse: Warehouse, timeout: timedelta, 
         After which a run without a root closes.
     policies : pl.DataFrame
         catalog_policies.
+    declared : Declared, optional
+        What else the catalog says that rules are about.
     """
     connection = warehouse.connection
     runs = _runs(connection, signal, timeout)
@@ -84,7 +93,7 @@ def sample_of(signal: dict[str, Any], warehouse: Warehouse, timeout: timedelta, 
     finally:
         connection.unregister("sampled_runs")
     closed = runs.select("trace_id", "closed_at", late=pl.lit(False))
-    observed = observe(spans, facts, closed, policies)
+    observed = observe(spans, facts, closed, policies, declared)
     if "covariate" not in observed.columns:
         observed = observed.with_columns(covariate=pl.lit(None, pl.String))
     mine = pl.all_horizontal(
@@ -126,7 +135,6 @@ def _runs(connection: duckdb.DuckDBPyConnection, signal: dict[str, Any], timeout
         "until": signal["at"],
         "timeout": timeout.total_seconds(),
         "tool": signal["dimension"] if is_of_tool else None,
-        "dimension": signal["dimension"] or "",
         "most": MOST,
     }
     runs = connection.execute(sql("runs_around_onset"), {**parameters, "days": _DAYS}).pl()
@@ -181,17 +189,16 @@ def showing(sample: Sample, signal: dict[str, Any], most: int) -> list[str]:
     """Return runs since the onset that show the change, not just any of them.
 
     Numbers: the greatest where they rose, the least where they fell. Rates: the newest that are what became more frequent.
-    Mixes: the newest with the category that gained most. Rules: the newest that carry the dimension. Where a stream can't be
-    made from runs alone, the newest.
+    Mixes: the newest with the category that gained most. Rules: the newest that broke it. Where a stream can't be made from
+    runs alone, the newest.
     """
     stream = sample.stream
     since = stream.filter("is_after").sort("closed_at", "trace_id", descending=[True, False])
     runs = sample.runs.filter("is_after").sort("closed_at", "trace_id", descending=[True, False])
-    if signal["kind"] == "rule":
-        carrying = runs.filter("has_dimension")
-        shown = carrying if carrying.height else runs
-    elif since.is_empty():
+    if since.is_empty():
         shown = runs
+    elif signal["kind"] == "rule":
+        shown = since
     elif signal["kind"] == "mix":
         shown = since.filter(pl.col("category") == _gained(stream))
     elif signal["kind"] == "rate":

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import polars as pl
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from pipelines.contracts.drift_section import DriftEntry, Entry
 from pipelines.errors import TerminalError
 
 
@@ -51,11 +52,7 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Objectives(_Entry):
+class Objectives(Entry):
     """What a workflow is meant to reach; each is optional."""
 
     success_ratio: Ratio | None = None
@@ -67,7 +64,7 @@ class Objectives(_Entry):
 Treatment = Literal["keep", "drop", "hash", "mask"]
 
 
-class ContentEntry(_Entry):
+class ContentEntry(Entry):
     """What is stored of what people and tools said; what is not named follows the catalog's default, else is kept."""
 
     messages: Treatment | None = None
@@ -78,8 +75,11 @@ class ContentEntry(_Entry):
 Containment = Literal["throttle", "route_to_person", "disable_tool", "roll_back"]
 
 
-class WorkflowEntry(_Entry):
-    """A workflow: who answers for it, what counts as done and by when, and what it may cost."""
+Effect = Literal["read", "write", "irreversible"]
+
+
+class WorkflowEntry(Entry):
+    """A workflow: who answers for it, what counts as done and by when, what it may cost, and what it may do."""
 
     owner: Name | None = None
     team: Name | None = None
@@ -93,18 +93,21 @@ class WorkflowEntry(_Entry):
     objectives: Objectives = Objectives()
     content: ContentEntry = ContentEntry()
     containment: tuple[Containment, ...] | None = None
+    models: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    effects_allowed: tuple[Effect, ...] | None = None
+    drift: DriftEntry = DriftEntry()
 
 
-class ToolEntry(_Entry):
+class ToolEntry(Entry):
     """A tool: what it does to the world, what a call costs, and the tool that undoes it."""
 
-    effect: Literal["read", "write", "irreversible"] | None = None
+    effect: Effect | None = None
     cost_per_call_usd: Usd | None = None
     compensation: Name | None = None
     certified: bool = False
 
 
-class ComponentEntry(_Entry):
+class ComponentEntry(Entry):
     """A shared component in one version."""
 
     kind: Literal["prompt", "agent", "policy", "tool"]
@@ -113,7 +116,7 @@ class ComponentEntry(_Entry):
     certified: bool = False
 
 
-class PolicyEntry(_Entry):
+class PolicyEntry(Entry):
     """A policy in one version, in force from ``effective_at`` until the next version is."""
 
     policy: Name
@@ -121,13 +124,13 @@ class PolicyEntry(_Entry):
     effective_at: Instant
 
 
-class Catalog(_Entry):
+class Catalog(Entry):
     """A whole catalog; every section may be absent."""
 
     version: Annotated[int, BeforeValidator(_format_version)] = 1
     content: ContentEntry = ContentEntry()
-    workflows: dict[Name, WorkflowEntry] = {}
-    tools: dict[Name, ToolEntry] = {}
+    workflows: dict[Name, WorkflowEntry] = Field(default_factory=dict)
+    tools: dict[Name, ToolEntry] = Field(default_factory=dict)
     components: tuple[ComponentEntry, ...] = ()
     policies: tuple[PolicyEntry, ...] = ()
 
@@ -140,7 +143,13 @@ class Catalog(_Entry):
         return {
             "catalog_workflows": pl.DataFrame(
                 [
-                    {"workflow": name, **entry.model_dump(exclude={"objectives", "content"})}
+                    {
+                        "workflow": name,
+                        **entry.model_dump(exclude={"objectives", "content", "drift"}),
+                        "drift": entry.drift.model_dump_json(exclude_defaults=True)
+                        if entry.drift != DriftEntry()
+                        else None,
+                    }
                     for name, entry in self.workflows.items()
                 ],
                 schema=_WORKFLOWS,
@@ -170,6 +179,8 @@ _WORKFLOWS: _Schema = {
     "rollback_objective_minutes": pl.Float64,
     "containment": pl.List(pl.String),
     "baseline_release": pl.String,
+    **dict.fromkeys(("models", "effects_allowed"), pl.List(pl.String)),
+    "drift": pl.String,
 }
 _TOOLS: _Schema = {
     "tool_name": pl.String,
@@ -266,25 +277,25 @@ _WANTED = {
     "model_type": "give a mapping, {} for nothing to say",
     "tuple_type": "give a list of entries",
 }
-_SECTIONS: dict[str, type[_Entry]] = {
-    "workflows": WorkflowEntry,
-    "tools": ToolEntry,
-    "components": ComponentEntry,
-    "policies": PolicyEntry,
-}
 
 
-def _model_at(location: Sequence[str]) -> type[_Entry]:
-    if not location:
-        return Catalog
-    if location[-1] == "objectives" and len(location) > 2:
-        return Objectives
-    if location[-1] == "content" and len(location) != 2:
-        return ContentEntry
-    return _SECTIONS.get(location[0], Catalog)
+def _model_at(location: Sequence[str]) -> type[Entry]:
+    """Return the entry that stands at a location: keys of the file, without the places in lists."""
+    wanted: Any = Catalog
+    for part in location:
+        if isinstance(wanted, type) and issubclass(wanted, Entry):
+            field = wanted.model_fields.get(part)
+            wanted = field.annotation if field else None
+            while get_origin(wanted) is tuple:
+                wanted = get_args(wanted)[0]
+        else:
+            wanted = get_args(wanted)[-1] if get_origin(wanted) is dict else None
+    while get_origin(wanted) in (dict, tuple):
+        wanted = get_args(wanted)[-1] if get_origin(wanted) is dict else get_args(wanted)[0]
+    return wanted if isinstance(wanted, type) and issubclass(wanted, Entry) else Catalog
 
 
-def _allowed(model: type[_Entry]) -> str:
+def _allowed(model: type[Entry]) -> str:
     return f"allowed: {', '.join(model.model_fields)}"
 
 

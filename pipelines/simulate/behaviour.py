@@ -12,7 +12,6 @@ from .template import Template
 Floats = NDArray[np.float64]
 
 DENIED = 0.03
-BYPASSED = 0.004
 CACHE_HIT = 0.85
 CUT_SHORT = 0.004
 OVERRIDDEN = 0.012
@@ -78,7 +77,7 @@ def normal(template: Template) -> Behaviour:
         model_shares=np.array([model.share for model in template.models]),
         cut_short=CUT_SHORT,
         denied=DENIED,
-        bypassed=BYPASSED,
+        bypassed=0.0,  # a bypassed approval is a broken rule: while nothing changes there is none
         escalated=template.escalated,
         failed=template.failed,
         overridden=OVERRIDDEN,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .behaviour import BYPASSED, CACHE_HIT, CUT_SHORT, DENIED, OVERRIDDEN, Behaviour, normal
+from .behaviour import CACHE_HIT, CUT_SHORT, DENIED, OVERRIDDEN, Behaviour, normal
 from .template import RETRIEVAL, Template, expected_actions
 
 DRAFT = "draft"
@@ -205,10 +205,10 @@ def _economic(template: Template, size: float) -> tuple[Behaviour, _Figures]:
 def _governance(template: Template, size: float) -> tuple[Behaviour, _Figures]:
     bypassed = round(0.25 + 0.1 * size, 3)
     text = (
-        f"{bypassed:.0%} of the approvals needed are bypassed instead of {BYPASSED:.1%}, and decisions cite "
+        f"{bypassed:.0%} of the approvals needed are bypassed instead of none, and decisions cite "
         f"{template.policy} version {DRAFT}, which no catalog knows"
     )
-    figures = round(bypassed - BYPASSED, 3), "share of needed approvals bypassed", BYPASSED, bypassed, text
+    figures = bypassed, "share of needed approvals bypassed", 0.0, bypassed, text
     return replace(normal(template), bypassed=bypassed), figures
 
 
@@ -253,7 +253,7 @@ KINDS: dict[str, Kind] = {
         lambda template: str(template.policy_version + 1),
     ),
     "reality": Kind("behavior", ("success",), _reality),
-    "model": Kind("cost", ("model_served",), _model),
+    "model": Kind("cost", ("model_served", "unknown_model"), _model),
     "human": Kind("behavior", ("escalated", "overridden"), _human),
     "intent": Kind("behavior", ("path", "steps_per_run", "success"), _intent, True),
     "context": Kind("data", ("input_tokens_per_call", "context_tokens"), _context, True),
@@ -266,7 +266,7 @@ KINDS: dict[str, Kind] = {
     "economic": Kind("cost", ("cost_usd_per_run", "tokens_per_call"), _economic, True),
     "governance": Kind(
         "policy",
-        ("approval_skipped", "outdated_policy", "unknown_policy_version", "approval_skipped_rule"),
+        ("approval_skipped", "outdated_policy", "unknown_policy_version"),
         _governance,
         True,
         lambda _: DRAFT,

@@ -1,4 +1,4 @@
-"""What an observation is, and the three kinds of it that detectors take: continuous, rate, mix."""
+"""What an observation is, the three kinds of it that detectors take (continuous, rate, mix), and that of rules."""
 
 from __future__ import annotations
 
@@ -58,3 +58,8 @@ def mix(frame: pl.DataFrame, family: str, metric: str, column: str, *, dimension
     """Return one categorical observation per row that has the category."""
     category = pl.col(column).str.head(200)
     return _rows(frame.drop_nulls(column), family, metric, "mix", _NONE, category, dimension)
+
+
+def rule(frame: pl.DataFrame, family: str, metric: str, value: str, category: str, *, dimension: str) -> pl.DataFrame:
+    """Return one observation per row, which breaks a rule or may."""
+    return _rows(frame, family, metric, "rule", pl.col(value), pl.col(category).str.head(200), dimension)

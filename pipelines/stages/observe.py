@@ -10,6 +10,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipelines.stages.observation import OBSERVATION_SCHEMA, continuous, mix, rate
+from pipelines.stages.rules import Declared, broken
 
 #: What of a span the detectors need; open runs are held in these columns.
 LEAN = [
@@ -34,6 +35,7 @@ LEAN = [
     "cost_usd",
     "tool_name",
     "tool_arguments_shape",
+    "tool_effect",
     "source_ids",
     "policy_version",
     "topic",
@@ -43,7 +45,11 @@ LEAN = [
 
 
 def observe(
-    spans: pl.DataFrame, facts: dict[str, pl.DataFrame], closed: pl.DataFrame, policies: pl.DataFrame
+    spans: pl.DataFrame,
+    facts: dict[str, pl.DataFrame],
+    closed: pl.DataFrame,
+    policies: pl.DataFrame,
+    declared: Declared | None = None,
 ) -> pl.DataFrame:
     """Return the observations of runs that have closed, sorted by (time, trace id, family, metric, dimension).
 
@@ -57,6 +63,8 @@ def observe(
         trace_id, closed_at (event time), late (bool): one row per run.
     policies : pl.DataFrame
         catalog_policies: policy, version, effective_at. Empty without a catalog.
+    declared : Declared, optional
+        What else the catalog says that rules are about.
 
     Returns
     -------
@@ -113,6 +121,7 @@ def observe(
         continuous(runs, "cost", "cached_ratio", "cached_ratio"),
         mix(runs, "cost", "model_served", "model"),
         *_policy_rates(facts, runs, policies),
+        *broken(spans, tools, facts, policies, declared or Declared()),
     ]
     # One sort by a number: the parts stand in order of family and metric, each in order of dimension. Stable, so within a
     # run and stream the rows stay in the order of its spans.

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dashboards import words
+from dashboards import text, words
 from dashboards.app import Kept, content_of, render
 from dashboards.data import Reader, View
 from dashboards.definitions import DEFINITIONS
@@ -20,6 +20,7 @@ from dashboards.export import Writer
 from dashboards.filters import Filters
 from dashboards.pages import cost, drift, releases, scorecard
 from dashboards.pages.figuring import figured
+from dashboards.pages.incident import values
 from tests.dashboards.fleet import DRIFTS, WORKFLOWS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -246,3 +247,15 @@ def test_the_cost_page_says_how_many_runs_leave_something_out(shown) -> None:
     assert words.unreported({"runs": 8, **whole, "runs_without_usage": 2}).startswith(
         "25\u202f% of runs come from packages"
     )
+
+
+def test_a_rule_shows_what_it_saw_and_no_levels() -> None:
+    rule = {
+        "kind": "rule",
+        "headline": "tool <b>x</b>\nwas called",
+        "before_value": None,
+        "after_value": None,
+        "unit": None,
+    }
+    assert values(rule) == text.plain(rule["headline"], 200) and "→" not in values(rule)
+    assert values({**rule, "headline": None}) == "a rule was broken"

@@ -11,6 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.alerts.publish import Publisher
+from pipelines.commands.context import open_warehouse
 from pipelines.settings import Settings
 from pipelines.simulate import simulate
 from pipelines.sources.files import FileSource
@@ -23,17 +24,30 @@ SIGNALS = "SELECT * EXCLUDE (created_at) FROM signals ORDER BY signal_id"
 INCIDENTS = "SELECT * EXCLUDE (updated_at) FROM incidents ORDER BY incident_id"
 
 
+CATALOG = """
+tools:
+  lookup_order: {effect: read}
+workflows:
+  refund-desk:
+    models: [gpt-4.1-mini]
+    drift: {rules: {loop: {calls: 2}}}
+"""
+
+
 class Crash(Exception):
     """Stands for the process dying."""
 
 
 def settings_for(home: Path, **more: object) -> Settings:
-    # A budget this wide makes alarms common, so that there is something to compare.
-    return Settings(home=home, batch_spans=1500, alarm_budget_per_week=3000.0, **more)  # pyright: ignore[reportArgumentType]
+    # A budget this wide and a catalog this narrow make alarms common, so that there is something to compare.
+    catalog = home / "catalog.yaml"
+    home.mkdir(parents=True, exist_ok=True)
+    catalog.write_text(CATALOG)
+    return Settings(home=home, catalog=catalog, batch_spans=1500, alarm_budget_per_week=3000.0, **more)  # pyright: ignore[reportArgumentType]
 
 
 def run(settings: Settings, files: list[Path], report: Callable[[Progress], None] = lambda _: None) -> Progress:
-    with Warehouse.open(settings.warehouse) as warehouse:
+    with open_warehouse(settings) as warehouse:
         source = FileSource([str(path) for path in files])
         publisher = Publisher(settings, warehouse, None, lambda _: None)
         return Stream(settings, source, warehouse, publisher, report).run(until_end=True)
@@ -59,7 +73,9 @@ def unbroken(traffic: list[Path], tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 def test_the_unbroken_run_raises_signals_at_this_budget(unbroken: Settings) -> None:
-    assert len(stored(unbroken, SIGNALS)) >= 3
+    signals = stored(unbroken, SIGNALS)
+    assert len(signals.filter(pl.col("kind") != "rule")) >= 3
+    assert set(signals.filter(kind="rule")["metric"]) >= {"loop", "unknown_model", "unknown_tool"}
     assert len(stored(unbroken, INCIDENTS)) >= 1
 
 
@@ -102,7 +118,7 @@ def test_without_a_checkpoint_the_detectors_warm_up_from_the_warehouse_to_the_sa
     settings = settings_for(tmp_path)
     run(settings, traffic)
     (settings.checkpoints / "detectors.zip").write_bytes(b"not a checkpoint")
-    with Warehouse.open(settings.warehouse) as warehouse:
+    with open_warehouse(settings) as warehouse:
         source = FileSource([str(path) for path in traffic])
         stream = Stream(
             settings, source, warehouse, Publisher(settings, warehouse, None, lambda _: None), lambda _: None

@@ -18,10 +18,13 @@ from pipelines.batch import prepare
 from pipelines.commands.demo import CATALOG, Verdict, verdicts
 from pipelines.contracts.catalog import load_catalog
 from pipelines.contracts.drift_names import DEFAULT_DRIFTS, DRIFTS
+from pipelines.detection import watched
+from pipelines.latches import Latches
 from pipelines.runs import FACTS, OpenRuns
 from pipelines.settings import Settings
 from pipelines.simulate import Truth, simulate
 from pipelines.sources.files import FileSource
+from pipelines.stages.rules import Declared
 
 _KEY = ["trace_id", "span_id"]
 _MESSAGES = 400
@@ -34,8 +37,11 @@ def detect(folder: Path, truth: Truth) -> pl.DataFrame:
         lateness=timedelta(seconds=settings.allowed_lateness_seconds),
         timeout=timedelta(seconds=settings.run_timeout_seconds),
     )
-    policies = load_catalog(CATALOG).tables()["catalog_policies"]
-    source, monitor, signals = FileSource([str(folder / name) for name in truth.files]), Monitor(), []
+    tables = load_catalog(CATALOG).tables()
+    policies = tables["catalog_policies"]
+    declared = Declared.of(tables["catalog_workflows"], tables["catalog_tools"])
+    source = FileSource([str(folder / name) for name in truth.files])
+    monitor, latches, signals = Monitor(), Latches(), []
     source.seek(dict)
     while not (messages := source.poll(_MESSAGES, 0.0)).is_empty():
         # Requests that came twice are dropped by the transaction in the product, by their bytes here.
@@ -43,8 +49,8 @@ def detect(folder: Path, truth: Truth) -> pl.DataFrame:
         spans = batch.spans.unique(_KEY, keep="first", maintain_order=True)
         runs.add(spans, {name: batch.facts[name].unique(maintain_order=True) for name in FACTS})
         topic = messages["topic"][-1]
-        signals.append(monitor.update(runs.release({(topic, 0)}, policies)))
-    signals.append(monitor.update(runs.release(set(), policies)))
+        signals.append(watched(runs.release({(topic, 0)}, policies, declared), monitor, latches))
+    signals.append(watched(runs.release(set(), policies, declared), monitor, latches))
     return pl.concat(signals)
 
 

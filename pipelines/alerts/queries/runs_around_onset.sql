@@ -3,7 +3,7 @@
 -- closed by the alarm are all in the warehouse when the watermark has passed it, so the answer does not depend on batches.
 -- grain: trace_id
 -- parameters: $workflow, $onset, $until (UTC), $days (looked back), $timeout (of a run, in seconds), $tool (only runs that call
---   it, null for all), $dimension ('' for none), $most (runs on a side)
+--   it, null for all), $most (runs on a side)
 WITH span AS (
     SELECT
         *,
@@ -36,11 +36,7 @@ run AS (
             ),
             place
         ) FILTER (tool_name = $tool) AS tool_version,
-        bool_or(coalesce(tool_name = $tool, false)) AS calls_tool,
-        bool_or(
-            $dimension <> ''
-            AND list_contains([tool_name, request_model, response_model, policy_version, environment], $dimension)
-        ) AS has_dimension
+        bool_or(coalesce(tool_name = $tool, false)) AS calls_tool
     FROM span
     WHERE trace_id IN (SELECT trace_id FROM span WHERE workflow = $workflow)
     GROUP BY trace_id

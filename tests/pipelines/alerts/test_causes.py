@@ -95,3 +95,5 @@ def test_a_cause_says_when_it_changed() -> None:
     cause = {"attribute": "request_model", "before": None, "after": "m", "separates": 0.5}
     assert said({**cause, "changed_at": AT + 5 * HOUR}, ONSET).endswith("m, 5 h after the onset (moved 50% of runs)")
     assert said({**cause, "changed_at": AT}, ONSET) == "request model (none) → m, at the onset (moved 50% of runs)"
+    alone = said({**cause, "changed_at": AT, "separates": 0.96}, ONSET, of_one_run=True)
+    assert alone == "request model (none) → m, at the onset (in 4% of the runs before)"

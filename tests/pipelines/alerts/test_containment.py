@@ -69,6 +69,15 @@ def test_each_family_has_its_first_step() -> None:
     assert "disable_tool" not in names(situation("policy", calls_since={"look": 90}))
 
 
+def test_a_policy_rule_about_one_tool_stops_that_tool() -> None:
+    money = Allowed(irreversible=frozenset({"send_money"}))
+    calls = {"grant_access": 1, "send_money": 2}
+    offer = actions(situation("policy", dimension="grant_access", allowed=money, calls_since=calls))[0]
+    assert (offer["action"], offer["target"]) == ("disable_tool", "grant_access")
+    offer = actions(situation("policy", dimension="refund-limits 9", allowed=money, calls_since=calls))[0]
+    assert offer["target"] == "send_money", "a policy's version is no tool"
+
+
 def test_only_what_the_catalog_allows_is_offered() -> None:
     allowed = Allowed(actions=("throttle",))
     assert names(situation("tool", dimension="lookup", cause=CAUSE, earlier=[GOOD], allowed=allowed)) == ["throttle"]

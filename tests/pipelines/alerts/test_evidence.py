@@ -18,6 +18,7 @@ from pipelines.commands.context import open_warehouse
 from pipelines.settings import Settings
 from pipelines.simulate import simulate
 from pipelines.sources.files import FileSource
+from pipelines.stages.rules import Declared
 from pipelines.stream import Stream
 from warehouse import Warehouse
 
@@ -45,6 +46,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
         yield warehouse
 
 
+def catalog(warehouse: Warehouse) -> tuple[pl.DataFrame, Declared]:
+    """What the detection of this home knew of the catalog."""
+    workflows, tools = (warehouse.query(f"SELECT * FROM catalog_{name}") for name in ("workflows", "tools"))
+    return warehouse.query("SELECT policy, version, effective_at FROM catalog_policies"), Declared.of(workflows, tools)
+
+
 def signals(warehouse: Warehouse) -> list[dict[str, Any]]:
     rows = warehouse.query('SELECT * FROM signals ORDER BY "at", signal_id').to_dicts()
     assert len(rows) >= 5
@@ -59,6 +66,8 @@ def test_every_signal_carries_a_test_that_fits_its_kind_and_an_interval_around_i
     }
     kinds = set()
     for row in signals(told):
+        if row["kind"] == "rule":
+            continue
         kinds.add(row["kind"])
         assert (row["evidence_test"], row["evidence_measure"]) in fitting[row["kind"]]
         assert row["evidence_low"] <= row["evidence_effect"] <= row["evidence_high"]
@@ -140,24 +149,45 @@ def test_containment_keeps_to_the_catalog_and_rolls_back_to_what_ran(told: Wareh
 def test_explaining_again_with_more_stored_since_says_the_same(told: Warehouse) -> None:
     rows = told.query('SELECT * FROM signals ORDER BY "at", signal_id').to_dicts()
     frame = pl.DataFrame([{name: row.get(name) for name in SIGNAL_SCHEMA} for row in rows], schema=dict(SIGNAL_SCHEMA))
-    policies = told.query("SELECT policy, version, effective_at FROM catalog_policies")
-    again = explained(frame, told, timedelta(hours=1), policies)
+    again = explained(frame, told, timedelta(hours=1), *catalog(told))
     names = [name for name in rows[0] if name.startswith("evidence_")] + ["run_ids", "causes", "cause", "actions"]
     for row, new in zip(rows, again, strict=True):
         assert {name: new.get(name) for name in names} == {name: row[name] for name in names}
 
 
-def test_a_rule_s_signal_names_the_runs_that_carry_what_broke_it_and_has_no_test(told: Warehouse) -> None:
-    row = next(row for row in signals(told) if row["metric"] == "tool_error")
-    blank = dict.fromkeys(("log_e", "threshold", "before_value", "after_value", "effect", "onset_at"))
-    rule = {
-        **{name: row[name] for name in SIGNAL_SCHEMA if name in row},
-        **blank,
-        "kind": "rule",
-        "metric": "unknown_tool",
-    }
-    frame = pl.DataFrame([rule], schema=dict(SIGNAL_SCHEMA))
-    [found] = explained(frame, told, timedelta(hours=1), told.query("SELECT * FROM catalog_policies"))
-    callers = told.query("SELECT DISTINCT run_id FROM spans WHERE tool_name = ?", [row["dimension"]])["run_id"]
-    assert found["onset_at"] == row["at"] and "evidence_test" not in found
-    assert found["run_ids"] and set(found["run_ids"]) <= set(callers)
+BROKE = {
+    "approval_skipped": "SELECT run_id FROM approvals WHERE status = 'bypassed' AND tool_name = ?",
+    "unknown_policy_version": "SELECT run_id FROM policy_decisions WHERE policy || ' ' || policy_version = ?",
+}
+
+
+def test_a_rule_s_signal_names_the_run_that_broke_it_at_once_and_has_no_test(told: Warehouse) -> None:
+    rules = [row for row in signals(told) if row["kind"] == "rule"]
+    assert {row["metric"] for row in rules} >= set(BROKE)
+    for row in rules:
+        assert row["log_e"] is None and row["evidence_test"] is None and row["onset_at"] == row["at"]
+        assert row["headline"] and row["containment"]
+        if row["metric"] not in BROKE:
+            continue
+        broke = set(told.query(BROKE[row["metric"]], [row["dimension"]])["run_id"])
+        ended = told.query(
+            "SELECT run_id FROM spans WHERE parent_span_id IS NULL AND workflow = ? AND ended_at <= ?",
+            [row["workflow"], row["at"]],
+        )["run_id"]
+        assert set(row["run_ids"]) == broke & set(ended), "the first run that did so, and no other before it"
+        assert len(row["run_ids"]) == 1
+    [draft] = [row for row in rules if row["metric"] == "unknown_policy_version"]
+    # The policy's new version came with a release that hardly any run had had.
+    assert draft["cause"].startswith("release ") and draft["cause"].endswith("% of the runs before)")
+
+
+def test_of_one_run_only_what_is_new_can_be_the_cause(told: Warehouse) -> None:
+    """A run long after every release broke a rule: what it shares with the runs before explains nothing."""
+    row = next(row for row in signals(told) if row["kind"] == "rule")
+    last = told.query(
+        "SELECT max(ended_at) AS at FROM spans WHERE parent_span_id IS NULL AND workflow = ?", [row["workflow"]]
+    )
+    late = {**{name: row[name] for name in SIGNAL_SCHEMA}, "at": last["at"].item(), "onset_at": last["at"].item()}
+    [found] = explained(pl.DataFrame([late], schema=dict(SIGNAL_SCHEMA)), told, timedelta(hours=1), *catalog(told))
+    assert found["cause"] is None and json.loads(found["causes"]) == []
+    assert len(found["run_ids"]) == 1

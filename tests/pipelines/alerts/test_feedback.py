@@ -31,9 +31,16 @@ INCIDENTS = "SELECT * EXCLUDE (updated_at) FROM incidents ORDER BY incident_id"
 ALL = "SELECT * FROM alarm_precision WHERE family = '(all)'"
 
 
+#: Every other tool breaks a rule.
+CATALOG = "tools: {lookup_order: {}, get_claim: {}}"
+KEYS = ("workflow", "family", "metric", "dimension")
+
+
 def settings_for(home: Path) -> Settings:
-    # A budget this wide makes alarms common, so that there is something to judge.
-    return Settings(home=home, batch_spans=1500, alarm_budget_per_week=3000.0)
+    # A budget this wide and a catalog this narrow make alarms common, so that there is something to judge.
+    catalog = home.parent / "catalog.yaml"
+    catalog.write_text(CATALOG)
+    return Settings(home=home, catalog=catalog, batch_spans=1500, alarm_budget_per_week=3000.0)
 
 
 def run(home: Path, files: list[Path]) -> list[str]:
@@ -57,9 +64,19 @@ def streams(home: Path) -> pl.DataFrame:
     return Monitor.decode(saved.monitor, monitor_settings(settings_for(home))).streams()
 
 
+def memory(home: Path) -> list[pl.DataFrame]:
+    """What the rules have said and learned."""
+    saved = checkpoint.load(settings_for(home).checkpoints)
+    assert saved is not None
+    return [frame.sort(frame.columns[:3]) for _, frame in sorted(saved.latches.items())]
+
+
 def state_of(home: Path, row: dict[str, str]) -> str:
-    keys = ("workflow", "family", "metric", "dimension")
-    return streams(home).filter(pl.all_horizontal(pl.col(key) == row[key] for key in keys))["state"].item()
+    if row["kind"] == "rule":
+        known, _ = memory(home)
+        found = known.filter(*(pl.col(key) == row[key] for key in KEYS if key != "family"))["state"].to_list()
+        return {"waiting": "alarmed", "accepted": "watching", "answered": "watching"}[found[0]]
+    return streams(home).filter(pl.all_horizontal(pl.col(key) == row[key] for key in KEYS))["state"].item()
 
 
 def copied(home: Path, to: Path) -> Path:
@@ -118,7 +135,7 @@ def test_the_streams_of_a_judged_incident_are_watched_again_and_the_others_stay_
             assert state_of(untouched, row) == "alarmed"
             again = stored(judged, SIGNALS).filter(
                 pl.col("at") > place,
-                *(pl.col(key) == row[key] for key in ("workflow", "family", "metric", "dimension")),
+                *(pl.col(key) == row[key] for key in KEYS),
             )
             assert state_of(judged, row) != "alarmed" or again.height == 1, "alarmed only if it alarmed anew"
             if judgement == "real":
@@ -128,6 +145,21 @@ def test_the_streams_of_a_judged_incident_are_watched_again_and_the_others_stay_
     assert all(state_of(judged, row) == "alarmed" for row in others.to_dicts())
     new = stored(judged, SIGNALS).filter(pl.col("onset_at") > place, pl.col("incident_id").is_in(judged_ids))
     assert new.is_empty(), "what began after the judgement is another incident"
+
+
+def test_a_finding_judged_real_is_accepted_and_one_judged_false_is_told_again(judged: Path) -> None:
+    place = stored(judged, "SELECT watermark_at FROM applied_acknowledgements")["watermark_at"][0]
+    rules = stored(judged, SIGNALS).filter(kind="rule")
+    judgements = dict(stored(judged, "SELECT incident_id, judgement FROM acknowledgements").iter_rows())
+    again = rules.filter(pl.col("at") > place).select(*KEYS)
+    said = {"real": 0, "false": 0}
+    for row in rules.filter(pl.col("at") <= place).to_dicts():
+        judgement = judgements[row["incident_id"]]
+        said[judgement] += 1
+        told = again.filter(*(pl.col(key) == row[key] for key in KEYS))
+        # The second day calls every tool of the first.
+        assert told.height == (judgement == "false"), row["headline"]
+    assert min(said.values()) >= 2
 
 
 @pytest.mark.parametrize("lost", ["the last checkpoint", "every checkpoint", "everything since the judgement"])
@@ -147,6 +179,8 @@ def test_a_replay_applies_a_judgement_at_its_place_and_raises_the_same_signals(
             warehouse.transaction(lambda c: c.execute("DELETE FROM incidents WHERE opened_at > ?", [place]))
     run(home, days)
     assert_frame_equal(streams(home), streams(judged))
+    for replayed, once in zip(memory(home), memory(judged), strict=True):
+        assert_frame_equal(replayed, once)
     assert_frame_equal(stored(home, SIGNALS), stored(judged, SIGNALS))
     if lost != "everything since the judgement":
         assert_frame_equal(stored(home, INCIDENTS), stored(judged, INCIDENTS))
@@ -180,7 +214,8 @@ def test_a_worker_killed_at_a_judgement_changes_nothing(
             *files,
             "--until-end",
         ],
-        env={**os.environ, "PLUMBLINE_ALARM_BUDGET_PER_WEEK": "3000", "PLUMBLINE_BATCH_SPANS": "1500"},
+        env={**os.environ, "PLUMBLINE_ALARM_BUDGET_PER_WEEK": "3000", "PLUMBLINE_BATCH_SPANS": "1500"}
+        | {"PLUMBLINE_CATALOG": str(settings_for(home).catalog)},
         cwd=Path(__file__).parents[3],
         capture_output=True,
         check=False,
@@ -189,6 +224,8 @@ def test_a_worker_killed_at_a_judgement_changes_nothing(
     assert len(stored(home, "SELECT * FROM applied_acknowledgements")) == 2
     run(home, days)
     assert_frame_equal(streams(home), streams(judged))
+    for replayed, once in zip(memory(home), memory(judged), strict=True):
+        assert_frame_equal(replayed, once)
     assert_frame_equal(stored(home, SIGNALS), stored(judged, SIGNALS))
 
 

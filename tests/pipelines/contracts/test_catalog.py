@@ -57,6 +57,34 @@ def message(path: Path) -> str:
             "workflows:\n  a:\n    escalation_cost_usd: nan\n",
             "(catalog.yaml:3, workflows.a): Input should be a finite number",
         ),
+        (
+            "workflows:\n  a:\n    drift: {rule: {}}\n",
+            "unknown key 'rule' (catalog.yaml:3, workflows.a.drift): allowed: rules",
+        ),
+        (
+            "workflows:\n  a:\n    drift:\n      rules:\n        loops: off\n",
+            "unknown key 'loops' (catalog.yaml:5, workflows.a.drift.rules): allowed: approval_skipped, forbidden_effect, loop,",
+        ),
+        (
+            "workflows:\n  a:\n    drift:\n      rules:\n        loop: {times: 3}\n",
+            "unknown key 'times' (catalog.yaml:5, workflows.a.drift.rules.loop): allowed: enabled, calls",
+        ),
+        (
+            "workflows:\n  a:\n    drift:\n      rules:\n        loop: 10\n",
+            "loop is '10' (catalog.yaml:5, workflows.a.drift.rules): give on, off, or a mapping",
+        ),
+        (
+            "workflows:\n  a:\n    drift:\n      rules:\n        loop: {calls: 1}\n",
+            "calls is '1' (catalog.yaml:5, workflows.a.drift.rules.loop): Input should be greater than or equal to 2",
+        ),
+        (
+            "workflows:\n  a:\n    effects_allowed: [read, delete]\n",
+            "1 is 'delete' (catalog.yaml:3, workflows.a.effects_allowed): Input should be 'read', 'write' or 'irreversible'",
+        ),
+        (
+            "workflows:\n  a: {models: []}\n",
+            "models is [] (catalog.yaml:2, workflows.a): ",
+        ),
         ("workflows:\n  a:\n", "a is None (catalog.yaml:2, workflows): give a mapping, {} for nothing to say"),
         (
             "tools:\n  t: {effect: delete}\n",
@@ -105,6 +133,7 @@ def test_an_empty_catalog_gives_empty_tables_with_their_columns(write, text: str
                 "workflow", "owner", "team", "cost_center", "outcome_name", "outcome_window_hours",
                 "budget_usd_per_month", "escalation_cost_usd", "rollback_objective_minutes", "containment",
                 "baseline_release",
+                "models", "effects_allowed", "drift",
             ],
         ),
         "catalog_tools": (0, ["tool_name", "effect", "cost_per_call_usd", "compensation", "certified"]),
@@ -129,6 +158,16 @@ def test_unknown_stays_null_and_versions_stay_text(write) -> None:
     assert tables["catalog_policies"]["version"].item() == "007"
     assert tables["catalog_policies"]["effective_at"].dtype == pl.Datetime("us")
     assert str(tables["catalog_policies"]["effective_at"].item()) == "2026-03-01 00:00:00"
+
+
+def test_what_is_said_of_drift_is_stored_as_it_differs_from_the_default(write) -> None:
+    path = write(
+        "workflows:\n  a: {drift: {rules: {loop: {calls: 12}, unknown_tool: off, refused_again: on}}}\n"
+        "  b: {models: [gpt-4.1], effects_allowed: [], drift: {rules: {loop: on}}}\n"
+    )
+    rows = load_catalog(path).tables()["catalog_workflows"].select("models", "effects_allowed", "drift").rows()
+    said = '{"rules":{"loop":{"calls":12},"unknown_tool":{"enabled":false}}}'
+    assert rows == [(None, None, said), (["gpt-4.1"], [], None)]
 
 
 def test_the_example_declares_the_simulated_fleet() -> None:

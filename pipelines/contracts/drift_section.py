@@ -1,0 +1,65 @@
+"""The catalog's section ``drift`` of a workflow: how it is watched; what is left out follows the defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Entry(BaseModel):
+    """A part of the catalog: it can't be changed, and has no other keys than these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _switch(value: object) -> object:
+    """Take ``on`` and ``off`` for an entry that says no more than that."""
+    if isinstance(value, bool):
+        return {"enabled": value}
+    if not isinstance(value, dict):
+        raise ValueError("give on, off, or a mapping with what is to be another than the default")
+    return cast("object", value)
+
+
+class RuleEntry(Entry):
+    """A rule of drift detection: whether it is watched."""
+
+    enabled: bool = True
+
+
+class NewNameRule(RuleEntry):
+    """A rule about names that were never used: after how many runs without a new one the next is told."""
+
+    runs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+class LoopRule(RuleEntry):
+    """How many calls of one tool with one argument shape in a run are told."""
+
+    calls: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
+
+
+class RefusedRule(RuleEntry):
+    """After how many further denials of one action in a run it is told."""
+
+    times: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+class RulesEntry(Entry):
+    """The rules of drift detection, by name; what is left out follows the defaults of ``pipelines/stages/rules.py``."""
+
+    approval_skipped: Annotated[RuleEntry, BeforeValidator(_switch)] = RuleEntry()
+    forbidden_effect: Annotated[RuleEntry, BeforeValidator(_switch)] = RuleEntry()
+    loop: Annotated[LoopRule, BeforeValidator(_switch)] = LoopRule()
+    outdated_policy: Annotated[RuleEntry, BeforeValidator(_switch)] = RuleEntry()
+    refused_again: Annotated[RefusedRule, BeforeValidator(_switch)] = RefusedRule()
+    unknown_model: Annotated[NewNameRule, BeforeValidator(_switch)] = NewNameRule()
+    unknown_policy_version: Annotated[RuleEntry, BeforeValidator(_switch)] = RuleEntry()
+    unknown_tool: Annotated[NewNameRule, BeforeValidator(_switch)] = NewNameRule()
+
+
+class DriftEntry(Entry):
+    """How a workflow is watched for drift."""
+
+    rules: RulesEntry = RulesEntry()
