@@ -6,6 +6,7 @@ no random number. So the same observations in the same order give the same signa
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -117,11 +118,8 @@ class Monitor:
                 *(pl.col(name).cast(pl.String).fill_null("") for name in KEYS),
                 pl.col("value").cast(pl.Float64),
                 pl.col("category").cast(pl.String),
-                pl.when(pl.col("run_id").is_null())
-                .then(0)
-                .otherwise(pl.col("run_id").cast(pl.String).hash())
-                .alias("run"),
-            )
+                pl.col("run_id").cast(pl.String),
+            ).with_columns(run=pl.col("run_id").map_batches(run_numbers, return_dtype=pl.UInt64))
         except pl.exceptions.PolarsError as error:
             raise ObservationError("observations have a column of another type", str(error)) from error
         unknown = rows.filter(~pl.col("kind").is_in(KINDS))
@@ -267,6 +265,30 @@ class Monitor:
         except (KeyError, IndexError) as error:
             raise StateError("incomplete detector state", str(error), "remove this checkpoint to learn anew") from error
         return monitor
+
+
+def run_numbers(run_ids: pl.Series) -> pl.Series:
+    """Give each run id the number by which the state knows it: the same on every machine and in every version; 0 for null.
+
+    Parameters
+    ----------
+    run_ids : (n,) String
+
+    Returns
+    -------
+    (n,) UInt64
+
+    Examples
+    --------
+    >>> run_numbers(pl.Series(["r1", None, "r1"])).to_list()
+    [3512079124192222595, 0, 3512079124192222595]
+    """
+    known = run_ids.unique(maintain_order=True).drop_nulls()
+    # 0 stands for an unknown run, so no run may have it.
+    numbers = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1 for name in known]
+    numbered = pl.DataFrame({"run_id": known, "run": pl.Series(numbers, dtype=pl.UInt64)})
+    found = run_ids.to_frame("run_id").join(numbered, on="run_id", how="left", maintain_order="left")
+    return found["run"].fill_null(0)
 
 
 def _nulls(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:

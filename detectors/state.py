@@ -17,7 +17,7 @@ Layout: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 MAGIC = b"PLMB"
-VERSION = 1
+VERSION = 2
 PREFIX = struct.Struct(">4sHI")  # magic, version, length of the JSON header
 
 
