@@ -25,7 +25,7 @@ from detectors.state import Arrays, blank, decode, encode
 OBSERVATION_COLUMNS = ("at", *KEYS, "value", "category", "run_id")
 SIGNAL_SCHEMA: dict[str, pl.DataType] = {
     **dict.fromkeys(("workflow", "family", "metric", "dimension", "kind", "detector"), pl.String()),
-    **dict.fromkeys(("at", "onset_at"), pl.Datetime("us")),
+    **dict.fromkeys(("at", "onset_at", "onset_low_at", "onset_high_at"), pl.Datetime("us")),
     **dict.fromkeys(("log_e", "threshold", "before_value", "after_value", "effect"), pl.Float64()),
     "unit": pl.String(),
     **dict.fromkeys(("n_before", "n_after"), pl.Int64()),

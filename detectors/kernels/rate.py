@@ -20,6 +20,10 @@ ODDS = np.array([1.5, 2.3, 4.5, 11.0, 1 / 1.5, 1 / 2.3, 1 / 4.5, 1 / 11.0])
 TRACKED = np.array([0, 2, 3, 4, 6, 7])
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
+# An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
+# within LATER: what covers the change in 90 % of simulations (docs/drift.md).
+EARLIER, LATER = 4.0, 2.5
+DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 
 
 class RateState(NamedTuple):
@@ -38,6 +42,11 @@ class RateState(NamedTuple):
     onset_n: NDArray[np.int32]  # (streams, 6): observations since the tracker left zero
     onset_at: NDArray[np.int64]  # (streams, 6)
     onset_sum: NDArray[np.float64]  # (streams, 6): yes among them
+    onset_depth: NDArray[np.float32]  # (streams, 6): how far the path fell below the last multiple of EARLIER / 2
+    onset_low_at: NDArray[
+        np.int64
+    ]  # (streams, 6, DEPTHS): when it first fell that deep, and one and two multiples less
+    onset_high_at: NDArray[np.int64]  # (streams, 6): after the last time that the tracker stood at LATER or below
     reference_n: NDArray[np.int64]  # observations, for before and after in raw units
     reference_sum: NDArray[np.float64]
     recent: NDArray[np.float64]
@@ -49,7 +58,8 @@ class RateState(NamedTuple):
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "share_sum": ((), "f8"), "run": ((), "u8"),
     "run_n": ((), "i4"), "run_sum": ((), "f4"), "run_at": ((), "i8"), "statistic": ((8,), "f4"), "cusum": ((6,), "f4"),
-    "onset_n": ((6,), "i4"), "onset_at": ((6,), "i8"), "onset_sum": ((6,), "f8"), "reference_n": ((), "i8"),
+    "onset_n": ((6,), "i4"), "onset_at": ((6,), "i8"), "onset_sum": ((6,), "f8"), "onset_depth": ((6,), "f4"),
+    "onset_low_at": ((6, DEPTHS), "i8"), "onset_high_at": ((6,), "i8"), "reference_n": ((), "i8"),
     "reference_sum": ((), "f8"), "recent": ((), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
     "alarm_at": ((), "i8"),
 }  # fmt: skip
@@ -75,9 +85,20 @@ def close_run(state: RateState, ring: NDArray[np.float32], s: int, log_threshold
         for i in range(6):
             odds = ODDS[TRACKED[i]]
             level = state.cusum[s, i] + math.log((1.0 + share * (odds - 1.0)) / (1.0 + p * (odds - 1.0)))
+            if state.cusum[s, i] <= LATER:
+                state.onset_high_at[s, i] = state.run_at[s]
+            if state.onset_low_at[s, i, DEPTHS - 1] == 0:
+                state.onset_low_at[s, i, :] = state.run_at[s]
             if level <= 0.0:
                 state.cusum[s, i] = 0.0
                 state.onset_n[s, i] = 0
+                state.onset_depth[s, i] -= level
+                for _ in range(DEPTHS):
+                    if state.onset_depth[s, i] >= 0.5 * EARLIER:
+                        for j in range(DEPTHS - 1, 0, -1):
+                            state.onset_low_at[s, i, j] = state.onset_low_at[s, i, j - 1]
+                        state.onset_low_at[s, i, 0] = state.run_at[s]
+                        state.onset_depth[s, i] -= 0.5 * EARLIER
                 continue
             if state.onset_n[s, i] == 0:
                 state.onset_at[s, i] = state.run_at[s]
