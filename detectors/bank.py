@@ -18,7 +18,10 @@ from detectors.state import Arrays, Layout, columns, records, resized
 
 RING = 512  # last standardised scores that the second opinion sees
 KEPT_WHEN_RELEARNING = {"observations", "recent"}
-CLEARED_BY_REARMING = {"statistic", "cusum", "onset_n", "log_e", "run_n", "run_sum", "run_counts", "alarm_at"}
+CLEARED_BY_REARMING = {
+    *("statistic", "cusum", "onset_n", "onset_depth", "onset_low_at", "onset_high_at"),
+    *("log_e", "run_n", "run_sum", "run_counts", "alarm_at"),
+}
 
 
 def column(rows: pl.DataFrame, name: str) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from detectors.bank import Bank
 from detectors.banks import ContinuousBank, MixBank
 from detectors.kernels import continuous, mix, rate
 from detectors.second_opinion import adwin_verdict
+from detectors.state import Arrays
 
 UNITS = {
     "usd": "usd",
@@ -81,6 +82,29 @@ def moment(microseconds: int) -> datetime:
     )
 
 
+def onset_times(state: Arrays, slot: int, tracker: int) -> dict[str, datetime]:
+    """When the change began, and the 90 % interval for it, from one onset tracker of an alarmed stream.
+
+    The tracker is the path of a log likelihood ratio above its own minimum. Its minimum is the likeliest start; the
+    interval reaches from the first start whose log likelihood is within EARLIER of it to the last one within LATER. As the
+    fall to the minimum is known in steps of half of EARLIER, it reaches back up to half as much again.
+
+    References
+    ----------
+    Siegmund (1988), Confidence sets in change-point problems (sets by likelihood ratio). Wu (2005), Inference for
+    change-point and post-change means after a CUSUM test.
+    """
+    alarm = int(state["alarm_at"][slot])
+    began = int(state["onset_at"][slot, tracker]) if state["onset_n"][slot, tracker] else alarm
+    low, high = int(state["onset_low_at"][slot, tracker, -1]), int(state["onset_high_at"][slot, tracker])
+    # Late observations carry earlier times, so the order is not a matter of course.
+    return {
+        "onset_at": moment(began),
+        "onset_low_at": moment(min(low, began)),
+        "onset_high_at": moment(max(high, began)),
+    }
+
+
 def signal_of(
     bank: Bank, slot: int, key: tuple[str, str, str, str], kind: str, new_names: list[str], *, second_opinion: bool
 ) -> dict[str, Any]:
@@ -135,7 +159,7 @@ def _level(bank: Bank, slot: int, unit: str) -> dict[str, Any]:
         relative = f" ({100 * effect / abs(before):+.0f} %)"
     verb = "rose" if up else "fell"
     return {
-        "onset_at": moment(int(state["onset_at"][slot, tracker] if n_after else state["alarm_at"][slot])),
+        **onset_times(state, slot, tracker),
         "before_value": before,
         "after_value": after,
         "effect": effect,
@@ -171,7 +195,7 @@ def _mix(bank: MixBank, slot: int, new_names: list[str]) -> dict[str, Any]:
         detail["new_categories"] = new_names
     distance = 0.5 * float(np.abs(after - before).sum())
     return {
-        "onset_at": moment(int(state["onset_at"][slot, window])),
+        **onset_times(state, slot, window),
         "before_value": float(before[moved]),
         "after_value": float(after[moved]),
         "effect": distance,

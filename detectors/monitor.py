@@ -25,7 +25,7 @@ from detectors.state import Arrays, blank, decode, encode
 OBSERVATION_COLUMNS = ("at", *KEYS, "value", "category", "run_id")
 SIGNAL_SCHEMA: dict[str, pl.DataType] = {
     **dict.fromkeys(("workflow", "family", "metric", "dimension", "kind", "detector"), pl.String()),
-    **dict.fromkeys(("at", "onset_at"), pl.Datetime("us")),
+    **dict.fromkeys(("at", "onset_at", "onset_low_at", "onset_high_at"), pl.Datetime("us")),
     **dict.fromkeys(("log_e", "threshold", "before_value", "after_value", "effect"), pl.Float64()),
     "unit": pl.String(),
     **dict.fromkeys(("n_before", "n_after"), pl.Int64()),
@@ -118,14 +118,17 @@ class Monitor:
                 *(pl.col(name).cast(pl.String).fill_null("") for name in KEYS),
                 pl.col("value").cast(pl.Float64),
                 pl.col("category").cast(pl.String),
-                pl.when(pl.col("kind") != "continuous").then(pl.col("run_id").cast(pl.String)).alias("run"),
+                pl.when(pl.col("kind") != "continuous")  # nothing asks for the others' runs
+                .then(pl.col("run_id").cast(pl.String))
+                .map_batches(run_numbers, return_dtype=pl.UInt64)
+                .alias("run"),
             )
         except pl.exceptions.PolarsError as error:
             raise ObservationError("observations have a column of another type", str(error)) from error
         unknown = rows.filter(~pl.col("kind").is_in(KINDS))
         if unknown.height:
             raise ObservationError("unknown kind of stream", repr(unknown["kind"][0]), "use " + ", ".join(KINDS))
-        rows = self._registry.assign(rows.with_row_index("row").with_columns(_numbered(rows["run"])))
+        rows = self._registry.assign(rows.with_row_index("row"))
         for kind, bank in self._banks.items():
             bank.ensure(len(self._registry.keys[kind]))
         value = pl.col("value")
@@ -267,11 +270,28 @@ class Monitor:
         return monitor
 
 
-def _numbered(runs: pl.Series) -> pl.Series:
-    """Give a number for each run, 0 for none. It is part of the state, so it must not change with a library's version."""
-    names = runs.drop_nulls().unique()
-    numbers = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) for name in names]
-    return runs.replace_strict(names, pl.Series(numbers, dtype=pl.UInt64), default=0, return_dtype=pl.UInt64)
+def run_numbers(run_ids: pl.Series) -> pl.Series:
+    """Give each run id the number by which the state knows it: the same on every machine and in every version; 0 for null.
+
+    Parameters
+    ----------
+    run_ids : (n,) String
+
+    Returns
+    -------
+    (n,) UInt64
+
+    Examples
+    --------
+    >>> run_numbers(pl.Series(["r1", None, "r1"])).to_list()
+    [3512079124192222595, 0, 3512079124192222595]
+    """
+    known = run_ids.unique(maintain_order=True).drop_nulls()
+    # 0 stands for an unknown run, so no run may have it.
+    numbers = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1 for name in known]
+    numbered = pl.DataFrame({"run_id": known, "run": pl.Series(numbers, dtype=pl.UInt64)})
+    found = run_ids.to_frame("run_id").join(numbered, on="run_id", how="left", maintain_order="left")
+    return found["run"].fill_null(0)
 
 
 def _nulls(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:

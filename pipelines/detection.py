@@ -97,6 +97,7 @@ class Detection:
             return []
         with self._whole():
             self._begin_afresh()
+            self.rewarmed = None
             self._take_up()
             changed = self._follow(source) + self._hear()
         self.save()
@@ -109,7 +110,8 @@ class Detection:
             try:
                 self.monitor = Monitor.decode(saved.monitor, self._monitor_settings)
             except StateError as error:
-                self.rewarmed = str(error)
+                # What to do about it is done: the warehouse tells them all again.
+                self.rewarmed = error.what
             else:
                 self.latches = Latches(**saved.latches)
                 for name, value in saved.runs.items():

@@ -172,6 +172,8 @@ class Stream:
             return
         self.detection.take_lease(self._source)
         if self.detection.lease.held:
+            if self.detection.rewarmed:
+                self._tell(f"detectors were warmed up from the warehouse: {self.detection.rewarmed}")
             self._patience.through(self._publisher.publish)
             self._count()
 

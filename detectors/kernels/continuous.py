@@ -38,6 +38,10 @@ DENSITY_AT_CLIP = math.exp(-CLIP * CLIP / 2) / math.sqrt(2 * math.pi)
 RESCALE_AT = 2.0**20
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
+# An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
+# within LATER: what covers the change in 90 % of simulations (docs/drift.md).
+EARLIER, LATER = 3.0, 2.5
+DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 SUSPECTED = 4.0  # log evidence of an onset tracker from which a change is suspected
 NEARLY_CONSTANT = 0.1  # variance of the warm-up's scores below which there is no correlation to learn (1 without ties)
 
@@ -58,6 +62,9 @@ class ContinuousStream:
     onset_n: NDArray[np.int32]  # (4,): observations since the tracker left zero
     onset_at: NDArray[np.int64]  # (4,)
     onset_sum: NDArray[np.float64]  # (4,): sum of the values since then
+    onset_depth: NDArray[np.float32]  # (4,): how far the path fell below the last multiple of EARLIER / 2
+    onset_low_at: NDArray[np.int64]  # (4, DEPTHS): when it first fell that deep, and one and two multiples less
+    onset_high_at: NDArray[np.int64]  # (4,): after the last time that the tracker stood at LATER or below
     reference_n: int
     reference_sum: float
     recent: float  # exponentially weighted mean of the last values
@@ -71,8 +78,9 @@ class ContinuousStream:
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "buffer_row": ((), "i4"), "edges": ((CELLS - 1,), "f4"),
     "weights": ((CELLS,), "f4"), "statistic": ((8,), "f4"), "cusum": ((4,), "f4"), "onset_n": ((4,), "i4"),
-    "onset_at": ((4,), "i8"), "onset_sum": ((4,), "f8"), "reference_n": ((), "i8"), "reference_sum": ((), "f8"),
-    "recent": ((), "f8"), "score": ((), "f4"), "moments": ((4,), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
+    "onset_at": ((4,), "i8"), "onset_sum": ((4,), "f8"), "onset_depth": ((4,), "f4"), "onset_low_at": ((4, DEPTHS), "i8"),
+    "onset_high_at": ((4,), "i8"), "reference_n": ((), "i8"), "reference_sum": ((), "f8"), "recent": ((), "f8"),
+    "score": ((), "f4"), "moments": ((4,), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
     "alarm_at": ((), "i8"),
 }  # fmt: skip
 
@@ -285,9 +293,20 @@ def observe_continuous(
             component = TRACKED[i]
             step = SHIFTS[component % 4] * (white if component < 4 else -white) - LOG_MGF[component % 4]
             level = stream.cusum[i] + step
+            if stream.cusum[i] <= LATER:
+                stream.onset_high_at[i] = times[row]
+            if stream.onset_low_at[i, DEPTHS - 1] == 0:
+                stream.onset_low_at[i, :] = times[row]
             if level <= 0.0:
                 stream.cusum[i] = 0.0
                 stream.onset_n[i] = 0
+                stream.onset_depth[i] -= level
+                for _ in range(DEPTHS):
+                    if stream.onset_depth[i] >= 0.5 * EARLIER:
+                        for j in range(DEPTHS - 1, 0, -1):
+                            stream.onset_low_at[i, j] = stream.onset_low_at[i, j - 1]
+                        stream.onset_low_at[i, 0] = times[row]
+                        stream.onset_depth[i] -= 0.5 * EARLIER
                 continue
             if stream.onset_n[i] == 0:
                 stream.onset_at[i] = times[row]

@@ -23,6 +23,10 @@ LARGE = 0.1  # share from which a category keeps a bucket of its own even where 
 WINDOWS = np.array([1 / 12, 1 / 48, 1 / 192])
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
+# An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
+# within LATER: what covers the change in 90 % of simulations (docs/drift.md).
+EARLIER, LATER = 6.0, 1.5
+DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 # What each onset tracker loses a run: without it, the learning of a wide window keeps trackers above zero for hours
 # before a change, and the onset comes out too early.
 LOSS = np.array([0.08, 0.02, 0.005])
@@ -52,6 +56,9 @@ class MixStream:
     onset_units: NDArray[np.int32]  # (3,): runs since then
     onset_at: NDArray[np.int64]  # (3,)
     onset_shares: NDArray[np.float32]  # (3, BUCKETS): sum over those runs
+    onset_depth: NDArray[np.float32]  # (3,): how far the path fell below the last multiple of EARLIER / 2
+    onset_low_at: NDArray[np.int64]  # (3, DEPTHS): when it first fell that deep, and one and two multiples less
+    onset_high_at: NDArray[np.int64]  # (3,): after the last time that the tracker stood at LATER or below
     reference_n: int
     log_e: float
     threshold: float
@@ -63,7 +70,8 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "run_at": ((), "i8"), "run_counts": ((CODES,), "f4"), "code_shares": ((CODES,), "f4"), "bucket": ((CODES,), "u1"),
     "weights": ((BUCKETS,), "f8"), "window": ((3, BUCKETS), "f4"), "statistic": ((3,), "f4"), "cusum": ((3,), "f4"),
     "onset_n": ((3,), "i4"), "onset_units": ((3,), "i4"), "onset_at": ((3,), "i8"),
-    "onset_shares": ((3, BUCKETS), "f4"),
+    "onset_shares": ((3, BUCKETS), "f4"), "onset_depth": ((3,), "f4"), "onset_low_at": ((3, DEPTHS), "i8"),
+    "onset_high_at": ((3,), "i8"),
     "reference_n": ((), "i8"), "log_e": ((), "f8"), "threshold": ((), "f8"), "alarm_at": ((), "i8"),
 }  # fmt: skip
 
@@ -152,10 +160,21 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
         step = math.log(e)
         score += step / 3.0
         level = stream.cusum[j] + step - LOSS[j]
+        if stream.cusum[j] <= LATER:
+            stream.onset_high_at[j] = stream.run_at
+        if stream.onset_low_at[j, DEPTHS - 1] == 0:
+            stream.onset_low_at[j, :] = stream.run_at
         if level <= 0.0:
             stream.cusum[j] = 0.0
             stream.onset_n[j] = 0
             stream.onset_units[j] = 0
+            stream.onset_depth[j] -= level
+            for _ in range(DEPTHS):
+                if stream.onset_depth[j] >= 0.5 * EARLIER:
+                    for d in range(DEPTHS - 1, 0, -1):
+                        stream.onset_low_at[j, d] = stream.onset_low_at[j, d - 1]
+                    stream.onset_low_at[j, 0] = stream.run_at
+                    stream.onset_depth[j] -= 0.5 * EARLIER
             continue
         if stream.onset_n[j] == 0:
             stream.onset_at[j] = stream.run_at

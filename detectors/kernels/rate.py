@@ -19,6 +19,10 @@ ODDS = np.array([1.5, 2.3, 4.5, 11.0, 1 / 1.5, 1 / 2.3, 1 / 4.5, 1 / 11.0])
 TRACKED = np.array([0, 2, 3, 4, 6, 7])
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
+# An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
+# within LATER: what covers the change in 90 % of simulations (docs/drift.md).
+EARLIER, LATER = 4.0, 2.5
+DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 
 
 class RateStream:
@@ -40,6 +44,9 @@ class RateStream:
     onset_n: NDArray[np.int32]  # (6,): observations since the tracker left zero
     onset_at: NDArray[np.int64]  # (6,)
     onset_sum: NDArray[np.float64]  # (6,): yes among them
+    onset_depth: NDArray[np.float32]  # (6,): how far the path fell below the last multiple of EARLIER / 2
+    onset_low_at: NDArray[np.int64]  # (6, DEPTHS): when it first fell that deep, and one and two multiples less
+    onset_high_at: NDArray[np.int64]  # (6,): after the last time that the tracker stood at LATER or below
     reference_n: int  # observations, for before and after in raw units
     reference_sum: float
     recent: float
@@ -51,7 +58,8 @@ class RateStream:
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "share_sum": ((), "f8"), "run": ((), "u8"),
     "run_n": ((), "i4"), "run_sum": ((), "f4"), "run_at": ((), "i8"), "statistic": ((8,), "f4"), "cusum": ((6,), "f4"),
-    "onset_n": ((6,), "i4"), "onset_at": ((6,), "i8"), "onset_sum": ((6,), "f8"), "reference_n": ((), "i8"),
+    "onset_n": ((6,), "i4"), "onset_at": ((6,), "i8"), "onset_sum": ((6,), "f8"), "onset_depth": ((6,), "f4"),
+    "onset_low_at": ((6, DEPTHS), "i8"), "onset_high_at": ((6,), "i8"), "reference_n": ((), "i8"),
     "reference_sum": ((), "f8"), "recent": ((), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
     "alarm_at": ((), "i8"),
 }  # fmt: skip
@@ -77,9 +85,20 @@ def close_run(stream: RateStream, ring: NDArray[np.float32], s: int, log_thresho
         for i in range(6):
             odds = ODDS[TRACKED[i]]
             level = stream.cusum[i] + math.log((1.0 + share * (odds - 1.0)) / (1.0 + p * (odds - 1.0)))
+            if stream.cusum[i] <= LATER:
+                stream.onset_high_at[i] = stream.run_at
+            if stream.onset_low_at[i, DEPTHS - 1] == 0:
+                stream.onset_low_at[i, :] = stream.run_at
             if level <= 0.0:
                 stream.cusum[i] = 0.0
                 stream.onset_n[i] = 0
+                stream.onset_depth[i] -= level
+                for _ in range(DEPTHS):
+                    if stream.onset_depth[i] >= 0.5 * EARLIER:
+                        for j in range(DEPTHS - 1, 0, -1):
+                            stream.onset_low_at[i, j] = stream.onset_low_at[i, j - 1]
+                        stream.onset_low_at[i, 0] = stream.run_at
+                        stream.onset_depth[i] -= 0.5 * EARLIER
                 continue
             if stream.onset_n[i] == 0:
                 stream.onset_at[i] = stream.run_at

@@ -247,8 +247,6 @@ def run_stream(
             with _stopped_by_signals(stream):
                 err.print(f"reading {reader.name}", markup=False)
                 counts = stream.run(until_end=until_end)
-            if stream.detection.rewarmed:
-                err.print(f"detectors were warmed up from the warehouse: {stream.detection.rewarmed}", markup=False)
     finally:
         reader.close()
         if sender is not None:

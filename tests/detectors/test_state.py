@@ -58,10 +58,11 @@ def test_rearming_after_a_restart_is_the_same_as_before_it(small_fleet: pl.DataF
 
 def test_another_version_is_named(small_fleet: pl.DataFrame) -> None:
     data = Monitor().encode()
-    newer = data[:4] + struct.pack(">H", codec.VERSION + 1) + data[6:]
-    said = f"version {codec.VERSION + 1}.*reads version {codec.VERSION}.*remove this checkpoint"
-    with pytest.raises(StateError, match=said):
-        Monitor.decode(newer)
+    for version in (1, codec.VERSION + 1):
+        other = data[:4] + struct.pack(">H", version) + data[6:]
+        said = f"version {version}.*reads version {codec.VERSION}.*remove this checkpoint"
+        with pytest.raises(StateError, match=said):
+            Monitor.decode(other)
 
 
 def test_bytes_that_are_no_state_are_refused(small_fleet: pl.DataFrame) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from detectors.state import VERSION
 from pipelines.alerts.publish import Publisher
 from pipelines.commands.context import open_warehouse
 from pipelines.settings import Settings
@@ -127,6 +128,24 @@ def test_without_a_checkpoint_the_detectors_warm_up_from_the_warehouse_to_the_sa
         assert stream.detection.rewarmed is not None
         assert stream.progress.signals >= 3
     assert_frame_equal(stored(settings, SIGNALS), stored(unbroken, SIGNALS))
+
+
+def test_a_state_of_another_version_is_said_once_and_learned_anew(
+    traffic: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(tmp_path)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("detectors.state.VERSION", VERSION - 1)
+        run(settings, traffic[:1])
+    told: list[str] = []
+    with Warehouse.open(settings.warehouse) as warehouse:
+        publisher = Publisher(settings, warehouse, None, lambda _: None)
+        source = FileSource([str(path) for path in traffic[:1]])
+        stream = Stream(settings, source, warehouse, publisher, lambda _: None, told.append)
+        stream.run(until_end=True)
+    said = f"detector state of version {VERSION - 1}, this program reads version {VERSION}"
+    assert told == [f"detectors were warmed up from the warehouse: {said}"]
+    assert stream.detection.observations > 0
 
 
 def test_bad_input_is_set_aside_or_flagged_and_nothing_good_is_lost(tmp_path: Path) -> None:
