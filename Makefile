@@ -15,6 +15,7 @@ ARGS ?=
 SEEDS ?= 100
 VENV := .venv
 INTEROP := .venv-interop
+EVIDENTLY := .venv-evidently
 RUN = $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 
@@ -59,7 +60,8 @@ test: $(VENV)/.dev ## Sets up, then runs the tests
 benchmark: $(VENV)/.dev ## Sets up, then measures speed, freshness and size, and writes docs/benchmarks.md (about 30 minutes)
 	@$(RUN) -m tests.benchmarks $(ARGS)
 
-benchmark-detection: $(VENV)/.dev ## Measures detection beside river and the oracle, and writes docs/detection.md (ARGS=--short: wide intervals)
+benchmark-detection: $(VENV)/.dev ## Measures detection beside river, Evidently and the oracle, and writes docs/detection.md (ARGS=--short: wide intervals)
+	@$(MAKE) --no-print-directory $(EVIDENTLY)/.ready || echo "No $(EVIDENTLY): Evidently is not measured, and the page says so"
 	@$(RUN) -m tests.benchmarks.detection $(ARGS)
 
 interop: $(VENV)/.dev $(INTEROP)/.ready ## Runs the real instrumentation packages, in an environment of their own
@@ -79,14 +81,16 @@ format: $(VENV)/.dev ## Formats the code and applies the safe fixes
 
 COMPILE = uv pip compile --quiet --universal --python-version $(OLDEST) --generate-hashes --no-strip-extras \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+# Without extras for Evidently: pip does not take the pin of pandas[parquet] for the pandas that another package asks for.
 lock: ## Recompiles the hashed pins from pyproject.toml (needs uv; ARGS=--upgrade takes new versions)
 	$(if $(UV),,$(error make lock needs uv: install it with `pip install uv`))
 	$(COMPILE) pyproject.toml $(ARGS) --output-file requirements.txt
 	$(COMPILE) pyproject.toml $(ARGS) --group dev --constraints requirements.txt --output-file requirements-dev.txt
 	$(COMPILE) --group pyproject.toml:interop $(ARGS) --output-file requirements-interop.txt
+	$(COMPILE) --group pyproject.toml:evidently --strip-extras $(ARGS) --output-file requirements-evidently.txt
 
 clean: ## Removes the virtual environment and the tools' caches (never a home with data)
-	rm -rf $(VENV) $(INTEROP) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(INTEROP) $(EVIDENTLY) .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find pipelines detectors warehouse dashboards tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last: a set-up that fails or is interrupted leaves none, and the next make starts it again.
@@ -100,17 +104,18 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.made
 	@$(call install,requirements-dev.txt)
 	@touch $(VENV)/.run $@
 
-# The product's own packages are not in it: its interpreter only runs the programs of tests/interop/agents. cuid, which
-# traceloop-sdk wants, is pure Python that has no wheel.
+# The product's own packages are in neither: the interpreters only run the programs of tests/interop/agents and of
+# tests/benchmarks/detection/theirs. cuid, which traceloop-sdk wants, is pure Python that has no wheel.
 $(INTEROP)/.ready: VENV := $(INTEROP)
 $(INTEROP)/.ready: FROM_SOURCE := --no-binary cuid
-$(INTEROP)/.ready: requirements-interop.txt
+$(EVIDENTLY)/.ready: VENV := $(EVIDENTLY)
+$(INTEROP)/.ready $(EVIDENTLY)/.ready: $(VENV)-%/.ready: requirements-%.txt
 	$(eval python := $(find_python))
 	$(if $(python),,$(error $(no_python)))
-	@echo "Installing the instrumentation packages into $(VENV) with $(if $(UV),uv,pip) (a minute the first time)"
+	@echo "Installing the packages of $< into $(VENV) with $(if $(UV),uv,pip) (a minute the first time)"
 	@rm -rf $(VENV)
 	@$(make_venv)
-	@$(call install,requirements-interop.txt)
+	@$(call install,$<)
 	@touch $@
 
 # The .pth line is relative, so the checkout may move; -P keeps a folder named pipelines at the caller's out of the way.

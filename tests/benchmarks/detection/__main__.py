@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-import zlib
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.detection import cases, measure, oracle, ours, peers, report
+from tests.benchmarks.detection import batch, cases, measure, oracle, ours, peers, report
 from tests.benchmarks.machine import machine
 
 FULL = {
@@ -31,6 +30,12 @@ FULL = {
     "speed_streams": 100_000,
     "speed_rounds": 10,
     "river_rounds": 64,  # ADWIN looks for a change at every 32nd value
+    "evidently_small_reference": 1_000,  # its default up to here is a test with a p-value
+    "evidently_small_window": 200,
+    "evidently_large_reference": 1_100,  # from here a distance, which needs more values to be below its threshold
+    "evidently_large_window": 500,
+    "evidently_stride": 20,
+    "evidently_speed_looks": 200,
     "processes": 2,
 }
 SHORT = FULL | {
@@ -54,6 +59,12 @@ QUICK = FULL | {
     "speed_streams": 20,
     "speed_rounds": 2,
     "river_rounds": 2,
+    "evidently_small_reference": 100,
+    "evidently_small_window": 50,
+    "evidently_large_reference": 150,
+    "evidently_stride": 50,
+    "evidently_large_window": 50,
+    "evidently_speed_looks": 2,
     "processes": 1,
 }
 
@@ -68,9 +79,18 @@ def main() -> None:
     sizes.add_argument(
         "--tables", action="store_true", help="measure nothing: write the tables from docs/detection.json"
     )
+    sizes.add_argument(
+        "--evidently",
+        action="store_true",
+        help="Evidently alone, at the sizes and beside the others of docs/detection.json",
+    )
     options = given.parse_args()
-    if options.tables:
-        report.record(json.loads(report.RESULTS.read_text(encoding="utf-8")))
+    if options.tables or options.evidently:
+        results = json.loads(report.RESULTS.read_text(encoding="utf-8"))
+        if options.evidently:
+            results["options"] = {k: v for k, v in FULL.items() if k.startswith("evidently")} | results["options"]
+            results["evidently"] = batch.measured(results["options"])
+        report.record(results)
         return
     size = (QUICK if options.quick else SHORT if options.short else FULL) | {"seed": options.seed}
     results = measured(size)
@@ -83,11 +103,15 @@ def main() -> None:
 def measured(options: dict[str, int]) -> dict[str, Any]:
     """Measure everything at the given sizes."""
     begun, on = time.monotonic(), machine()
-    speed = ours.speed(_rng(options, "speed"), options["speed_streams"], options["warm_up"], options["speed_rounds"])
+    speed = ours.speed(
+        cases.numbers(options, "speed"), options["speed_streams"], options["warm_up"], options["speed_rounds"]
+    )
     speed["river_updates_per_second"] = peers.speed(
-        _rng(options, "river"), options["speed_streams"], options["river_rounds"]
+        cases.numbers(options, "river"), options["speed_streams"], options["river_rounds"]
     )
     _say(begun, "speed")
+    theirs = batch.measured(options)
+    _say(begun, "Evidently" if theirs else "Evidently is not measured: no .venv-evidently")
     calibration = _calibration(options)
     _say(begun, "calibration")
     nulls = [row for case in cases.nulls() for row in _null(case, options)]
@@ -96,6 +120,7 @@ def measured(options: dict[str, int]) -> dict[str, Any]:
     return {
         "machine": on,
         "river": version("river"),
+        "evidently": theirs,
         "at": f"{datetime.now(UTC):%Y-%m-%d}",
         "options": options,
         "speed": speed,
@@ -111,20 +136,13 @@ def _say(begun: float, what: str) -> None:
     print(f"{time.monotonic() - begun:6.0f} s  {what}", flush=True)
 
 
-def _rng(options: dict[str, int], name: str) -> np.random.Generator:
-    """Give each part its own numbers, so that one part's size does not move another's."""
-    return np.random.default_rng((options["seed"], zlib.crc32(name.encode())))
-
-
 def _calibration(options: dict[str, int]) -> list[dict[str, Any]]:
     """Default and tuned knob of each peer; the run length of the knob found is measured on numbers of its own."""
-    laws = {case.name: case for case in cases.nulls()}
-    null_of = {"continuous": laws["normal"], "rate": laws["Bernoulli 5 %"], "mix": laws["mix of 10"]}
     streams, n = options["peer_null_streams"], options["peer_null_observations"]
     found = []
     for name, (kind, _, default, _, _) in peers.PEERS.items():
-        law = null_of[kind]
-        tune, check = (law.before(_rng(options, f"{name} {part}"), streams, n) for part in ("tune", "check"))
+        law = cases.null_of(kind)
+        tune, check = (law.before(cases.numbers(options, f"{name} {part}"), streams, n) for part in ("tune", "check"))
         knobs: dict[str, float | None] = {"default": default}
         if name not in peers.SLOW:
             knobs["tuned"] = peers.tuned(name, tune, options["arl"], options["bisection_steps"], options["processes"])
@@ -135,8 +153,7 @@ def _calibration(options: dict[str, int]) -> list[dict[str, Any]]:
 
 
 def _null(case: cases.Case, options: dict[str, int]) -> list[dict[str, Any]]:
-    rng = _rng(options, case.name)
-    values = case.before(rng, options["streams"], options["observations"])
+    values = cases.without_change(case, options)
     rows = [("ours", measure.run_length(ours.run(case, values, options["arl"]), options["warm_up"]))]
     for name in peers.of_kind(case):
         few = values[: options["peer_repetitions"]]
@@ -147,20 +164,19 @@ def _null(case: cases.Case, options: dict[str, int]) -> list[dict[str, Any]]:
 
 def _change(case: cases.Case, options: dict[str, int], calibration: list[dict[str, Any]]) -> dict[str, Any]:
     change = options["change_at"]
-    values = case.draw(_rng(options, case.name), options["repetitions"], 2 * change, change)
+    values = cases.with_change(case, options)
     methods = {"ours": ours.run(case, values, options["arl"])}
     if case.llr is not None:
         limit = oracle.threshold(
-            case, _rng(options, f"oracle {case.name}"), options["arl"], options["oracle_observations"]
+            case, cases.numbers(options, f"oracle {case.name}"), options["arl"], options["oracle_observations"]
         )
         methods["oracle"] = oracle.run(case, values, limit)
     few = values[: options["peer_repetitions"]]
     for each in calibration:
         if each["detector"] in peers.of_kind(case) and each["knob"] is not None:
-            label = f"{each['detector']}, {each['setting']}"
-            if report.standing(each["null"], options["arl"]) == "not met":
-                label += " †"
-            methods[label] = peers.run(each["detector"], each["knob"], few, options["processes"])
+            methods[report.label(each, options["arl"])] = peers.run(
+                each["detector"], each["knob"], few, options["processes"]
+            )
     count = len(few)
     methods["always alarms †"] = measure.Alarms(np.zeros(count, np.int64), np.full(count, np.nan), 2 * change)
     delays = {name: measure.delays(alarms, change) for name, alarms in methods.items()}

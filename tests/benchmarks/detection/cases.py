@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,28 @@ def nulls() -> list[Case]:
         *(Case(f"tokens, {name}, shuffled", "continuous", _tokens(name)) for name in _traces()),
         *(Case(f"tokens, {name}, time order", "continuous", _tokens(name, ordered=True)) for name in _traces()),
     ]
+
+
+def null_of(kind: str) -> Case:
+    """Give the null on which a knob is tuned."""
+    name = {"continuous": "normal", "rate": "Bernoulli 5 %", "mix": "mix of 10"}[kind]
+    return next(case for case in nulls() if case.name == name)
+
+
+def numbers(options: dict[str, int], name: str) -> np.random.Generator:
+    """Give each part its own numbers, so that one part's size does not move another's."""
+    return np.random.default_rng((options["seed"], zlib.crc32(name.encode())))
+
+
+def without_change(case: Case, options: dict[str, int]) -> Values:
+    """Draw a null's series: (streams, observations), the same for every detector."""
+    return case.before(numbers(options, case.name), options["streams"], options["observations"])
+
+
+def with_change(case: Case, options: dict[str, int]) -> Values:
+    """Draw a change's series: (repetitions, twice the index of the change), the same for every detector."""
+    change = options["change_at"]
+    return case.draw(numbers(options, case.name), options["repetitions"], 2 * change, change)
 
 
 def changes() -> list[Case]:

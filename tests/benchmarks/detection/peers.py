@@ -59,20 +59,25 @@ def _one(task: tuple[str, float, Values]) -> tuple[int, float]:
 
 def tuned(name: str, null: Values, arl: float, steps: int, processes: int = 1) -> float | None:
     """Find the loosest knob whose estimated mean run on `null` is at least `arl`; None where even the strictest fails."""
-    loose, strict = (math.log(knob) for knob in PEERS[name][3:])
 
-    def reaches(log_knob: float) -> bool:
-        found = run_length(run(name, math.exp(log_knob), null, processes))["arl"]
+    def reaches(knob: float) -> bool:
+        found = run_length(run(name, knob, null, processes))["arl"]
         return found is None or found >= arl
 
+    return loosest(*PEERS[name][3:], steps, reaches)
+
+
+def loosest(loose: float, strict: float, steps: int, reaches: Callable[[float], bool]) -> float | None:
+    """Bisect, on a logarithmic scale, for the loosest knob that `reaches`; None where even the strictest does not."""
     if not reaches(strict):
         return None
     if reaches(loose):
-        return math.exp(loose)
+        return loose
+    low, high = math.log(loose), math.log(strict)
     for _ in range(steps):
-        middle = (loose + strict) / 2
-        loose, strict = (loose, middle) if reaches(middle) else (middle, strict)
-    return math.exp(strict)
+        middle = (low + high) / 2
+        low, high = (low, middle) if reaches(math.exp(middle)) else (middle, high)
+    return math.exp(high)
 
 
 def speed(rng: np.random.Generator, streams: int, rounds: int) -> float:

@@ -24,23 +24,52 @@ def record(results: dict[str, Any]) -> None:
 
 def tables(results: dict[str, Any]) -> dict[str, str]:
     """Give the Markdown of each mark."""
+    results = _together(results)
     return {
         "run": _run(results),
         "calibration": _calibration(results["calibration"], results["options"]["arl"]),
         "nulls": _nulls(results["nulls"], results["options"]["arl"]),
         "changes": _changes(results["changes"]),
         "series": _series(results["series"]),
-        "speed": _speed(results["speed"], results["options"]),
+        "speed": _speed(results["speed"], results["options"], results["evidently"]),
     }
 
 
+def _together(results: dict[str, Any]) -> dict[str, Any]:
+    """Put the rows of Evidently, which is measured apart, beside those of the same case."""
+    theirs = results.get("evidently") or {"calibration": [], "nulls": [], "changes": {}}
+    order = list(dict.fromkeys(row["case"] for row in results["nulls"]))
+    nulls = results["nulls"] + [row for row in theirs["nulls"] if row["case"] in order]
+    return results | {
+        "evidently": results.get("evidently"),
+        "calibration": results["calibration"] + theirs["calibration"],
+        "nulls": sorted(nulls, key=lambda row: order.index(row["case"])),
+        "changes": [
+            case | {"methods": dict(sorted((case["methods"] | theirs["changes"].get(case["case"], {})).items()))}
+            for case in results["changes"]
+        ],
+    }
+
+
+def label(knob: dict[str, Any], arl: float) -> str:
+    """Name a detector and its setting; with † where its run length is shown to fall short."""
+    mark = " †" if standing(knob["null"], arl) == "not met" else ""
+    return f"{knob['detector']}, {knob['setting']}{mark}"
+
+
 def _run(results: dict[str, Any]) -> str:
-    on, options = results["machine"], results["options"]
+    on, options, theirs = results["machine"], results["options"], results["evidently"]
+    apart = (
+        f"Evidently {theirs['version']}, in a process of its own: load before {theirs['machine']['load_before']}, yardstick "
+        f"{theirs['machine']['yardstick_seconds']} s, {theirs['at']}, {theirs['minutes']} minutes."
+        if theirs
+        else "**Evidently was not measured**: its environment could not be made."
+    )
     given = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in options.items())
     return (
         f"{on['cpu']}, {on['cores']} cores, {on['memory_gib']} GiB, Python {on['python']}, river {results['river']}; load "
         f"before {on['load_before']}, yardstick {on['yardstick_seconds']} s, {results['at']}, {results['minutes']} minutes; "
-        f"{given}."
+        f"{given}. {apart}"
     )
 
 
@@ -165,7 +194,7 @@ def _series(found: list[dict[str, Any]]) -> str:
     )
 
 
-def _speed(found: dict[str, float], options: dict[str, int]) -> str:
+def _speed(found: dict[str, float], options: dict[str, int], theirs: dict[str, Any] | None) -> str:
     def row(name: str, value: str, aim: str = "", met: bool | None = None) -> list[str]:
         return [name, value, aim, "" if met is None else "met" if met else "not met"]
 
@@ -180,7 +209,16 @@ def _speed(found: dict[str, float], options: dict[str, int]) -> str:
                 f"updates/s, river ADWIN objects in a dict, {rounds} values each",
                 f"{found['river_updates_per_second']:,.0f}",
             ),
+            *(row(f"updates/s, {name}", f"{value:,.0f}") for name, value in _evidently_speeds(theirs, options)),
             row("checkpoint, MB", f"{size / 1e6:.1f}", "< 12", size < 12e6),
             row("checkpoint, ms", f"{1e3 * seconds:,.0f}", "< 50", seconds < 0.05),
         ],
     )
+
+
+def _evidently_speeds(theirs: dict[str, Any] | None, options: dict[str, int]) -> list[tuple[str, float]]:
+    if not theirs:
+        return []
+    looks = f"a look at one stream every {options['evidently_stride']}"
+    speeds = [(f"{each['detector']}, {looks}", each["updates_per_second"]) for each in theirs["speed"]]
+    return [*speeds, (f"Evidently's whole drift report, {looks}", theirs["report_updates_per_second"])]

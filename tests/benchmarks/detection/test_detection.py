@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from tests.benchmarks.detection import cases, measure, oracle, ours, peers, report
+from tests.benchmarks.detection import batch, cases, measure, oracle, ours, peers, report
 from tests.benchmarks.detection.__main__ import QUICK, measured
 
 
@@ -49,6 +50,68 @@ def test_tuning_says_none_where_even_the_strictest_setting_alarms_too_often() ->
     assert peers.tuned("ADWIN", jumps, 1e5, 1) is None
 
 
+def test_a_threshold_laid_on_scores_alarms_at_the_end_of_the_look_that_crosses_it() -> None:
+    job = batch.Job("continuous", batch.Windows(100, 50, 20), np.zeros((3, 250)), stop=False)
+    scores = np.array([[0.5, 0.3, 0.01, 0.5, 0.5, 0.5], [0.06, np.nan, np.nan, np.nan, np.nan, np.nan], [1.0] * 6])
+    by_chance = batch.Scores("ks", True, 0.05, scores, job)
+    apart = batch.Scores("wasserstein", False, 0.4, scores, job)
+    assert by_chance.alarms(0.05).first.tolist() == [189, -1, -1]
+    assert by_chance.alarms(0.1).first.tolist() == [189, 149, -1]
+    assert apart.alarms(0.4).first.tolist() == [149, -1, 149]
+    assert by_chance.run_length(0.05)["observations"] == (190 - 130) + 2 * (250 - 130)
+    assert (by_chance.stricter(0.01), by_chance.stricter(0.1), by_chance.stricter(None)) == (0.01, None, None)
+    assert (apart.stricter(0.5), apart.stricter(0.3)) == (0.5, None)
+
+
+def test_a_threshold_is_tuned_to_the_run_length_and_not_beyond() -> None:
+    job = batch.Job("continuous", batch.Windows(100, 50, 20), np.zeros((40, 10_130)), stop=False)
+    scores = np.random.default_rng(4).random((40, 500))
+    knob = batch.Scores("ks", True, 0.05, scores, job).tuned(2_000)
+    assert knob is not None
+    assert knob == pytest.approx(20 / 2_000, rel=0.4)
+    assert batch.Scores("wasserstein", False, 0.1, scores, job).tuned(2_000) == pytest.approx(1 - knob, abs=0.02)
+    assert batch.Scores("ks", True, 0.05, scores * 0, job).tuned(2_000) is None
+
+
+@pytest.mark.slow
+def test_evidently_chooses_its_test_by_the_reference_and_is_asked_for_no_look_after_an_alarm() -> None:
+    if not batch.ready():
+        pytest.skip("no .venv-evidently: `make .venv-evidently/.ready` makes it")
+    rng = np.random.default_rng(5)
+    values = {
+        "continuous": np.tile(rng.permutation(np.arange(50.0)), (2, 26)),  # every window is alike
+        "rate": (rng.random((2, 1_300)) < 0.3).astype(float),
+        "mix": rng.integers(0, 10, (2, 1_300)).astype(float),
+    }
+    values["continuous"][0, 1_150:] += 50
+    small, large = batch.Windows(1_000, 100, 50), batch.Windows(1_001, 100, 50)
+    jobs = [batch.Job(kind, windows, values[kind], stop=False) for kind in values for windows in (small, large)]
+    ended = batch.Job("continuous", small, values["continuous"], stop=True)
+    found, answer = batch.looked([*jobs, ended], 1)
+    tests = ["ks", "wasserstein", "z", "jensenshannon", "chisquare", "jensenshannon", "ks"]
+    assert [each.test for each in found] == tests
+    assert [each.default for each in found] == [0.05, 0.1, 0.05, 0.1, 0.05, 0.1, 0.05]
+    assert [each.p_value for each in found] == [True, False, True, False, True, False, True]
+    assert answer["version"]
+
+    whole, cut = found[0], found[-1]
+    stream = values["continuous"][0]
+    for look, score in enumerate(whole.scores[0]):
+        begin = 1_000 + 50 * look
+        assert score == pytest.approx(stats.ks_2samp(stream[:1_000], stream[begin : begin + 100])[1])
+    first = whole.alarms(whole.default).first
+    assert cut.alarms(cut.default).first.tolist() == first.tolist()
+    assert first.tolist() == [1_199, -1]
+    assert np.isnan(cut.scores[0, -1]) and not np.isnan(whole.scores).any()
+
+
+def test_the_page_says_when_evidently_was_not_measured() -> None:
+    results = json.loads(report.RESULTS.read_text(encoding="utf-8"))
+    without = report.tables(results | {"evidently": None})
+    assert "Evidently was not measured" in without["run"]
+    assert "Evidently ks" not in "".join(without.values())
+
+
 @pytest.mark.slow
 def test_a_tiny_run_fills_every_table_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = measured(QUICK)
@@ -61,4 +124,5 @@ def test_a_tiny_run_fills_every_table_of_the_page(tmp_path: Path, monkeypatch: p
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     assert all(case.name in text for case in [*cases.nulls(), *cases.changes()])
+    assert "Evidently ks" in text if batch.ready() else "Evidently was not measured" in text
     assert json.loads((tmp_path / "detection.json").read_text())["options"]["seed"] == QUICK["seed"]
