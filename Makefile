@@ -37,13 +37,13 @@ no_python = Plumbline needs Python $(OLDEST) to $(NEWEST) with venv; $(or $(PYTH
 ifeq ($(UV),)
   make_venv = '$(python)' -m venv $(VENV)
   install = ( $(RUN) -m pip install --disable-pip-version-check --no-input --no-compile --require-hashes --only-binary :all: \
-    $(FROM_SOURCE) -r $(1); echo $$? >$(VENV)/.status ) | awk -v total=$$(grep -c '^[A-Za-z0-9].*==' $(1)) \
+    $(INSTALL_OPTIONS) -r $(1); echo $$? >$(VENV)/.status ) | awk -v total=$$(grep -c '^[A-Za-z0-9].*==' $(1)) \
       '/^Collecting/ { if (++n % 20 == 0) print "  " n " of " total; fflush() } \
        /^Installing collected/ { print "  unpacking"; fflush() } /^ERROR|^error/ { print; fflush() }'; \
     test "$$(cat $(VENV)/.status)" = 0
 else
   make_venv = UV_PYTHON_DOWNLOADS=never uv venv --quiet --no-project --python '$(python)' $(VENV)
-  install = UV_PYTHON_DOWNLOADS=never uv pip install --quiet --python $(RUN) --require-hashes --only-binary :all: $(FROM_SOURCE) -r $(1)
+  install = UV_PYTHON_DOWNLOADS=never uv pip install --quiet --python $(RUN) --require-hashes --only-binary :all: $(INSTALL_OPTIONS) -r $(1)
 endif
 
 help: ## This list
@@ -107,8 +107,10 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.made
 # The product's own packages are in neither: the interpreters only run the programs of tests/interop/agents and of
 # tests/benchmarks/detection/theirs. cuid, which traceloop-sdk wants, is pure Python that has no wheel.
 $(INTEROP)/.ready: VENV := $(INTEROP)
-$(INTEROP)/.ready: FROM_SOURCE := --no-binary cuid
+$(INTEROP)/.ready: INSTALL_OPTIONS := --no-binary cuid
 $(EVIDENTLY)/.ready: VENV := $(EVIDENTLY)
+# All that it needs is in its file; pip 23 does not see that the pin of pandas is what pandas[parquet] asks for.
+$(EVIDENTLY)/.ready: INSTALL_OPTIONS := --no-deps
 $(INTEROP)/.ready $(EVIDENTLY)/.ready: $(VENV)-%/.ready: requirements-%.txt
 	$(eval python := $(find_python))
 	$(if $(python),,$(error $(no_python)))
