@@ -12,12 +12,15 @@ FROM (
         CASE $5::VARCHAR
             WHEN 'steps_per_run' THEN steps::DOUBLE
             WHEN 'duration_ms' THEN duration_ms
+            WHEN 'tool_calls_per_run' THEN tool_calls - requested_tool_calls
             WHEN 'cost_usd_per_run' THEN model_cost_usd
             WHEN 'tokens_per_call'
                 THEN (coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) / nullif(model_calls - costless_model_calls, 0)
             WHEN 'input_tokens_per_call' THEN input_tokens / nullif(model_calls - costless_model_calls, 0)
             WHEN 'cached_ratio' THEN cached_input_tokens / nullif(input_tokens, 0)
             WHEN 'success' THEN CASE WHEN outcome IS NOT NULL THEN (outcome = 'success')::INTEGER::DOUBLE END
+            WHEN 'wasted'
+                THEN CASE WHEN model_cost_usd > 0 AND outcome IS NOT NULL THEN (outcome <> 'success')::INTEGER::DOUBLE END
             WHEN 'escalated' THEN CASE WHEN outcome IS NOT NULL THEN (outcome = 'escalated')::INTEGER::DOUBLE END
         END AS value
     FROM runs

@@ -59,7 +59,40 @@ class RulesEntry(Entry):
     unknown_tool: Annotated[NewNameRule, BeforeValidator(_switch)] = NewNameRule()
 
 
+class StreamsEntry(Entry):
+    """The streams that are watched by statistics, by metric: on, unless one is off."""
+
+    approval_skipped: bool = True
+    argument_shape: bool = True
+    cached_ratio: bool = True
+    context_tokens: bool = True
+    cost_usd_per_run: bool = True
+    denied: bool = True
+    duration_ms: bool = True
+    escalated: bool = True
+    finish_reason: bool = True
+    input_tokens_per_call: bool = True
+    looped: bool = True
+    model_served: bool = True
+    outdated_policy: bool = True
+    overridden: bool = True
+    path: bool = True
+    retries_per_run: bool = True
+    retrieval_source: bool = True
+    steps_per_run: bool = True
+    success: bool = True
+    tokens_per_call: bool = True
+    tool_calls_per_run: bool = True
+    tool_error: bool = True
+    tool_latency_ms: bool = True
+    tool_mix: bool = True
+    unknown_policy_version: bool = True
+    unpriced: bool = True
+    wasted: bool = True
+
+
 class DriftEntry(Entry):
     """How a workflow is watched for drift."""
 
     rules: RulesEntry = RulesEntry()
+    streams: StreamsEntry = StreamsEntry()

@@ -64,13 +64,14 @@ def observe(
     policies : pl.DataFrame
         catalog_policies: policy, version, effective_at. Empty without a catalog.
     declared : Declared, optional
-        What else the catalog says that rules are about.
+        What else the catalog says: the streams that are off, and what rules are about.
 
     Returns
     -------
     pl.DataFrame
         ``OBSERVATION_SCHEMA``.
     """
+    declared = declared or Declared()
     # A shadow run acts on nothing: it must not move the picture of what the workflow does.
     turns = closed.sort("closed_at", "trace_id").with_row_index("turn")
     spans = spans.filter(pl.col("mode") != "shadow").join(turns, on="trace_id")
@@ -121,8 +122,12 @@ def observe(
         continuous(runs, "cost", "cached_ratio", "cached_ratio"),
         mix(runs, "cost", "model_served", "model"),
         *_policy_rates(facts, runs, policies),
-        *broken(spans, tools, facts, policies, declared or Declared()),
     ]
+    if not declared.off.is_empty():
+        parts = [
+            part.join(declared.off, on=["workflow", "metric"], how="anti", maintain_order="left") for part in parts
+        ]
+    parts += broken(spans, tools, facts, policies, declared)
     # One sort by a number: the parts stand in order of family and metric, each in order of dimension. Stable, so within a
     # run and stream the rows stay in the order of its spans.
     parts.sort(key=lambda part: part.select("family", "metric").head(1).rows())

@@ -38,12 +38,13 @@ _OF_RUN = ("closed_at", "late", "turn")
 _TOOLS = {"tool_name": pl.String, "effect": pl.String}
 _MODELS = {"workflow": pl.String, "model": pl.String}
 _EFFECTS = {"workflow": pl.String, "effects_allowed": pl.List(pl.String)}
+_OFF = {"workflow": pl.String, "metric": pl.String}
 _SWITCHES = {"workflow": pl.String, "metric": pl.String, "enabled": pl.Boolean, "least": pl.Float64}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Declared:
-    """What the catalog says that rules are about; nothing without a catalog.
+    """What the catalog says of how workflows are watched, and that rules are about; nothing without a catalog.
 
     Attributes
     ----------
@@ -55,20 +56,33 @@ class Declared:
         workflow, effects_allowed (list), of the workflows that say so.
     switches : pl.DataFrame
         workflow, metric (the rule), enabled, least (null: the default).
+    off : pl.DataFrame
+        workflow, metric: the streams that are not watched.
     """
 
     tools: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=_TOOLS))
     models: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=_MODELS))
     effects: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=_EFFECTS))
     switches: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=_SWITCHES))
+    off: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=_OFF))
 
     @classmethod
     def of(cls, workflows: pl.DataFrame, tools: pl.DataFrame) -> Declared:
         """Return what the tables ``catalog_workflows`` and ``catalog_tools`` say."""
+        drift = {
+            workflow: json.loads(said)
+            for workflow, said in workflows.select("workflow", "drift").drop_nulls().iter_rows()
+        }
         said = [
             (workflow, metric, entry.get("enabled", True), entry.get("calls", entry.get("times", entry.get("runs"))))
-            for workflow, drift in workflows.select("workflow", "drift").drop_nulls().iter_rows()
-            for metric, entry in json.loads(drift).get("rules", {}).items()
+            for workflow, section in drift.items()
+            for metric, entry in section.get("rules", {}).items()
+        ]
+        off = [
+            (workflow, metric)
+            for workflow, section in drift.items()
+            for metric, watched in section.get("streams", {}).items()
+            if not watched
         ]
         listed = workflows.select("workflow", model="models").drop_nulls().explode("model")
         return cls(
@@ -76,6 +90,7 @@ class Declared:
             listed.cast(pl.String),
             workflows.select("workflow", "effects_allowed").drop_nulls(),
             pl.DataFrame(said, schema=_SWITCHES, orient="row"),
+            pl.DataFrame(off, schema=_OFF, orient="row"),
         )
 
 

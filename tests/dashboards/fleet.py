@@ -168,6 +168,7 @@ def _runs(
             "costless_model_calls": np.zeros(n, int),
             "priced_model_calls": np.zeros(n, int) if unpriced else calls,
             "tool_calls": np.maximum(steps - calls, 0),
+            "requested_tool_calls": np.zeros(n, int),
             "tool_errors": rng.binomial(np.maximum(steps - calls, 0), 0.02),
             "steps": steps,
             "input_tokens": tokens * 3,

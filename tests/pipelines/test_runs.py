@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from pipelines.alerts.wording import METRICS
+from pipelines.contracts.drift_section import StreamsEntry
 from pipelines.runs import OpenRuns
 from pipelines.simulate import simulate
 from pipelines.sources.files import records
 from pipelines.stages.decode import decode
 from pipelines.stages.normalise import normalise
 from pipelines.stages.price import price
+from pipelines.stages.rules import Declared
 from tests.pipelines.otlp import NOW, START_NS, as_protobuf, messages, request, span
 
 POLICIES = pl.DataFrame(schema={"policy": pl.String, "version": pl.String, "effective_at": pl.Datetime("us")})
@@ -44,7 +46,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     return [value for _, _, value in records(path)]
 
 
-def observed(values: list[bytes], cuts: list[int], partitions: int) -> pl.DataFrame:
+def observed(values: list[bytes], cuts: list[int], partitions: int, declared: Declared | None = None) -> pl.DataFrame:
     runs = fresh()
     parts: list[pl.DataFrame] = []
     everything = messages(*values).with_columns(partition=(pl.col("offset") % partitions).cast(pl.Int32))
@@ -52,8 +54,8 @@ def observed(values: list[bytes], cuts: list[int], partitions: int) -> pl.DataFr
     for low, high in itertools.pairwise(edges):
         if high > low:
             runs.add(*canonical(everything[low:high]))
-            parts.append(runs.release({("otlp_spans", number) for number in range(partitions)}, POLICIES))
-    parts.append(runs.release(set(), POLICIES))
+            parts.append(runs.release({("otlp_spans", number) for number in range(partitions)}, POLICIES, declared))
+    parts.append(runs.release(set(), POLICIES, declared))
     return pl.concat(parts)
 
 
@@ -294,6 +296,20 @@ def test_every_metric_that_a_run_gives_has_words(day: list[bytes]) -> None:
     assert once["len"].max() == 1
     runs = given["run_id"].n_unique()
     assert given.filter(metric="overridden").height == runs and given.filter(metric="tool_calls_per_run").height == runs
+
+
+def test_a_stream_that_the_catalog_switches_off_is_not_observed_in_that_workflow(day: list[bytes]) -> None:
+    every = observed(day, [], 1)
+    workflow, other, *_ = every["workflow"].unique(maintain_order=True)
+    off = pl.DataFrame({"workflow": [workflow, workflow], "metric": ["path", "loop"]})
+    left = observed(day, [], 1, Declared(off=off))
+    gone = (pl.col("workflow") == workflow) & (pl.col("metric") == "path")
+    assert every.filter(gone).height > 0 and every.filter(workflow=other, metric="path").height > 0
+    assert_frame_equal(left, every.filter(~gone))
+
+
+def test_the_catalog_knows_every_stream_by_its_metric() -> None:
+    assert set(StreamsEntry.model_fields) == set(METRICS)
 
 
 def _at(nanoseconds: int) -> datetime:

@@ -106,6 +106,10 @@ def message(path: Path) -> str:
             "policies:\n- policy: p\n  version: 1\n  effective_at: 2026-13-01\n",
             "(catalog.yaml:4, policies[0]): give a date or",
         ),
+        (
+            "workflows:\n  a:\n    drift:\n      streams: {pth: off}\n",
+            "unknown key 'pth' (catalog.yaml:4, workflows.a.drift.streams)",
+        ),
         ("components: {a: 1}\n", "components is {'a': '1'} (catalog.yaml:1): give a list of entries"),
         (
             "components:\n- {kind: tool, name: a, version: 1}\n- {kind: tool, name: a, version: 1}\n",
@@ -164,10 +168,11 @@ def test_what_is_said_of_drift_is_stored_as_it_differs_from_the_default(write) -
     path = write(
         "workflows:\n  a: {drift: {rules: {loop: {calls: 12}, unknown_tool: off, refused_again: on}}}\n"
         "  b: {models: [gpt-4.1], effects_allowed: [], drift: {rules: {loop: on}}}\n"
+        "  c: {drift: {streams: {path: off, success: on}}}\n"
     )
     rows = load_catalog(path).tables()["catalog_workflows"].select("models", "effects_allowed", "drift").rows()
     said = '{"rules":{"loop":{"calls":12},"unknown_tool":{"enabled":false}}}'
-    assert rows == [(None, None, said), (["gpt-4.1"], [], None)]
+    assert rows == [(None, None, said), (["gpt-4.1"], [], None), (None, None, '{"streams":{"path":false}}')]
 
 
 def test_the_example_declares_the_simulated_fleet() -> None:

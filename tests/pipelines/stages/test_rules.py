@@ -211,9 +211,17 @@ def test_without_a_catalog_nothing_is_declared() -> None:
         pl.DataFrame(schema={"tool_name": pl.String, "effect": pl.String}),
     )
     declared, nothing = Declared.of(*tables), Declared()
-    for name in ("tools", "models", "effects", "switches"):
+    for name in ("tools", "models", "effects", "switches", "off"):
         one, other = getattr(declared, name), getattr(nothing, name)
         assert one.schema == other.schema and one.is_empty() and other.is_empty()
+
+
+def test_streams_that_are_off_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.yaml"
+    path.write_text("workflows:\n  a: {drift: {streams: {path: off, success: on}}}\n  b: {}\n", "utf-8")
+    tables = load_catalog(path).tables()
+    declared = Declared.of(tables["catalog_workflows"], tables["catalog_tools"])
+    assert declared.off.rows() == [("a", "path")]
 
 
 def test_times_are_compared_in_event_time(found) -> None:
