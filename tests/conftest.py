@@ -48,11 +48,6 @@ class Kafka:
         return name
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait, for a broker, a lock or a browser."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_report_header() -> list[str]:
     """Say which broker the tests use, and where the real data is."""
     kafka = available()
