@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test interop faults benchmark benchmark-detection check format lock clean
+.PHONY: help demo test interop focus faults benchmark benchmark-detection check format lock clean
 MAKEFLAGS += --no-builtin-rules
 
 # A caller's settings that would make pip install elsewhere, or Python import from elsewhere.
@@ -16,6 +16,9 @@ SEEDS ?= 100
 VENV := .venv
 INTEROP := .venv-interop
 EVIDENTLY := .venv-evidently
+FOCUS := .venv-focus
+# focus-validator asks for 3.12, and for a numpy that has no wheels for later ones.
+FOCUS_PYTHON := 3.12
 RUN = $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 
@@ -24,8 +27,9 @@ UV := $(shell command -v uv 2>/dev/null)
 OLDEST := 3.11
 NEWEST := 3.14
 CANDIDATES = $(if $(PYTHON),'$(PYTHON)',python3.11 python3.12 python3.13 python3.14 python3 "$$(uv python find --no-python-downloads '>=$(OLDEST),<=$(NEWEST).99' 2>/dev/null)")
-PROBE := import sys, importlib.util as u; v = sys.version_info[:2]; \
-  sys.exit(not ((3, 11) <= v <= (3, 14) and ("$(UV)" or u.find_spec("ensurepip"))))
+PROBE = import sys, importlib.util as u; v = sys.version_info[:2]; \
+  ends = [tuple(map(int, end.split("."))) for end in ("$(OLDEST)", "$(NEWEST)")]; \
+  sys.exit(not (ends[0] <= v <= ends[1] and ("$(UV)" or u.find_spec("ensurepip"))))
 find_python = $(shell for python in $(CANDIDATES); do \
   test -n "$$python" && "$$python" -c '$(PROBE)' >/dev/null 2>&1 && command -v "$$python" && break; done)
 found_version = $(shell '$(or $(PYTHON),python3)' --version 2>/dev/null || echo not there)
@@ -67,6 +71,9 @@ benchmark-detection: $(VENV)/.dev ## Measures detection beside river, Evidently 
 interop: $(VENV)/.dev $(INTEROP)/.ready ## Runs the real instrumentation packages, in an environment of their own
 	@$(RUN) -m pytest tests/interop $(ARGS)
 
+focus: $(VENV)/.dev $(FOCUS)/.ready ## Runs focus-validator over the FOCUS export, in an environment of its own (needs Python 3.12)
+	@$(RUN) -m pytest tests/pipelines/billing $(ARGS)
+
 faults: $(VENV)/.dev ## Kills workers and brokers, fills disks, locks catalogs: all seeds, and a table of what it cost
 	@$(RUN) -m tests.faults --seeds $(SEEDS) $(ARGS)
 
@@ -88,9 +95,10 @@ lock: ## Recompiles the hashed pins from pyproject.toml (needs uv; ARGS=--upgrad
 	$(COMPILE) pyproject.toml $(ARGS) --group dev --constraints requirements.txt --output-file requirements-dev.txt
 	$(COMPILE) --group pyproject.toml:interop $(ARGS) --output-file requirements-interop.txt
 	$(COMPILE) --group pyproject.toml:evidently --strip-extras $(ARGS) --output-file requirements-evidently.txt
+	$(subst --python-version $(OLDEST),--python-version $(FOCUS_PYTHON),$(COMPILE)) --group pyproject.toml:focus $(ARGS) --output-file requirements-focus.txt
 
 clean: ## Removes the virtual environment and the tools' caches (never a home with data)
-	rm -rf $(VENV) $(INTEROP) $(EVIDENTLY) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(INTEROP) $(EVIDENTLY) $(FOCUS) .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find pipelines detectors warehouse dashboards tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last: a set-up that fails or is interrupted leaves none, and the next make starts it again.
@@ -111,7 +119,12 @@ $(INTEROP)/.ready: INSTALL_OPTIONS := --no-binary cuid
 $(EVIDENTLY)/.ready: VENV := $(EVIDENTLY)
 # All that it needs is in its file; pip 23 does not see that the pin of pandas is what pandas[parquet] asks for.
 $(EVIDENTLY)/.ready: INSTALL_OPTIONS := --no-deps
-$(INTEROP)/.ready $(EVIDENTLY)/.ready: $(VENV)-%/.ready: requirements-%.txt
+$(FOCUS)/.ready: VENV := $(FOCUS)
+$(FOCUS)/.ready: OLDEST := $(FOCUS_PYTHON)
+$(FOCUS)/.ready: NEWEST := $(FOCUS_PYTHON)
+# Neither has a wheel; both are pure Python.
+$(FOCUS)/.ready: INSTALL_OPTIONS := --no-deps --no-binary focus-validator --no-binary pandasql
+$(INTEROP)/.ready $(EVIDENTLY)/.ready $(FOCUS)/.ready: .venv-%/.ready: requirements-%.txt
 	$(eval python := $(find_python))
 	$(if $(python),,$(error $(no_python)))
 	@echo "Installing the packages of $< into $(VENV) with $(if $(UV),uv,pip) (a minute the first time)"

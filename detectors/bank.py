@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from detectors.kernels.continuous import WATCHING
+from detectors.kernels.continuous import ALARMED, WATCHING
 from detectors.state import Arrays, Layout, columns, records, resized
 
 RING = 512  # last standardised scores that the second opinion sees
 KEPT_WHEN_RELEARNING = {"observations", "recent"}
 CLEARED_BY_REARMING = {
-    *("statistic", "cusum", "onset_n", "onset_depth", "onset_low_at", "onset_high_at"),
+    *("statistic", "starts", "cusum", "onset_n", "onset_depth", "onset_low_at", "onset_high_at"),
     *("log_e", "run_n", "run_sum", "run_counts", "alarm_at"),
 }
 
@@ -45,11 +45,14 @@ class Bank(ABC):
     arrays: Arrays = field(init=False)  # the fields of `table`, sharing its memory
     ring: NDArray[np.float32] = field(init=False)
     ignored: NDArray[np.int64] = field(init=False)
+    seen: NDArray[np.int64] = field(
+        init=False
+    )  # days of the fleet that had completed when the stream last gave something
 
     def __post_init__(self) -> None:
         self._lay_out(0, {})
         self.ring = np.zeros((0, RING if self.second_opinion else 0), np.float32)
-        self.ignored = np.zeros(0, np.int64)
+        self.ignored, self.seen = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
     def _lay_out(self, room: int, known: Arrays) -> None:
         """Make records with so much room, and fill in the fields that are known of the first ones."""
@@ -64,7 +67,8 @@ class Bank(ABC):
             capacity = max(streams, 2 * len(self.ignored), 16)
             self._lay_out(capacity, self.arrays)
             self.ring = resized({"ring": self.ring}, capacity)["ring"]
-            self.ignored = resized({"ignored": self.ignored}, capacity)["ignored"]
+            counts = resized({"ignored": self.ignored, "seen": self.seen}, capacity)
+            self.ignored, self.seen = counts["ignored"], counts["seen"]
         self.streams = max(streams, self.streams)
 
     @abstractmethod
@@ -85,6 +89,18 @@ class Bank(ABC):
         else:
             self.arrays["phase"][slot] = WATCHING
 
+    def quiet_since(self, day: int) -> list[int]:
+        """Streams that last gave something before so many days of the fleet had completed, and wait for no answer."""
+        quiet = (self.seen[: self.streams] < day) & (self.arrays["phase"][: self.streams] != ALARMED)
+        return np.flatnonzero(quiet).tolist()
+
+    def retire(self, slot: int) -> None:
+        """Forget all about a stream, so that another may have its place."""
+        self.rearm(slot, relearn=True)
+        for name in KEPT_WHEN_RELEARNING & self.arrays.keys():
+            self.arrays[name][slot] = 0
+        self.ignored[slot] = self.seen[slot] = 0
+
     def scores(self, slot: int) -> NDArray[np.float64]:
         """Give the kept standardised scores of a stream, oldest first; empty without a second opinion."""
         seen = int(self.reference_n()[slot]) - self.warm_up
@@ -99,6 +115,7 @@ class Bank(ABC):
         return {
             **{name: array[: self.streams] for name, array in self.arrays.items()},
             "ignored": self.ignored[: self.streams],
+            "seen": self.seen[: self.streams],
             "ring": self.ring[: self.streams],
         }
 
@@ -106,7 +123,7 @@ class Bank(ABC):
         """Take over what `snapshot` gave; a ring of another length (second opinion on or off) starts empty."""
         self.streams = len(arrays["ignored"])
         self._lay_out(self.streams, arrays)
-        self.ignored = arrays["ignored"]
+        self.ignored, self.seen = arrays["ignored"], arrays["seen"]
         ring = arrays["ring"]
         wanted = RING if self.second_opinion else 0
         self.ring = ring if ring.shape[1] == wanted else np.zeros((self.streams, wanted), np.float32)

@@ -7,7 +7,7 @@ A bank takes the accepted observations of its kind in order and gives back which
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 from detectors.bank import Bank, column
 from detectors.categories import Categories
 from detectors.kernels import continuous, mix, rate
-from detectors.state import Arrays, Layout, resized
+from detectors.kernels.continuous_state import LAYOUT, SEASON_LAYOUT
+from detectors.state import Arrays, Layout, columns, records, resized
+
+#: A warm-up that lasts a day keeps so many times its length of values.
+ROOM = 2
 
 
 @dataclass(slots=True)
@@ -35,21 +39,38 @@ class ContinuousBank(Bank):
 
     which alarms at :math:`M_t \ge A`; :math:`E M_t \le t` without change, so the average run length is at least *A*.
 
+    A stream with a season goes another way to the whitening. Its scores are those of the warm-up's cells and lose the mean
+    :math:`\bar y_b` of the *v* earlier visits of their hour (24 of a weekday, 24 of a day of the weekend, UTC):
+
+    .. math:: r_t = (y_t - \bar y_b) / (\sigma_b \sigma_r), \quad
+              z_t = \mathrm{clip}\left(\frac{r_t - \rho r_{t-1}}{\sqrt{(1 - \rho^2)(1 + 1/v)}}, \pm 2.5\right)
+
+    a recursive residual, in which the scores of an hour share the error of its mean and so count it in full. How well
+    hours foretell their next visit is a *t* statistic. Until 24 visits every stream goes this way, then those with *t* above
+    1; after eight days those below it are taken to have no season, after four weeks those below 3. A warm-up lasts a day at
+    least, and the first Saturday is only learned. Validated by simulation (docs/drift.md).
+
     References
     ----------
+    Brown, Durbin, Evans (1975), Techniques for testing the constancy of regression relationships over time (recursive
+    residuals).
     Shin, Ramdas, Rinaldo (2022), E-detectors: a nonparametric framework for sequential change detection, eq. 8-11.
     von Neumann (1941), Distribution of the ratio of the mean square successive difference to the variance.
     """
 
-    LAYOUT: ClassVar[Layout] = continuous.LAYOUT
+    LAYOUT: ClassVar[Layout] = LAYOUT
     DETECTOR: ClassVar[str] = "ShiryaevRoberts"
 
-    pool: NDArray[np.float64] = field(init=False)  # (rows, warm_up): samples of streams in warm-up
+    first_day: int = continuous.DAY  # microseconds that a warm-up lasts at least
+    pool: NDArray[np.float64] = field(init=False)  # (rows, 2, ROOM x warm_up): streams in warm-up, samples and times
     free: list[int] = field(init=False)
+    seasons: Any = field(init=False)  # records of streams that have a season, or may have one
+    free_seasons: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
         Bank.__post_init__(self)
-        self.pool, self.free = np.zeros((0, self.warm_up)), []
+        self.pool, self.free = np.zeros((0, 2, ROOM * self.warm_up)), []
+        self.seasons, self.free_seasons = records(SEASON_LAYOUT, 0), []
 
     def reference_n(self) -> NDArray[np.int64]:
         """Observations in the reference, per stream."""
@@ -61,6 +82,7 @@ class ContinuousBank(Bank):
         self._lend(slots)
         alarm_slots, alarm_rows = continuous.observe_continuous(
             self.table,
+            self.seasons,
             self.pool,
             self.ring,
             slots,
@@ -68,56 +90,86 @@ class ContinuousBank(Bank):
             column(rows, "at"),
             column(rows, "log_threshold"),
             self.warm_up,
+            self.first_day,
         )
         self._give_back(slots)
         return list(zip(alarm_slots.tolist(), alarm_rows.tolist(), strict=True))
 
     def _lend(self, slots: NDArray[np.int64]) -> None:
-        """Give a row of the pool to each stream in warm-up that holds none (holding one = row + 1, 0 is none)."""
-        held, phase = self.arrays["buffer_row"], self.arrays["phase"]
+        """Give each stream in warm-up that holds none a row of the pool and a season (holding one = row + 1, 0 is none)."""
+        held, phase, season = self.arrays["buffer_row"], self.arrays["phase"], self.arrays["season"]
         needy = np.unique(slots[(phase[slots] == continuous.WARMING) & (held[slots] == 0)])
         if len(needy) > len(self.free):
             old, more = len(self.pool), max(len(needy) - len(self.free), len(self.pool))
             self.pool = resized({"pool": self.pool}, old + more)["pool"]
             self.free.extend(range(old + more - 1, old - 1, -1))
+        if len(needy) > len(self.free_seasons):
+            old, more = len(self.seasons), max(len(needy) - len(self.free_seasons), len(self.seasons))
+            known, self.seasons = self.seasons, records(SEASON_LAYOUT, old + more)
+            self.seasons[:old] = known
+            self.free_seasons.extend(range(old + more - 1, old - 1, -1))
         for slot in needy.tolist():
             held[slot] = self.free.pop() + 1
+            row = self.free_seasons.pop()
+            self.seasons[row] = np.zeros((), self.seasons.dtype)
+            self.arrays["season_row"][slot] = row + 1
+            season[slot] = continuous.ON_TRIAL
 
     def _give_back(self, slots: NDArray[np.int64]) -> None:
         held, phase = self.arrays["buffer_row"], self.arrays["phase"]
         for slot in np.unique(slots[(phase[slots] != continuous.WARMING) & (held[slots] > 0)]).tolist():
             self.free.append(int(held[slot]) - 1)
             held[slot] = 0
+        held, season = self.arrays["season_row"], self.arrays["season"]
+        for slot in np.unique(slots[(season[slots] == continuous.WITHOUT_SEASON) & (held[slots] > 0)]).tolist():
+            self.free_seasons.append(int(held[slot]) - 1)
+            held[slot] = 0
 
     def rearm(self, slot: int, *, relearn: bool) -> None:
-        """Watch an alarmed stream again; a row of the pool that it holds goes back."""
-        held = int(self.arrays["buffer_row"][slot])
-        if held > 0 and relearn:
-            self.free.append(held - 1)
+        """Watch an alarmed stream again; the rows that it holds go back where it learns anew."""
+        for name, free in (("buffer_row", self.free), ("season_row", self.free_seasons)):
+            held = int(self.arrays[name][slot])
+            if held > 0 and relearn:
+                free.append(held - 1)
         Bank.rearm(self, slot, relearn=relearn)
 
     def snapshot(self) -> Arrays:
-        """Give the state; the pool's rows in the order of their streams, filled part only."""
+        """Give the state; pool and seasons in the order of their streams, filled part only."""
         arrays = Bank.snapshot(self)
         held = arrays["buffer_row"]
         holders = np.flatnonzero(held)
-        arrays["buffer_row"] = np.zeros_like(held)
-        arrays["buffer_row"][holders] = np.arange(1, len(holders) + 1)
-        filled = self.arrays["reference_n"][holders]
-        parts = [self.pool[held[slot] - 1, :n] for slot, n in zip(holders.tolist(), filled.tolist(), strict=True)]
+        arrays["buffer_row"] = _numbered(held)
+        rows = [self.pool[held[slot] - 1] for slot in holders.tolist()]
+        parts = [row[:, :n].ravel() for row, n in zip(rows, self._kept(holders), strict=True)]
         arrays["pool"] = np.concatenate(parts) if parts else np.zeros(0)
+        held = arrays["season_row"]
+        seasons = self.seasons[held[np.flatnonzero(held)] - 1]
+        arrays["season_row"] = _numbered(held)
+        arrays.update({f"season.{name}": array for name, array in columns(seasons).items()})
         return arrays
 
     def restore(self, arrays: Arrays) -> None:
         """Take over what `snapshot` gave."""
         Bank.restore(self, arrays)
         holders = np.flatnonzero(self.arrays["buffer_row"])
-        self.pool, self.free = np.zeros((len(holders), self.warm_up)), []
+        self.pool, self.free = np.zeros((len(holders), 2, ROOM * self.warm_up)), []
         at = 0
-        for row, slot in enumerate(holders.tolist()):
-            n = int(self.arrays["reference_n"][slot])
-            self.pool[row, :n] = arrays["pool"][at : at + n]
-            at += n
+        for row, n in enumerate(self._kept(holders)):
+            self.pool[row, :, :n] = arrays["pool"][at : at + 2 * n].reshape(2, n)
+            at += 2 * n
+        self.seasons, self.free_seasons = records(SEASON_LAYOUT, len(arrays["season.hour"])), []
+        for name in SEASON_LAYOUT:
+            self.seasons[name] = arrays[f"season.{name}"]
+
+    def _kept(self, slots: NDArray[np.int64]) -> list[int]:
+        """How many values the pool keeps of each of these streams in warm-up."""
+        seen, stride = self.arrays["reference_n"][slots], self.arrays["stride"][slots]
+        return [int((n - 1) // step + 1) if n else 0 for n, step in zip(seen.tolist(), stride.tolist(), strict=True)]
+
+
+def _numbered(held: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Rows numbered from 1 in the order of the streams that hold one."""
+    return np.where(held > 0, np.cumsum(held > 0), 0).astype(held.dtype)
 
 
 @dataclass(slots=True)
@@ -161,23 +213,26 @@ class RateBank(Bank):
 class MixBank(Bank):
     r"""Changes of a mix of categories, with a bucket for what the warm-up never saw.
 
-    The unit is the run with its shares :math:`s_c`. Against the predictive Dirichlet mean *p* of the reference stands
-    an alternative estimated from what came before, over exponential windows of 12, 48 and 192 runs (:math:`q^j`):
+    The unit is the run with its shares :math:`s_c`. Against the predictive Dirichlet mean *p* of the reference stands,
+    for a change point *k*, the Dirichlet mean of the *n* runs since, with *m* runs' worth of the reference as its prior:
 
-    .. math:: e^j = 0.15 + 0.85 \sum_c s_c\, q_c^j / p_c, \quad R_t^j = (R_{t-1}^j + 1)\, e^j, \quad
-              M_t = \tfrac13 \sum_j R_t^j ,
+    .. math:: e^{k,m} = \frac{m + \sum_c N_c^k\, s_c / p_c}{m + n^k}, \quad R_t^m = \sum_k \prod_{i > k} e_i^{k,m}, \quad
+              M_t = \tfrac13 \sum_{m \in \{15, 60, 240\}} R_t^m ,
 
-    the Shiryaev-Roberts form of the window-limited CUSUM with estimated post-change parameters; :math:`e^j` is linear
-    in the shares, so the dependence within a run does no harm. Alarm at :math:`M_t \ge A`.
+    with :math:`N_c^k` the sum of the shares since *k*: the Shiryaev-Roberts form of the likelihood ratio with estimated
+    parameters. Change points are kept in eight groups, coarser with age, that share their :math:`N^k` and :math:`n^k`;
+    any choice made of the past leaves an e-value. It is linear in the shares, so the dependence within a run does no
+    harm. Alarm at :math:`M_t \ge A`. The onset comes from trackers over exponential windows of 12, 48 and 192 runs.
 
     References
     ----------
-    Xie, Moustakides, Xie (2023), Window-limited CUSUM for sequential change detection, eq. 9-10. Shin, Ramdas, Rinaldo
-    (2022), E-detectors. Good (1953), The population frequencies of species.
+    Lai (1998), Information bounds and quick detection of parameter changes in stochastic systems. Xie, Moustakides, Xie
+    (2023), Window-limited CUSUM for sequential change detection, eq. 9-10 (the trackers). Shin, Ramdas, Rinaldo (2022),
+    E-detectors. Good (1953), The population frequencies of species.
     """
 
     LAYOUT: ClassVar[Layout] = mix.LAYOUT
-    DETECTOR: ClassVar[str] = "WindowLimitedCusum"
+    DETECTOR: ClassVar[str] = "DirichletShiryaevRoberts"
 
     categories: Categories = field(default_factory=Categories)
     found: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
@@ -208,6 +263,11 @@ class MixBank(Bank):
             self.categories.forget(slot)
         elif weights.sum() > 0:
             self.arrays["window"][slot] = weights / weights.sum()
+
+    def retire(self, slot: int) -> None:
+        """Forget all about a stream, its categories too."""
+        Bank.retire(self, slot)
+        self.categories.forget(slot)
 
     def bucket_names(self, slot: int) -> list[str]:
         """Name the buckets: ``new``, ``other``, then the category or categories that each holds."""

@@ -23,9 +23,9 @@ UNITS = {
     "tokens": "tokens",
     "ms": "ms",
     "steps": "steps",
-    "ratio": "ratio",
     "calls": "calls",
     "retries": "calls",
+    "runs": "runs",
 }
 SHARES_SHOWN = 8
 # The fastest window of a mix whose tracker is so near the strongest dates the onset best: slow ones start too early.
@@ -41,12 +41,15 @@ def unit_of(metric: str, kind: str) -> str:
     ('usd', 'ratio', 'total_variation')
     >>> unit_of("tool_calls_per_run", "continuous"), unit_of("retries_per_run", "continuous")
     ('calls', 'calls')
+    >>> unit_of("tokens_ratio_to_usual", "continuous")
+    'ratio'
     """
     if kind == "rate":
         return "ratio"
     if kind == "mix":
         return "total_variation"
-    return next((UNITS[word] for word in metric.split("_") if word in UNITS), "value")
+    words = metric.split("_")
+    return "ratio" if "ratio" in words else next((UNITS[word] for word in words if word in UNITS), "value")
 
 
 def plain(text: str, longest: int = 60) -> str:

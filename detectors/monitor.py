@@ -20,6 +20,7 @@ from detectors.kernels.budget import LAYOUT as BUDGET_LAYOUT
 from detectors.kernels.budget import BudgetState, fleet_log_thresholds
 from detectors.registry import KEYS, KINDS, Registry
 from detectors.settings import MonitorSettings
+from detectors.spikes import SHARE, SpikeBank, spike_signal
 from detectors.state import Arrays, blank, decode, encode
 
 OBSERVATION_COLUMNS = ("at", *KEYS, "value", "category", "run_id")
@@ -59,11 +60,13 @@ class Monitor:
         opinion = self.settings.second_opinion
         self._registry = Registry()
         self._budget: Arrays = blank(BUDGET_LAYOUT, 1)
+        self._retired_at = 0  # completed days at the last look for quiet streams
         self._banks: dict[str, Bank] = {
             "continuous": ContinuousBank(self.settings.warm_up_continuous, opinion),
             "rate": RateBank(self.settings.warm_up_rate, opinion),
             "mix": MixBank(self.settings.warm_up_mix, opinion),
         }
+        self._spikes = SpikeBank(self.settings.warm_up_continuous)
 
     def update(self, observations: pl.DataFrame) -> pl.DataFrame:
         """Take `observations` in their order and give the signals they raise, in that order too.
@@ -78,7 +81,8 @@ class Monitor:
         Returns
         -------
         pl.DataFrame
-            Columns of `SIGNAL_SCHEMA`; at most one row per stream, which then stays alarmed until `rearm`.
+            Columns of `SIGNAL_SCHEMA`. At most one drift per stream, which then stays alarmed until `rearm`; each spike
+            (kind 'spike') of a continuous stream is a row of its own and leaves the stream as it is.
 
         Raises
         ------
@@ -87,28 +91,45 @@ class Monitor:
         """
         rows = self._accept(observations)
         signals: list[tuple[int, dict[str, Any]]] = []
+        # Where a day of the fleet completes, streams may retire: whoever comes after that may have their places.
+        days = [rows] if rows["completed"].n_unique() == 1 else rows.partition_by("completed", maintain_order=True)
+        for day in days:
+            self._retire(int(day["completed"][0]))
+            signals += self._watch(self._placed(day))
+        signals.sort(key=lambda pair: pair[0])
+        return pl.DataFrame([signal for _, signal in signals], schema=SIGNAL_SCHEMA)
+
+    def _watch(self, rows: pl.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+        """Feed the banks, and give the signals with the number of the row that raised them."""
+        signals: list[tuple[int, dict[str, Any]]] = []
         for kind, bank in self._banks.items():
             mine = rows.filter(pl.col("kind") == kind)
             if mine.height == 0:
                 continue
             row_numbers = mine["row"]
-            alarms = bank.observe(mine)
-            for slot, index in alarms:
+            for slot, index in bank.observe(mine):
                 row = int(row_numbers[index])
-                signal = signal_of(
-                    bank,
-                    slot,
-                    self._registry.keys[kind][slot],
-                    kind,
-                    self._new_names(bank, slot, row),
-                    second_opinion=self.settings.second_opinion,
+                key = self._registry.keys[kind][slot]
+                assert key is not None
+                new = self._new_names(bank, slot, row)
+                signals.append(
+                    (row, signal_of(bank, slot, key, kind, new, second_opinion=self.settings.second_opinion))
                 )
-                signals.append((row, signal))
-        signals.sort(key=lambda pair: pair[0])
-        return pl.DataFrame([signal for _, signal in signals], schema=SIGNAL_SCHEMA)
+            if kind == "continuous":
+                signals += self._spiked(mine)
+        return signals
+
+    def _spiked(self, rows: pl.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+        signals: list[tuple[int, dict[str, Any]]] = []
+        for slot, index, told in self._spikes.observe(rows):
+            key = self._registry.keys["continuous"][slot]
+            assert key is not None
+            row, at, value = rows.select("row", "at", "value").row(index)
+            signals.append((row, spike_signal(key, at, value, told)))
+        return signals
 
     def _accept(self, observations: pl.DataFrame) -> pl.DataFrame:
-        """Number the rows, give them stream and threshold, and count and drop those that can't be used."""
+        """Number the rows, say which can be used, and give each threshold and how many days of the fleet had completed."""
         missing = [name for name in OBSERVATION_COLUMNS if name not in observations.columns]
         if missing:
             raise ObservationError("observations lack columns", ", ".join(missing), "see OBSERVATION_COLUMNS")
@@ -128,9 +149,6 @@ class Monitor:
         unknown = rows.filter(~pl.col("kind").is_in(KINDS))
         if unknown.height:
             raise ObservationError("unknown kind of stream", repr(unknown["kind"][0]), "use " + ", ".join(KINDS))
-        rows = self._registry.assign(rows.with_row_index("row"))
-        for kind, bank in self._banks.items():
-            bank.ensure(len(self._registry.keys[kind]))
         value = pl.col("value")
         usable = pl.col("at").is_not_null() & (
             pl.when(pl.col("kind") == "mix")
@@ -139,17 +157,47 @@ class Monitor:
             .then(value.is_in([0.0, 1.0]))
             .otherwise(value.is_finite())
         ).fill_null(False)
-        dropped = rows.filter(~usable)
-        for kind, bank in self._banks.items():
-            np.add.at(bank.ignored, dropped.filter(pl.col("kind") == kind)["slot"].to_numpy(), 1)
-        rows = rows.filter(usable).with_columns(value.clip(-LARGEST, LARGEST))
-        thresholds = fleet_log_thresholds(
+        rows = rows.with_row_index("row").with_columns(usable.alias("usable"), value.clip(-LARGEST, LARGEST))
+        before = int(self._budget["completed"][0])
+        counted = rows.filter("usable")
+        thresholds, completed = fleet_log_thresholds(
             BudgetState(**self._budget),
-            column(rows.select(pl.col("at") // 86_400_000_000), "at"),
-            self.settings.alarm_budget_per_week,
+            column(counted.select(pl.col("at") // 86_400_000_000), "at"),
+            self.settings.alarm_budget_per_week * (1 - SHARE),
             self.settings.observations_per_week_at_start,
         )
-        return rows.with_columns(pl.Series("log_threshold", thresholds))
+        told = (pl.Series("log_threshold", thresholds), pl.Series("completed", completed))
+        if len(counted) == len(rows):
+            return rows.with_columns(told)
+        known = counted.select("row").with_columns(told)
+        return rows.join(known, on="row", how="left", maintain_order="left").with_columns(
+            pl.col("completed").forward_fill().fill_null(before)
+        )
+
+    def _retire(self, completed: int) -> None:
+        """Forget the streams that have been quiet for so long, once for each day that completes."""
+        if completed == self._retired_at:
+            return
+        self._retired_at = completed
+        for kind, bank in self._banks.items():
+            for slot in bank.quiet_since(completed - self.settings.retire_after_days):
+                if self._registry.keys[kind][slot] is not None:
+                    self._registry.retire(kind, slot)
+                    bank.retire(slot)
+                    if kind == "continuous":
+                        self._spikes.forget(slot)
+
+    def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Give each row its stream's place, count and drop those that can't be used."""
+        rows = self._registry.assign(rows)
+        for kind, bank in self._banks.items():
+            bank.ensure(len(self._registry.keys[kind]))
+            if kind == "continuous":
+                self._spikes.ensure(len(self._registry.keys[kind]))
+            mine = rows.filter(pl.col("kind") == kind)
+            bank.seen[mine["slot"].to_numpy()] = rows["completed"][0]
+            np.add.at(bank.ignored, mine.filter(~pl.col("usable"))["slot"].to_numpy(), 1)
+        return rows if rows["usable"].all() else rows.filter("usable")
 
     @staticmethod
     def _new_names(bank: Bank, slot: int, row: int) -> list[str]:
@@ -181,8 +229,12 @@ class Monitor:
         for kind, bank in self._banks.items():
             for slot in np.flatnonzero(bank.arrays["phase"][: bank.streams] == 2).tolist():
                 key = self._registry.keys[kind][slot]
-                if all(want is None or want == have for want, have in zip(wanted, key, strict=True)):
+                if key is not None and all(
+                    want is None or want == have for want, have in zip(wanted, key, strict=True)
+                ):
                     bank.rearm(slot, relearn=relearn)
+                    if relearn and kind == "continuous":
+                        self._spikes.forget(slot)
                     count += 1
         return count
 
@@ -208,8 +260,12 @@ class Monitor:
                 reference = state["reference_sum"] / state["reference_n"]
                 current = np.where(state["observations"] > 0, state["recent"], np.nan)
         watched = (state["phase"] > 0) & (state["threshold"] > 0)
-        keys = pl.DataFrame(self._registry.keys[kind], schema=dict.fromkeys(KEYS[:4], pl.String), orient="row")
-        return keys.with_columns(
+        registered = self._registry.keys[kind]
+        blank_key = ("", "", "", "")  # of a place whose stream was retired
+        keys = pl.DataFrame(
+            [key or blank_key for key in registered], schema=dict.fromkeys(KEYS[:4], pl.String), orient="row"
+        )
+        described = keys.with_columns(
             pl.lit(kind).alias("kind"),
             pl.Series("state", STATES[np.where(few, 3, state["phase"])].tolist(), dtype=pl.String),
             pl.Series("observations", state["observations"].copy()),
@@ -219,6 +275,7 @@ class Monitor:
             pl.Series("log_e", _nulls(np.where(watched, state["log_e"], np.nan)), dtype=pl.Float64),
             pl.Series("threshold", _nulls(np.where(watched, state["threshold"], np.nan)), dtype=pl.Float64),
         )
+        return described.filter(pl.Series([key is not None for key in registered], dtype=pl.Boolean))
 
     def encode(self) -> bytes:
         """Give the whole state as versioned bytes; the same state gives the same bytes."""
@@ -234,6 +291,7 @@ class Monitor:
         arrays = {f"budget.{name}": array for name, array in self._budget.items()}
         for kind, bank in self._banks.items():
             arrays.update({f"{kind}.{name}": array for name, array in bank.snapshot().items()})
+        arrays.update({f"spike.{name}": array for name, array in self._spikes.snapshot().items()})
         return encode(header, arrays)
 
     @classmethod
@@ -263,7 +321,11 @@ class Monitor:
                     bank.categories.names = header["names"]
                     bank.categories.new_names = header["new_names"]
                     bank.categories.codes = [{name: i for i, name in enumerate(names)} for names in header["names"]]
+            monitor._spikes.restore(
+                {name.removeprefix("spike."): a for name, a in arrays.items() if name.startswith("spike.")}
+            )
             monitor._budget = {name: arrays[f"budget.{name}"] for name in BUDGET_LAYOUT}
+            monitor._retired_at = int(monitor._budget["completed"][0])
             monitor._registry = Registry.of(header["keys"])
         except (KeyError, IndexError) as error:
             raise StateError("incomplete detector state", str(error), "remove this checkpoint to learn anew") from error

@@ -22,6 +22,8 @@ class MonitorSettings:
         Length of the warm-up: observations of a continuous stream, runs of a rate or a mix.
     minimum_data : int >= 1
         Below so many (observations or runs) a stream `needs_data`.
+    retire_after_days : int >= 1
+        A stream is forgotten when the fleet has completed so many days without anything from it.
     second_opinion : bool
         Let River's ADWIN judge the last scores at each alarm; its verdict goes into the signal's detail and never
         changes an alarm. Costs 2 KB of state per stream.
@@ -33,6 +35,7 @@ class MonitorSettings:
     warm_up_rate: int = 200
     warm_up_mix: int = 200
     minimum_data: int = 30
+    retire_after_days: int = 60
     second_opinion: bool = False
 
     def __post_init__(self) -> None:
@@ -43,5 +46,6 @@ class MonitorSettings:
         for name in ("warm_up_continuous", "warm_up_rate", "warm_up_mix"):
             if getattr(self, name) < 20:
                 raise SettingsError(f"{name} is {getattr(self, name)}", todo="give at least 20")
-        if self.minimum_data < 1:
-            raise SettingsError(f"minimum_data is {self.minimum_data}", todo="give at least 1")
+        for name in ("minimum_data", "retire_after_days"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}", todo="give at least 1")

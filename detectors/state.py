@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
-import zlib
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 
 from detectors.errors import StateError
@@ -17,7 +17,7 @@ Layout: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 MAGIC = b"PLMB"
-VERSION = 2
+VERSION = 3
 CACHE_LINE = 64  # bytes
 PREFIX = struct.Struct(">4sHI")  # magic, version, length of the JSON header
 
@@ -69,11 +69,11 @@ def resized(arrays: Mapping[str, NDArray[Any]], streams: int) -> Arrays:
 def encode(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Pack `header` (JSON) and `arrays` into bytes that start with the format's version.
 
-    The bytes of each array go column by column (all first bytes, then all second ones), which halves what zlib leaves.
+    The bytes of each array go column by column (all first bytes, then all second ones), which halves what zstd leaves.
     """
     listing = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
     text = json.dumps({"header": header, "arrays": listing}, separators=(",", ":"), sort_keys=True).encode()
-    packer = zlib.compressobj(1)
+    packer = zstandard.ZstdCompressor(level=1).compressobj()
     parts = [PREFIX.pack(MAGIC, VERSION, len(text)), packer.compress(text)]
     for array in arrays.values():
         flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize)
@@ -100,7 +100,7 @@ def decode(data: bytes) -> tuple[dict[str, Any], Arrays]:
             todo="run the version that wrote it, or " + start_over,
         )
     try:
-        payload = zlib.decompress(data[PREFIX.size :])
+        payload = zstandard.ZstdDecompressor().decompressobj().decompress(data[PREFIX.size :])
         document = cast(dict[str, Any], json.loads(payload[:length]))
         arrays: Arrays = {}
         at = length
@@ -111,5 +111,5 @@ def decode(data: bytes) -> tuple[dict[str, Any], Arrays]:
             arrays[name] = flat.T.copy(order="C").reshape(-1).view(kind).reshape(shape)
             at += count * kind.itemsize
         return cast(dict[str, Any], document["header"]), arrays
-    except (zlib.error, ValueError, KeyError, TypeError) as error:
+    except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
         raise StateError("damaged detector state", str(error), start_over) from error

@@ -21,15 +21,18 @@ from typing import Any
 import polars as pl
 
 from pipelines.errors import TerminalError
+from pipelines.history import History
 from pipelines.latches import Latches
 from pipelines.runs import FACTS, OpenRuns
 from pipelines.sources.base import Positions
 from warehouse.errors import is_full
 
-#: 2: open runs hold finish_reason and overrides. 3: the memory of rules; open runs hold tool_effect.
-VERSION = 3
+#: 2: open runs hold finish_reason and overrides. 3: the memory of rules; open runs hold tool_effect. 4: history; open runs hold
+#: environment and name.
+VERSION = 4
 _NAME = "detectors.zip"
 _LATCHES = ("known", "learning")
+_HISTORY = ("arrivals", "levels", "successes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Checkpoint:
     runs: dict[str, Any]
     judgements: tuple[str, ...] = ()
     latches: dict[str, pl.DataFrame] = field(default_factory=dict)
+    history: dict[str, pl.DataFrame] = field(default_factory=dict)
 
 
 def save(
@@ -50,6 +54,7 @@ def save(
     runs: OpenRuns,
     judgements: Sequence[str] = (),
     latches: Latches | None = None,
+    history: History | None = None,
 ) -> Path:
     """Write the checkpoint and return its path; a crash, or a disk without room, leaves the one before.
 
@@ -71,8 +76,9 @@ def save(
     beside = directory / f"{_NAME}.new"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        memory = latches or Latches()
-        _write(beside, meta, monitor, {**state, "known": memory.known, "learning": memory.learning})
+        said, past = latches or Latches(), history or History()
+        memory = {name: getattr(said, name) for name in _LATCHES} | {name: getattr(past, name) for name in _HISTORY}
+        _write(beside, meta, monitor, {**state, **memory})
         beside.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -87,7 +93,7 @@ def _write(beside: Path, meta: dict[str, Any], monitor: bytes, state: dict[str, 
     with zipfile.ZipFile(beside, "w") as archive:
         archive.writestr("meta.json", json.dumps(meta))
         archive.writestr("monitor.bin", monitor)
-        frames = {name: state[name] for name in ("spans", "released", *_LATCHES)}
+        frames = {name: state[name] for name in ("spans", "released", *_LATCHES, *_HISTORY)}
         for name, frame in {**frames, **state["facts"]}.items():
             if frame is not None:
                 archive.writestr(f"{name}.arrow", _ipc(frame))
@@ -121,7 +127,8 @@ def load(directory: Path) -> Checkpoint | None:
     }
     positions = {(topic, partition): offset for topic, partition, offset in meta["positions"]}
     latches = {name: frames[name] for name in _LATCHES if name in frames}
-    return Checkpoint(positions, monitor, runs, tuple(meta.get("judgements", ())), latches)
+    history = {name: frames[name] for name in _HISTORY if name in frames}
+    return Checkpoint(positions, monitor, runs, tuple(meta.get("judgements", ())), latches, history)
 
 
 def _ipc(frame: pl.DataFrame) -> bytes:

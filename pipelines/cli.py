@@ -9,7 +9,23 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.commands import alerts, compare, dead_letters, demo, flow, reading, serving
+from pipelines.commands import (
+    alerts,
+    audit,
+    backfill,
+    bills,
+    bridge,
+    budgets,
+    compare,
+    dead_letters,
+    demo,
+    export,
+    flow,
+    reading,
+    serving,
+    showback,
+    whatif,
+)
 from pipelines.commands.context import Invocation, err
 from pipelines.settings import load_settings
 
@@ -48,6 +64,15 @@ app.command()(serving.refresh)
 app.command()(serving.dagster)
 app.command()(reading.sql)
 app.command()(compare.compare)
+app.command()(audit.audit)
+app.command("bridge")(bridge.bridge_command)
+app.command()(budgets.budgets)
+app.command()(whatif.whatif)
+app.command()(showback.showback)
+app.add_typer(export.export, name="export")
+app.add_typer(bills.imports, name="import")
+app.command()(bills.reconcile)
+app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(serving.dashboard, name="dashboard")
 app.add_typer(alerts.alerts, name="alerts")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")

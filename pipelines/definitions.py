@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines.defs.assets import fact_specs, mart_assets
+from pipelines.defs.budgets import budgets_monthly
 from pipelines.defs.checks import runs_are_sound
 from pipelines.defs.comparisons import release_comparisons
 from pipelines.defs.jobs import compaction, refresh
@@ -12,8 +13,10 @@ from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retention import retention
 from pipelines.defs.schedules import schedules
 
+_made_by_python = [budgets_monthly, release_comparisons]
+
 defs = dg.Definitions(
-    assets=[*fact_specs(), *mart_assets(), release_comparisons],
+    assets=[*fact_specs(_made_by_python), *mart_assets(), *_made_by_python],
     asset_checks=[runs_are_sound],
     jobs=[refresh, compaction, retention],
     schedules=schedules,

@@ -22,6 +22,7 @@ from pipelines import checkpoint
 from pipelines.alerts import store
 from pipelines.alerts.evidence import explained
 from pipelines.alerts.feedback import Feedback, Judgement
+from pipelines.history import History
 from pipelines.latches import Latches
 from pipelines.lease import Lease
 from pipelines.outage import Patience
@@ -81,6 +82,7 @@ class Detection:
     def _begin_afresh(self) -> None:
         self.monitor = Monitor(self._monitor_settings)
         self.latches = Latches()
+        self.history = History()
         self.runs = OpenRuns(
             lateness=timedelta(seconds=self._settings.allowed_lateness_seconds),
             timeout=timedelta(seconds=self._settings.run_timeout_seconds),
@@ -114,6 +116,7 @@ class Detection:
                 self.rewarmed = error.what
             else:
                 self.latches = Latches(**saved.latches)
+                self.history = History(**saved.history)
                 for name, value in saved.runs.items():
                     setattr(self.runs, name, value)
                 self.positions = dict(saved.positions)
@@ -239,7 +242,7 @@ class Detection:
         """Put observations through the detectors and the rules, and store what they find."""
         if observations.is_empty():
             return []
-        signals = watched(observations, self.monitor, self.latches)
+        signals = watched(observations, self.monitor, self.latches, self.history)
         if signals.is_empty():
             return []
         self.signals += len(signals)
@@ -273,12 +276,15 @@ class Detection:
         """Write the checkpoint of everything processed so far; only the lease's holder does."""
         if self.lease.held:
             state, answered = self.monitor.encode(), self.feedback.applied
-            checkpoint.save(self._settings.checkpoints, self.positions, state, self.runs, answered, self.latches)
+            checkpoint.save(
+                self._settings.checkpoints, self.positions, state, self.runs, answered, self.latches, self.history
+            )
         self._saved_at = time.monotonic()
 
 
-def watched(observations: pl.DataFrame, monitor: Monitor, latches: Latches) -> pl.DataFrame:
+def watched(observations: pl.DataFrame, monitor: Monitor, latches: Latches, history: History) -> pl.DataFrame:
     """Return the signals of observations in the order of their time; of one moment, those of the detectors come first."""
+    observations = history.update(observations)
     is_rule = pl.col("kind") == "rule"
     signals = [monitor.update(observations.filter(~is_rule)), latches.update(observations.filter(is_rule))]
     return pl.concat(signals).sort("at", maintain_order=True)
@@ -309,7 +315,10 @@ ORDER BY s.ingested_at, s.topic, s."partition", s."offset"
 
 def monitor_settings(settings: Settings) -> MonitorSettings:
     """Return the detectors' settings as the operator's settings give them."""
-    given: dict[str, float | bool] = {"second_opinion": settings.second_opinion}
+    given: dict[str, float | bool] = {
+        "second_opinion": settings.second_opinion,
+        "retire_after_days": settings.retire_after_days,
+    }
     if settings.alarm_budget_per_week is not None:
         given["alarm_budget_per_week"] = settings.alarm_budget_per_week
     return MonitorSettings(**given)  # pyright: ignore[reportArgumentType]

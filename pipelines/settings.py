@@ -49,6 +49,8 @@ class Settings:
         How long a dead worker keeps its partitions from the others, in seconds; Kafka takes 6 and more.
     alarm_budget_per_week : float or None
         False alarms accepted a week over the whole fleet; None takes the detectors' default.
+    retire_after_days : int
+        A stream is forgotten when the fleet has completed so many days (event time) without anything from it.
     second_opinion : bool
         Also run River's ADWIN and note its verdict on each signal.
     max_attribute_bytes : int
@@ -81,6 +83,7 @@ class Settings:
     stall_seconds: float = 60.0
     session_seconds: float = 15.0
     alarm_budget_per_week: float | None = None
+    retire_after_days: int = 60
     second_opinion: bool = False
     max_attribute_bytes: int = 16_384
     retention_days: Mapping[str, int] = field(default_factory=dict)

@@ -28,7 +28,8 @@ _SECTIONS = {
     "view": ("Staging views", "Between the raw tables and the marts."),
     "table": (
         "Raw tables",
-        "Written by the stream as it reads, and from the catalog; `release_comparisons` by Dagster.",
+        "Written by the stream as it reads, and from the catalog; `release_comparisons`, `budgets_monthly` and "
+        "`budget_events` by Dagster.",
     ),
 }
 

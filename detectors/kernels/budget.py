@@ -37,14 +37,15 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
 @compiled
 def fleet_log_thresholds(
     state: BudgetState, days: NDArray[np.int64], alarms_per_week: float, start_per_week: float
-) -> NDArray[np.float64]:
-    """Give ln(threshold) for each observation, `days` being its event day.
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Give ln(threshold) for each observation, `days` being its event day, and how many days had completed before it.
 
     The week is seven times the busiest of the last seven completed days and of today so far: a quiet day, or a few
     observations with a broken clock, can't lower the threshold. Until two days have completed `start_per_week` is the
     least. Observations more than a week away count for the day under way; only a row of them moves the calendar.
     """
     result = np.empty(len(days), np.float64)
+    completed = np.empty(len(days), np.int64)
     for row in range(len(days)):
         day = days[row]
         if state.today[0] == 0 and state.completed[0] == 0:
@@ -70,4 +71,5 @@ def fleet_log_thresholds(
         if state.completed[0] < 2:
             per_week = max(per_week, start_per_week)
         result[row] = math.log(max(per_week / alarms_per_week, LEAST_THRESHOLD))
-    return result
+        completed[row] = state.completed[0]
+    return result, completed

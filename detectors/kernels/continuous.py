@@ -1,4 +1,4 @@
-"""Continuous streams: value → cell of the reference → whitened normal score → grid of Shiryaev-Roberts statistics.
+"""Continuous streams: value → cell of the reference → normal score less its season, whitened → Shiryaev-Roberts statistics.
 
 The last step of the flow for costs, tokens, steps and durations; `detectors.banks` owns the state and reads the alarms.
 """
@@ -9,125 +9,55 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri  # pyright: ignore[reportMissingTypeStubs]
 
 from detectors.compiled import Table, compiled
+from detectors.kernels.continuous_state import CELLS, DEPTHS, SEASON_BINS, ContinuousStream, Season
 
-CELLS = 16
 CLIP = 2.5
 WARMING, WATCHING, ALARMED = 0, 1, 2
 # Shifts of the grid, in standard deviations of the reference's normal score; each is watched upwards and downwards.
 SHIFTS = np.array([0.25, 0.5, 1.0, 1.75])
 # ln E exp(d * clip(Z)) of a standard normal Z clipped at CLIP: what makes exp(d * z - LOG_MGF) an e-value.
-_CDF = [0.5 * math.erfc(-x / math.sqrt(2.0)) for x in (-CLIP,)]
-LOG_MGF = np.array(
-    [
-        math.log(
-            math.exp(d * d / 2) * 0.5 * (math.erf((CLIP - d) / math.sqrt(2.0)) + math.erf((CLIP + d) / math.sqrt(2.0)))
-            + 2.0 * math.cosh(d * CLIP) * _CDF[0]
-        )
-        for d in SHIFTS
-    ]
-)
+_TAIL = ndtr(-CLIP)
+_WITHIN = np.exp(SHIFTS**2 / 2) * (ndtr(CLIP - SHIFTS) - ndtr(-CLIP - SHIFTS))
+LOG_MGF = np.log(_WITHIN + 2 * np.cosh(SHIFTS * CLIP) * _TAIL)
 SCALE = np.exp(-LOG_MGF)
 # Quantiles (in 64ths) at which the reference is cut: fine in the tails, where a drift shows first.
 CUTS = np.array([1, 4, 8, 14, 20, 26, 32, 38, 44, 50, 56, 60, 63]) / 64.0
 # The components of the grid that carry an onset tracker (a small and a large shift, up then down).
 TRACKED = np.array([0, 2, 4, 6])
-TAIL = _CDF[0]
-DENSITY_AT_CLIP = math.exp(-CLIP * CLIP / 2) / math.sqrt(2 * math.pi)
+# The integral of the clipped standard normal quantile from 0 to k / POINTS: -φ(z) between the clips, straight beyond them.
+POINTS = 1 << 14
+_RANKS = np.minimum(np.arange(POINTS + 1), np.arange(POINTS, -1, -1)) / POINTS
+_PDF = np.exp(-(np.append(ndtri(np.maximum(_RANKS, _TAIL)), -CLIP) ** 2) / 2) / math.sqrt(2 * math.pi)
+INTEGRAL = np.where(_RANKS < _TAIL, -CLIP * _RANKS, _PDF[-1] - CLIP * _TAIL - _PDF[:-1])
 RESCALE_AT = 2.0**20
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
 # An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 3.0, 2.5
-DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 SUSPECTED = 4.0  # log evidence of an onset tracker from which a change is suspected
+HOUR, DAY = 3_600_000_000, 86_400_000_000  # microseconds
+SEASON_UNIT = 1 / 4096  # of the means kept as whole numbers
+SEASON_VISITS = 30  # an hour's mean forgets what is so many visits old
+SEASON_TRIAL, LONG_TRIAL = 8 * DAY, 29 * DAY  # after which a season must be likely, and certain, or there is none
+SEASON_SPREAD = 50.0  # scores as if which an hour had had the spread of all hours
+SEASON_PAIRS, SEASON_UNDECIDED = 12, 24  # visits foretold from which there is evidence at all, and enough to judge by
+SEASON_LIKELY, SEASON_CERTAIN = 1.0, 3.0  # t of the hours' foretelling
+DAY_DIFFERS = 2.0  # t from which a first Saturday was unlike the weekdays, so that Sunday is measured by it
+SEASON_RESIDUALS = 200.0  # residuals from which their own moments are used
+NO_SEASON_YET, ON_TRIAL, WITHOUT_SEASON = 0, 1, 2
 NEARLY_CONSTANT = 0.1  # variance of the warm-up's scores below which there is no correlation to learn (1 without ties)
-
-
-class ContinuousStream:
-    """One stream's record, as `LAYOUT` has it; arrays have the shape in brackets.
-
-    Times in microseconds since 1970, values in the metric's own unit.
-    """
-
-    phase: int
-    observations: int
-    buffer_row: int  # row of the warm-up pool plus 1, 0 when none is held
-    edges: NDArray[np.float32]  # (CELLS - 1,), rising, padded with +inf
-    weights: NDArray[np.float32]  # (CELLS,): Dirichlet weight of each cell
-    statistic: NDArray[np.float32]  # (8,): Shiryaev-Roberts, four shifts up, four down
-    cusum: NDArray[np.float32]  # (4,): onset trackers
-    onset_n: NDArray[np.int32]  # (4,): observations since the tracker left zero
-    onset_at: NDArray[np.int64]  # (4,)
-    onset_sum: NDArray[np.float64]  # (4,): sum of the values since then
-    onset_depth: NDArray[np.float32]  # (4,): how far the path fell below the last multiple of EARLIER / 2
-    onset_low_at: NDArray[np.int64]  # (4, DEPTHS): when it first fell that deep, and one and two multiples less
-    onset_high_at: NDArray[np.int64]  # (4,): after the last time that the tracker stood at LATER or below
-    reference_n: int
-    reference_sum: float
-    recent: float  # exponentially weighted mean of the last values
-    score: float  # last normal score, for whitening
-    moments: NDArray[np.float64]  # (4,): n, sums of score, score squared, squared difference of neighbours
-    log_e: float
-    threshold: float
-    alarm_at: int
-
-
-LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
-    "phase": ((), "u1"), "observations": ((), "i8"), "buffer_row": ((), "i4"), "edges": ((CELLS - 1,), "f4"),
-    "weights": ((CELLS,), "f4"), "statistic": ((8,), "f4"), "cusum": ((4,), "f4"), "onset_n": ((4,), "i4"),
-    "onset_at": ((4,), "i8"), "onset_sum": ((4,), "f8"), "onset_depth": ((4,), "f4"), "onset_low_at": ((4, DEPTHS), "i8"),
-    "onset_high_at": ((4,), "i8"), "reference_n": ((), "i8"), "reference_sum": ((), "f8"), "recent": ((), "f8"),
-    "score": ((), "f4"), "moments": ((4,), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
-    "alarm_at": ((), "i8"),
-}  # fmt: skip
-
-
-@compiled
-def inverse_normal(p: float) -> float:
-    """Quantile of the standard normal law, relative error below 1e-15 (Wichura 1988, algorithm AS 241, PPND16)."""
-    q = p - 0.5
-    if abs(q) <= 0.425:
-        r = 0.180625 - q * q
-        top = (((((((2509.0809287301226727 * r + 33430.575583588128105) * r + 67265.770927008700853) * r
-              + 45921.953931549871457) * r + 13731.693765509461125) * r + 1971.5909503065514427) * r
-              + 133.14166789178437745) * r + 3.387132872796366608)  # fmt: skip
-        bottom = (((((((5226.495278852545925 * r + 28729.085735721942674) * r + 39307.89580009271061) * r
-                 + 21213.794301586595867) * r + 5394.1960214247511077) * r + 687.1870074920579083) * r
-                 + 42.313330701600911252) * r + 1.0)  # fmt: skip
-        return q * top / bottom
-    r = p if q < 0 else 1.0 - p
-    r = math.sqrt(-math.log(r))
-    if r <= 5.0:
-        r -= 1.6
-        top = (((((((7.7454501427834140764e-4 * r + 0.0227238449892691845833) * r + 0.24178072517745061177) * r
-              + 1.27045825245236838258) * r + 3.64784832476320460504) * r + 5.7694972214606914055) * r
-              + 4.6303378461565452959) * r + 1.42343711074968357734)  # fmt: skip
-        bottom = (((((((1.05075007164441684324e-9 * r + 5.475938084995344946e-4) * r + 0.0151986665636164571966) * r
-                 + 0.14810397642748007459) * r + 0.68976733498510000455) * r + 1.6763848301838038494) * r
-                 + 2.05319162663775882187) * r + 1.0)  # fmt: skip
-    else:
-        r -= 5.0
-        top = (((((((2.01033439929228813265e-7 * r + 2.71155556874348757815e-5) * r + 0.0012426609473880784386) * r
-              + 0.026532189526576123093) * r + 0.29656057182850489123) * r + 1.7848265399172913358) * r
-              + 5.4637849111641143699) * r + 6.6579046435011037772)  # fmt: skip
-        bottom = (((((((2.04426310338993978564e-15 * r + 1.4215117583164458887e-7) * r + 1.8463183175100546818e-5) * r
-                 + 7.868691311456132591e-4) * r + 0.0148753612908506148525) * r + 0.13692988092273580531) * r
-                 + 0.59983220655588793769) * r + 1.0)  # fmt: skip
-    return -top / bottom if q < 0 else top / bottom
 
 
 @compiled
 def clipped_integral(u: float) -> float:
-    """Integral from 0 to `u` of the standard normal quantile clipped at ±CLIP."""
-    if u <= TAIL:
-        return -CLIP * u
-    if u >= 1.0 - TAIL:
-        return -CLIP * (1.0 - u)
-    z = inverse_normal(u)
-    return DENSITY_AT_CLIP - CLIP * TAIL - math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    """Integral from 0 to `u` of the standard normal quantile clipped at ±CLIP, error below 3e-8; its slopes' below 0.002."""
+    at = u * POINTS
+    k = min(int(at), POINTS - 1)
+    return INTEGRAL[k] + (at - k) * (INTEGRAL[k + 1] - INTEGRAL[k])
 
 
 @compiled
@@ -184,14 +114,7 @@ def learn_cells(sample: NDArray[np.float64], edges: NDArray[np.float32], weights
 @compiled
 def find_cell(edges: NDArray[np.float32], value: float) -> int:
     """Index of the cell that holds `value`."""
-    low, high = 0, CELLS - 1
-    while low < high:
-        middle = (low + high) // 2
-        if edges[middle] <= value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return int(np.searchsorted(edges, value, side="right"))
 
 
 @compiled
@@ -207,8 +130,112 @@ def score_of(weights: NDArray[np.float32], cell: int) -> float:
 
 
 @compiled
+def add(moments: NDArray[np.float64], x: float, last: float) -> None:
+    """Take a value into n and the sums of x, x squared, and the squared difference of neighbours."""
+    moments[0] += 1.0
+    moments[1] += x
+    moments[2] += x * x
+    moments[3] += (x - last) ** 2
+
+
+@compiled
+def season_bin(hour: int) -> int:
+    """Bin of an hour since 1970, which began on a Thursday."""
+    return hour % 24 + (24 if (hour // 24 + 3) % 7 >= 5 else 0)
+
+
+@compiled
+def evidence(season: Season) -> float:
+    """How surely hours foretell their next visits: a t statistic; 0 while too few were foretold."""
+    told = season.foretold
+    return told[1] / math.sqrt(told[2]) if told[0] >= SEASON_PAIRS and told[2] > 0.0 else 0.0
+
+
+@compiled
+def close_visit(season: Season) -> None:
+    """Take the hour that has ended into its mean, and note how well that mean had foretold it."""
+    if season.n == 0:
+        return
+    seen = season.total / season.n
+    b = season_bin(season.hour)
+    known = b if season.visits[b] > 0 else (b + 24) % SEASON_BINS
+    if season.visits[known] > 0:
+        level = season.level[1] / season.level[0]
+        x = season.means[known] * SEASON_UNIT - level
+        y = seen - level
+        season.foretold[0] += 1.0
+        season.foretold[1] += x * y
+        season.foretold[2] += x * y * x * y
+    visits = min(int(season.visits[b]) + 1, SEASON_VISITS)
+    mean = season.means[b] * SEASON_UNIT
+    season.means[b] = round((mean + (seen - mean) / visits) / SEASON_UNIT)
+    season.visits[b] = visits
+    # How scores of the hour vary: among themselves, or a lone one against the visits before.
+    variance = (seen - mean) ** 2 * (visits - 1) / visits
+    if season.n > 1:
+        variance = (season.squares - season.n * seen * seen) / (season.n - 1)
+    if season.n > 1 or visits > 1:
+        variance = max(variance, SEASON_UNIT)
+        known = season.spread[b] * SEASON_UNIT
+        season.spread[b] = math.ceil((known + (variance - known) / (visits if known > 0.0 else 1)) / SEASON_UNIT)
+        season.level[2] += 1.0
+        season.level[3] += variance
+    season.n, season.total, season.squares = 0, 0.0, 0.0
+
+
+@compiled
+def differs(season: Season, b: int) -> bool:
+    """Whether the only day so far of the type of bin `b` was unlike the level: Student's t of its hours' means."""
+    level = season.level[1] / season.level[0]
+    n, off, squares = 0.0, 0.0, 0.0
+    for k in range(b - b % 24, b - b % 24 + 24):
+        if season.visits[k] > 0:
+            n += 1.0
+            off += season.means[k] * SEASON_UNIT - level
+            squares += (season.means[k] * SEASON_UNIT - level) ** 2
+    variance = (squares - off * off / n) / max(n - 1.0, 1.0)
+    return n < 6.0 or off * off > DAY_DIFFERS * DAY_DIFFERS * variance * n
+
+
+@compiled
+def visit(season: Season, at: int, score: float, learned: bool) -> tuple[float, float, bool, bool]:
+    """Residual of a score, the variance of its error one step ahead, and whether the hour comes for the 1st, or the 2nd time.
+
+    The residual is against the hour's earlier visits, relative to how much the hour varies. All scores of an hour share the
+    error of its mean, so for their sum that error counts in full.
+    """
+    hour = at // HOUR
+    if hour != season.hour:
+        close_visit(season)
+        season.hour = hour
+    n = season.level[0]
+    level = season.level[1] / max(n, 1.0)
+    b = season_bin(hour)
+    unknown = season.visits[b] == 0
+    if learned or unknown:
+        season.n += 1
+        season.total += score
+        season.squares += score * score
+        season.level[0] += 1.0
+        season.level[1] += score
+    again = season.visits[b] == 1 and differs(season, b)
+    if unknown:
+        b = (b + 24) % SEASON_BINS
+    if season.visits[b] == 0:
+        return score - level, 1.0, unknown, again
+    spread = 1.0
+    if season.spread[b] > 0:  # some hours vary more than others
+        usual = season.level[3] / season.level[2]
+        scores = n / (season.foretold[0] + 24.0)  # of an hour
+        weight, prior = season.visits[b] * scores, SEASON_SPREAD * min(scores / 10.0, 1.0)
+        spread = (prior + weight * season.spread[b] * SEASON_UNIT / usual) / (prior + weight)
+    return (score - season.means[b] * SEASON_UNIT) / math.sqrt(spread), 1.0 + 1.0 / season.visits[b], unknown, again
+
+
+@compiled
 def observe_continuous(
     state: Table[ContinuousStream],
+    seasons: Table[Season],
     pool: NDArray[np.float64],
     ring: NDArray[np.float32],
     slots: NDArray[np.int64],
@@ -216,17 +243,23 @@ def observe_continuous(
     times: NDArray[np.int64],
     log_thresholds: NDArray[np.float64],
     warm_up: int,
+    first_day: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Feed finite `values` in order; return slot and row of each alarm.
 
     Parameters
     ----------
-    pool : (rows, warm_up) float64
-        Warm-up samples; ``state.buffer_row`` says which row a stream holds.
+    seasons : (rows,) Season
+        ``state.season_row`` says which row a stream holds.
+    pool : (rows, 2, room) float64
+        Warm-up samples and their times, room for at least `warm_up`; ``state.buffer_row`` says which row a stream holds. Where
+        there are more, every second one stays, and so on.
     ring : (streams, length) float32
         Last whitened scores for the second opinion; length 0 when there is none.
     slots, values, times, log_thresholds : (n,) arrays
         Stream, value, event time in microseconds and ln(threshold) of each observation.
+    first_day : int
+        So long, in microseconds, does a warm-up last at least: within the first day nothing tells a change from a daily cycle.
     """
     alarm_slots = np.empty(len(state), np.int64)
     alarm_rows = np.empty(len(state), np.int64)
@@ -240,45 +273,86 @@ def observe_continuous(
         if stream.phase == ALARMED:
             continue
         if stream.phase == WARMING:
-            sample = pool[stream.buffer_row - 1]
-            sample[stream.reference_n] = x
+            if stream.reference_n == 0:
+                stream.first_at = times[row]
+                stream.stride = 1
+            kept, room = pool[stream.buffer_row - 1], pool.shape[2]
+            if stream.reference_n == room * stream.stride:  # full: every second one stays
+                kept[:, : room // 2] = kept[:, ::2].copy()
+                stream.stride *= 2
+            if stream.reference_n % stream.stride == 0:
+                place = stream.reference_n // stream.stride
+                kept[0, place], kept[1, place] = x, times[row]
             stream.reference_n += 1
             stream.reference_sum += x
-            if stream.reference_n == warm_up:
+            if stream.reference_n >= warm_up and abs(times[row] - stream.first_at) >= first_day:
+                size = (stream.reference_n - 1) // stream.stride + 1
+                sample, sample_times = kept[0, :size], kept[1, :size]
                 learn_cells(sample, stream.edges, stream.weights)
                 stream.phase = WATCHING
-                for i in range(warm_up):
+                season = seasons[stream.season_row - 1]
+                for k in range(CELLS):
+                    season.score[k] = score_of(stream.weights, k) if stream.weights[k] > 0.0 else 0.0
+                for i in range(size):
                     z = score_of(stream.weights, find_cell(stream.edges, sample[i]))
-                    stream.moments[0] += 1.0
-                    stream.moments[1] += z
-                    stream.moments[2] += z * z
-                    if i > 0:
-                        stream.moments[3] += (z - stream.score) ** 2
+                    add(stream.moments, z, stream.score if i > 0 else z)
                     stream.score = z
-                if stream.moments[2] < NEARLY_CONSTANT * warm_up:
+                    if stream.stride == 1:  # what is left of a dense day's hours says too little of them
+                        visit(season, int(sample_times[i]), z, True)
+                if stream.moments[2] < NEARLY_CONSTANT * size:
                     stream.moments[3] = np.inf  # no whitening: the first change would look like correlation
+                    stream.season = WITHOUT_SEASON
             continue
 
         weights = stream.weights
         cell = find_cell(stream.edges, x)
         z = score_of(weights, cell)
 
-        # Whitening: von Neumann's ratio gives the correlation of neighbours; a shift of the mean hardly moves it, and
-        # while one is suspected it is not learned.
-        n = stream.reference_n
-        pairs = stream.moments[0]
-        mean = stream.moments[1] / pairs
-        variance = stream.moments[2] / pairs - mean * mean
+        # While a change is suspected, neither season nor correlation are learned.
+        calm = max(max(stream.cusum[0], stream.cusum[1]), max(stream.cusum[2], stream.cusum[3])) < SUSPECTED
+        n, hold, by_season = stream.reference_n, False, False
+        moments, last = stream.moments, stream.score
+        residual, error = z, 1.0
+        if stream.season == ON_TRIAL:
+            season = seasons[stream.season_row - 1]
+            residual, error, hold, again = visit(season, times[row], season.score[cell], calm)
+            t = evidence(season)
+            age = abs(times[row] - stream.first_at)
+            if age >= SEASON_TRIAL and t <= (SEASON_LIKELY if age < LONG_TRIAL else SEASON_CERTAIN):
+                stream.season = WITHOUT_SEASON
+                hold = False
+            elif t > SEASON_LIKELY or again or season.foretold[0] < SEASON_UNDECIDED:
+                by_season = True
+                moments = season.moments if season.moments[0] >= SEASON_RESIDUALS else stream.moments
+                last = season.last
+
+        # Whitening: von Neumann's ratio gives the correlation of neighbours; a shift of the mean hardly moves it.
+        variance = moments[2] / moments[0] - (moments[1] / moments[0]) ** 2
         correlation = 0.0
         if variance > 0.0:
-            correlation = min(max(1.0 - stream.moments[3] / (2.0 * (pairs - 1.0) * variance), 0.0), 0.9)
-        white = (z - correlation * stream.score) / math.sqrt(1.0 - correlation * correlation)
-        if max(max(stream.cusum[0], stream.cusum[1]), max(stream.cusum[2], stream.cusum[3])) < SUSPECTED:
-            stream.moments[0] += 1.0
-            stream.moments[1] += z
-            stream.moments[2] += z * z
-            stream.moments[3] += (z - stream.score) ** 2
+            correlation = min(max(1.0 - moments[3] / (2.0 * (moments[0] - 1.0) * variance), 0.0), 0.9)
+        scale = 1.0 - correlation * correlation
+        if by_season:  # what the season explains is gone from the spread, and the scores are those of the warm-up
+            white = (residual - correlation * last) / math.sqrt(error * max(scale * variance, NEARLY_CONSTANT))
+            white = min(max(white, -CLIP), CLIP)
+        else:
+            white = (z - correlation * last) / math.sqrt(scale)
+        if calm:
+            add(stream.moments, z, stream.score)
         stream.score = z
+        if stream.season == ON_TRIAL:
+            season = seasons[stream.season_row - 1]
+            if calm and not hold:
+                add(season.moments, residual, season.last)
+            season.last = residual
+        weights[cell] += 1.0
+        if weights[cell] > RESCALE_AT:
+            for k in range(CELLS):
+                weights[k] *= 0.5
+        stream.reference_n += 1
+        stream.reference_sum += x
+        if hold:
+            continue
         if ring.shape[1] > 0:
             ring[s, (n - warm_up) % ring.shape[1]] = white
 
@@ -316,18 +390,11 @@ def observe_continuous(
             stream.onset_n[i] += 1
             stream.onset_sum[i] += x
 
-        weights[cell] += 1.0
-        if weights[cell] > RESCALE_AT:
-            for k in range(CELLS):
-                weights[k] *= 0.5
-        stream.reference_n += 1
-        stream.reference_sum += x
         stream.log_e = math.log(total / 8.0)
         stream.threshold = log_thresholds[row]
         if stream.log_e >= log_thresholds[row] and strongest >= FROM_ONE_ONSET * log_thresholds[row]:
             stream.phase = ALARMED
             stream.alarm_at = times[row]
-            alarm_slots[alarms] = s
-            alarm_rows[alarms] = row
+            alarm_slots[alarms], alarm_rows[alarms] = s, row
             alarms += 1
     return alarm_slots[:alarms], alarm_rows[:alarms]

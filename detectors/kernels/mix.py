@@ -1,4 +1,4 @@
-"""Mixes: categories, gathered by run → shares → window-limited likelihood ratio against the reference mix.
+"""Mixes: categories, gathered by run → shares → likelihood ratios since possible changes against the reference mix.
 
 The last step of the flow for sources, tools, paths, argument shapes, models and versions; `detectors.banks` owns the
 state and the names of the categories, the kernel sees their codes.
@@ -18,9 +18,19 @@ CODES = 64  # categories told apart in warm-up; the last code takes the overflow
 BUCKETS = 16
 NEW, OTHER = 0, 1  # buckets: never seen in warm-up; seen, but rarely
 RARE = 3.0  # runs' worth of observations below which a category of the warm-up goes to OTHER
+# What a run of the warm-up counts where that also chose the buckets: the chosen ones are overestimated, later runs are not.
+CHOSEN = 0.5
 LARGE = 0.1  # share from which a category keeps a bucket of its own even where there are too many categories
-# Weight of one run in the exponential windows from which the alternative is estimated.
+# Weight of one run in the exponential windows from which the onset trackers estimate the mix after a change.
 WINDOWS = np.array([1 / 12, 1 / 48, 1 / 192])
+# Change points looked at, in groups that get coarser with age: each group has the counts of its runs.
+STARTS = 8
+SPACING = 8  # runs after which the youngest group is complete and the next one begins
+# Runs' worth of the reference mixed into a group's counts: how far a change is expected to go, from far to near.
+PRIORS = np.array([15.0, 60.0, 240.0])
+GATE = 1  # the one of `PRIORS` that tells how much comes from one change point
+# What that loses a run: without it, a stream that never varies would sum its way to an alarm after a million runs.
+KEPT = 0.998
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
 # An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
@@ -30,7 +40,7 @@ DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 
 # What each onset tracker loses a run: without it, the learning of a wide window keeps trackers above zero for hours
 # before a change, and the onset comes out too early.
 LOSS = np.array([0.08, 0.02, 0.005])
-CAUTION = 0.15  # share of the reference mixed into every alternative: bounds what one run can say against it
+CAUTION = 0.15  # share of the reference mixed into every window: bounds what one run can say against it
 
 
 class MixStream:
@@ -50,7 +60,11 @@ class MixStream:
     bucket: NDArray[np.uint8]  # (CODES,): bucket of each code
     weights: NDArray[np.float64]  # (BUCKETS,): Dirichlet weight of each bucket
     window: NDArray[np.float32]  # (3, BUCKETS): shares over the exponential windows
-    statistic: NDArray[np.float32]  # (3,)
+    starts: int  # groups of change points in use, oldest first
+    start_n: NDArray[np.int32]  # (STARTS,): runs since each group's change point
+    start_shares: NDArray[np.float32]  # (STARTS, BUCKETS): sum over those runs
+    start_level: NDArray[np.float32]  # (STARTS,): the likeliest of the group's change points alone
+    statistic: NDArray[np.float32]  # (STARTS, 3): sum over the group's change points, one per prior
     cusum: NDArray[np.float32]  # (3,): onset trackers, one per window
     onset_n: NDArray[np.int32]  # (3,): observations since the tracker left zero
     onset_units: NDArray[np.int32]  # (3,): runs since then
@@ -68,7 +82,9 @@ class MixStream:
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "run": ((), "u8"), "run_n": ((), "i4"),
     "run_at": ((), "i8"), "run_counts": ((CODES,), "f4"), "code_shares": ((CODES,), "f4"), "bucket": ((CODES,), "u1"),
-    "weights": ((BUCKETS,), "f8"), "window": ((3, BUCKETS), "f4"), "statistic": ((3,), "f4"), "cusum": ((3,), "f4"),
+    "weights": ((BUCKETS,), "f8"), "window": ((3, BUCKETS), "f4"), "starts": ((), "u1"), "start_n": ((STARTS,), "i4"),
+    "start_shares": ((STARTS, BUCKETS), "f4"), "start_level": ((STARTS,), "f4"), "statistic": ((STARTS, 3), "f4"),
+    "cusum": ((3,), "f4"),
     "onset_n": ((3,), "i4"), "onset_units": ((3,), "i4"), "onset_at": ((3,), "i8"),
     "onset_shares": ((3, BUCKETS), "f4"), "onset_depth": ((3,), "f4"), "onset_low_at": ((3, DEPTHS), "i8"),
     "onset_high_at": ((3,), "i8"),
@@ -94,6 +110,7 @@ def learn_buckets(stream: MixStream) -> None:
         frequent += shares[code] >= RARE
         large += shares[code] >= LARGE * stream.units
     crowded = frequent > BUCKETS - 2
+    chosen = crowded
     own = 2
     turn = 0
     seen_once = 0.0
@@ -102,6 +119,7 @@ def learn_buckets(stream: MixStream) -> None:
             continue
         if shares[code] < RARE or code == CODES - 1:
             bucket = OTHER
+            chosen = True
             if shares[code] <= 1.0:
                 seen_once += 1.0
         elif crowded and shares[code] < LARGE * stream.units:
@@ -119,10 +137,78 @@ def learn_buckets(stream: MixStream) -> None:
         elif k == NEW:
             weights[k] = 0.5 + seen_once
         total += weights[k]
+    if chosen:
+        for k in range(BUCKETS):
+            weights[k] *= CHOSEN
+        total *= CHOSEN
     for j in range(3):
         for k in range(BUCKETS):
             stream.window[j, k] = weights[k] / total
     shares[:] = 0.0
+
+
+@compiled
+def begin_group(stream: MixStream) -> None:
+    """Begin the youngest group; where there is no room, first join the two neighbours that are nearest in age.
+
+    What two groups have gathered is added up; the counts that go on are those of the one that says more.
+    """
+    if stream.starts == STARTS:
+        join = 0
+        for i in range(1, STARTS - 1):
+            if stream.start_n[i] * stream.start_n[join + 1] < stream.start_n[join] * stream.start_n[i + 1]:
+                join = i
+        older = 0.0
+        younger = 0.0
+        for c in range(3):
+            older += stream.statistic[join, c]
+            younger += stream.statistic[join + 1, c]
+            stream.statistic[join, c] += stream.statistic[join + 1, c]
+        stream.start_level[join] = max(stream.start_level[join], stream.start_level[join + 1])
+        if younger > older:
+            stream.start_n[join] = stream.start_n[join + 1]
+            stream.start_shares[join, :] = stream.start_shares[join + 1, :]
+        for i in range(join + 1, STARTS - 1):
+            stream.start_n[i] = stream.start_n[i + 1]
+            stream.start_level[i] = stream.start_level[i + 1]
+            stream.start_shares[i, :] = stream.start_shares[i + 1, :]
+            stream.statistic[i, :] = stream.statistic[i + 1, :]
+        stream.starts -= 1
+    stream.start_n[stream.starts] = 0
+    stream.start_level[stream.starts] = 0.0
+    stream.start_shares[stream.starts, :] = 0.0
+    stream.statistic[stream.starts, :] = 0.0
+    stream.starts += 1
+
+
+@compiled
+def weigh_starts(stream: MixStream, n: int, total_weight: float) -> tuple[float, float]:
+    """Take the open run into every group; return the statistic and the level of the likeliest change point."""
+    counts = stream.run_counts
+    weights = stream.weights
+    if stream.starts == 0 or stream.start_n[stream.starts - 1] >= SPACING:
+        begin_group(stream)
+    for c in range(3):
+        stream.statistic[stream.starts - 1, c] += 1.0
+    total = 0.0
+    likeliest = 0.0
+    for i in range(stream.starts):
+        ratio = 0.0
+        for k in range(BUCKETS):
+            if counts[k] > 0.0:
+                share = counts[k] / n
+                ratio += share * stream.start_shares[i, k] * total_weight / weights[k]
+                stream.start_shares[i, k] += share
+        age = stream.start_n[i]
+        for c in range(3):
+            e = (PRIORS[c] + ratio) / (PRIORS[c] + age)
+            stream.statistic[i, c] *= e
+            total += stream.statistic[i, c]
+            if c == GATE:
+                stream.start_level[i] = max(stream.start_level[i], 1.0) * e * KEPT
+                likeliest = max(likeliest, stream.start_level[i])
+        stream.start_n[i] = age + 1
+    return total / 3.0, likeliest
 
 
 @compiled
@@ -146,17 +232,15 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
     total_weight = 0.0
     for k in range(BUCKETS):
         total_weight += weights[k]
-    statistic = 0.0
+    statistic, likeliest = weigh_starts(stream, n, total_weight)
     score = 0.0
-    strongest = 0.0
+    dated = False
     for j in range(3):
         ratio = 0.0
         for k in range(BUCKETS):
             if counts[k] > 0.0:
                 ratio += counts[k] / n * stream.window[j, k] * total_weight / weights[k]
         e = CAUTION + (1.0 - CAUTION) * ratio
-        stream.statistic[j] = (stream.statistic[j] + 1.0) * e
-        statistic += stream.statistic[j]
         step = math.log(e)
         score += step / 3.0
         level = stream.cusum[j] + step - LOSS[j]
@@ -179,7 +263,7 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
         if stream.onset_n[j] == 0:
             stream.onset_at[j] = stream.run_at
             stream.onset_shares[j, :] = 0.0
-        strongest = max(strongest, level)
+        dated = True
         stream.cusum[j] = level
         stream.onset_n[j] += n
         stream.onset_units[j] += 1
@@ -193,9 +277,11 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
         weights[k] += share
         for j in range(3):
             stream.window[j, k] += WINDOWS[j] * (share - stream.window[j, k])
-    stream.log_e = math.log(statistic / 3.0)
+    stream.log_e = math.log(statistic)
     stream.threshold = log_threshold
-    return stream.log_e >= log_threshold and strongest >= FROM_ONE_ONSET * log_threshold
+    if stream.log_e < log_threshold or not dated:
+        return False
+    return math.log(likeliest) >= FROM_ONE_ONSET * log_threshold
 
 
 @compiled

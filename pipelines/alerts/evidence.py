@@ -11,8 +11,9 @@ import polars as pl
 
 from pipelines.alerts.causes import Onset, closeness, likely, ordered, ranked, said
 from pipelines.alerts.containment import Allowed, Record, Situation, actions
-from pipelines.alerts.samples import Sample, compared, sample_of, showing, sql
+from pipelines.alerts.samples import Sample, compared, samples_of, showing, sql
 from pipelines.alerts.wording import headline
+from pipelines.stages.observe import BY_ENVIRONMENT
 from pipelines.stages.rules import Declared
 from warehouse import Warehouse
 
@@ -20,7 +21,7 @@ MOST_RUNS = 5
 _MOST_CAUSES = 5
 #: Prices explain money only; elsewhere a price that changes does so with its model.
 _ONLY_COST = ("price_id",)
-#: One run broke a rule: of it alone, only what so many runs before did not have can be the cause.
+#: One run broke a rule, or spiked: of it alone, only what so many runs before did not have can be the cause.
 _NEW = 0.9
 
 
@@ -45,22 +46,20 @@ def explained(
         What else the catalog says that rules are about.
     """
     allowed = _allowed(signals["workflow"].unique().to_list(), warehouse)
+    dated = [{**signal, "onset_at": signal["onset_at"] or signal["at"]} for signal in signals.iter_rows(named=True)]
+    samples = samples_of(dated, warehouse, timeout, policies, declared)
     return [
-        _explained(signal, warehouse, timeout, policies, declared, allowed[signal["workflow"]])
-        for signal in signals.iter_rows(named=True)
+        _explained(signal, sample, policies, allowed[signal["workflow"]])
+        for signal, sample in zip(dated, samples, strict=True)
     ]
 
 
 def _explained(
     signal: dict[str, Any],
-    warehouse: Warehouse,
-    timeout: timedelta,
+    sample: Sample,
     policies: pl.DataFrame,
-    declared: Declared | None,
     allowed: Allowed,
 ) -> dict[str, Any]:
-    signal = {**signal, "onset_at": signal["onset_at"] or signal["at"]}
-    sample = sample_of(signal, warehouse, timeout, policies, declared)
     onset = Onset(
         at=signal["onset_at"],
         low_at=signal.get("onset_low_at") or signal["onset_at"],
@@ -70,13 +69,14 @@ def _explained(
     causes = ranked(sample.runs, onset, leave_out=() if signal["family"] == "cost" else _ONLY_COST)
     if signal["metric"] == "outdated_policy":
         causes = ordered([*causes, *_taking_effect(policies, onset)])
-    if signal["kind"] == "rule":
+    of_one_run = signal["kind"] in ("rule", "spike")
+    if of_one_run:
         causes = [each for each in causes if each["separates"] >= _NEW]
     cause = likely(causes)
     offers = actions(
         Situation(
             family=signal["family"],
-            dimension=signal["dimension"] or "",
+            dimension="" if signal["metric"] in BY_ENVIRONMENT else signal["dimension"] or "",
             cause=cause,
             earlier=_earlier(sample, cause),
             allowed=allowed,
@@ -87,7 +87,7 @@ def _explained(
         **signal,
         "headline": headline(signal),
         "run_ids": showing(sample, signal, MOST_RUNS),
-        "cause": said(cause, onset, of_one_run=signal["kind"] == "rule") if cause else None,
+        "cause": said(cause, onset, of_one_run=of_one_run) if cause else None,
         "causes": _json(causes[:_MOST_CAUSES]),
         "containment": offers[0]["text"],
         "actions": _json(offers),

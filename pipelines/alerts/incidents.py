@@ -86,8 +86,9 @@ class Incident:
 
 
 def signal_id(signal: dict[str, Any]) -> str:
-    """Return the id of a signal: the stream and the event time at which it was raised."""
-    return digest(*(signal[name] for name in ("workflow", "family", "metric", "dimension", "at")))
+    """Return the id of a signal: the stream and the event time at which it was raised; one run may spike and tip its stream."""
+    of_stream = [signal[name] for name in ("workflow", "family", "metric", "dimension", "at")]
+    return digest(*of_stream, "spike") if signal.get("kind") == "spike" else digest(*of_stream)
 
 
 def assign(

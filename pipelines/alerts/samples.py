@@ -5,8 +5,9 @@ The observations come from the same stage as the detectors' own, so what is test
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import polars as pl
 
 from pipelines.alerts.two_sample import TwoSample, of_rates, of_shares, of_values
 from pipelines.runs import FACTS
-from pipelines.stages.observe import LEAN, observe
+from pipelines.stages.observe import BY_ENVIRONMENT, LEAN, PER_SUCCESS, observe
 from pipelines.stages.rules import Declared
 from warehouse import Warehouse
 
@@ -25,6 +26,11 @@ _QUERIES = Path(__file__).parent / "queries"
 MOST = 1000
 #: Looked back so many days; further where that gives too few runs to compare with.
 _DAYS, _MORE_DAYS, _TOO_FEW = 2, 14, 100
+#: Runs read at once for signals that come together; each signal has up to twice `MOST`.
+_AT_ONCE = 10_000
+#: So long before the days looked back are spans read: a run that began there is whole, whatever it is read with.
+_LONGEST_RUN = timedelta(days=1)
+_CLOSED = pl.DataFrame(schema={"trace_id": pl.String, "closed_at": pl.Datetime("us")})
 #: What others state later is not known to the detectors when a run closes, so it is not compared either.
 _STATED_IN_TIME = "source <> 'topic' AND evaluated_span_id IS NULL AND response_id IS NULL"
 
@@ -57,19 +63,31 @@ class Sample:
     outcomes: pl.DataFrame
 
 
-def sample_of(
-    signal: dict[str, Any],
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What several signals share: everything of the runs sampled for any of them."""
+
+    tool_calls: pl.DataFrame
+    outcomes: pl.DataFrame
+    observed: pl.DataFrame
+
+
+def samples_of(
+    signals: list[dict[str, Any]],
     warehouse: Warehouse,
     timeout: timedelta,
     policies: pl.DataFrame,
     declared: Declared | None = None,
-) -> Sample:
-    """Read the runs around a signal's onset.
+) -> Iterator[Sample]:
+    """Read the runs around the onset of each signal, and give them in the signals' order.
+
+    Signals that come together have mostly the same runs, so the spans are read and observed for several at once. A sample
+    does not depend on which others are taken with it.
 
     Parameters
     ----------
-    signal : dict
-        Row of the signals frame.
+    signals : list of dict
+        Rows of the signals frame, with an onset.
     timeout : timedelta
         After which a run without a root closes.
     policies : pl.DataFrame
@@ -78,12 +96,45 @@ def sample_of(
         What else the catalog says that rules are about.
     """
     connection = warehouse.connection
-    runs = _runs(connection, signal, timeout)
-    connection.register("sampled_runs", runs.select("trace_id", "closed_at").to_arrow())
+    together: list[tuple[dict[str, Any], pl.DataFrame]] = []
+    closed = _CLOSED
+    for signal in signals:
+        runs = _runs(connection, signal, timeout)
+        both = pl.concat([closed, runs.select(_CLOSED.columns)]).unique(maintain_order=True)
+        # A run that grew between two alarms (late spans) stands in their samples with two closing times.
+        if together and (len(both) > _AT_ONCE or both["trace_id"].n_unique() < len(both)):
+            yield from _samples(together, closed, connection, policies, declared)
+            together, both = [], runs.select(_CLOSED.columns)
+        together.append((signal, runs))
+        closed = both
+    if together:
+        yield from _samples(together, closed, connection, policies, declared)
+
+
+def _samples(
+    together: list[tuple[dict[str, Any], pl.DataFrame]],
+    closed: pl.DataFrame,
+    connection: duckdb.DuckDBPyConnection,
+    policies: pl.DataFrame,
+    declared: Declared | None,
+) -> Iterator[Sample]:
+    first = min(signal["onset_at"] for signal, _ in together) - timedelta(days=_MORE_DAYS) - _LONGEST_RUN
+    read = _read(closed, first, connection, policies, declared)
+    for signal, runs in together:
+        yield _sample(signal, runs, read)
+
+
+def _read(
+    closed: pl.DataFrame,
+    first: datetime,
+    connection: duckdb.DuckDBPyConnection,
+    policies: pl.DataFrame,
+    declared: Declared | None,
+) -> _Read:
+    connection.register("sampled_runs", closed.to_arrow())
     try:
         columns = ", ".join(f's."{name}"' for name in LEAN)
-        first = signal["onset_at"] - timedelta(days=_MORE_DAYS)
-        spans = connection.execute(_SPANS.format(columns=columns), [first, signal["at"]]).pl()
+        spans = connection.execute(_SPANS.format(columns=columns), [first, closed["closed_at"].max()]).pl()
         facts = {
             name: connection.execute(
                 _FACTS.format(table=name, condition=_STATED_IN_TIME if name == "outcomes" else "true")
@@ -92,26 +143,32 @@ def sample_of(
         }
     finally:
         connection.unregister("sampled_runs")
-    closed = runs.select("trace_id", "closed_at", late=pl.lit(False))
-    observed = observe(spans, facts, closed, policies, declared)
-    if "covariate" not in observed.columns:
-        observed = observed.with_columns(covariate=pl.lit(None, pl.String))
-    mine = pl.all_horizontal(
-        pl.col(name) == signal[name] for name in ("workflow", "family", "metric", "dimension", "kind")
+    observed = observe(spans, facts, closed.with_columns(late=pl.lit(False)), policies, declared)
+    outcomes = (
+        facts["outcomes"].sort("trace_id", "at", "outcome_id").unique("trace_id", keep="last", maintain_order=True)
+    )
+    return _Read(spans.filter(kind="tool").drop_nulls("tool_name"), outcomes.select("trace_id", "status"), observed)
+
+
+def _sample(signal: dict[str, Any], runs: pl.DataFrame, read: _Read) -> Sample:
+    kind = "continuous" if signal["kind"] == "spike" else signal["kind"]
+    if signal["metric"] == PER_SUCCESS:  # what a success took is told by no run alone
+        kind = ""
+    mine = (pl.col("kind") == kind) & pl.all_horizontal(
+        pl.col(name) == signal[name] for name in ("workflow", "family", "metric", "dimension")
     )
     stream = (
-        observed.filter(mine)
+        read.observed.filter(mine)
         .select(trace_id="run_id", value="value", category="category", covariate="covariate")
         .join(runs.select("trace_id", "run_id", "closed_at", "is_after"), on="trace_id", maintain_order="left")
     )
     late = runs.filter("is_after").select("trace_id")
-    called = spans.filter(kind="tool").join(late, on="trace_id", how="semi")["tool_name"].drop_nulls()
-    outcomes = facts["outcomes"].sort("trace_id", "at", "outcome_id").unique("trace_id", keep="last")
+    called = read.tool_calls.join(late, on="trace_id", how="semi")["tool_name"]
     return Sample(
         runs=runs,
         stream=stream,
         calls_since=dict(called.value_counts(name="calls").sort("tool_name").iter_rows()),
-        outcomes=outcomes.select("trace_id", "status"),
+        outcomes=read.outcomes.join(runs, on="trace_id", how="semi"),
     )
 
 
@@ -128,13 +185,13 @@ SELECT * FROM {table} WHERE trace_id IN (SELECT trace_id FROM sampled_runs) AND 
 
 
 def _runs(connection: duckdb.DuckDBPyConnection, signal: dict[str, Any], timeout: timedelta) -> pl.DataFrame:
-    is_of_tool = signal["family"] == "tool" and signal["kind"] != "rule" and signal["dimension"]
+    is_of_tool = signal["family"] == "tool" and signal["kind"] != "rule" and signal["metric"] not in BY_ENVIRONMENT
     parameters = {
         "workflow": signal["workflow"],
         "onset": signal["onset_at"],
         "until": signal["at"],
         "timeout": timeout.total_seconds(),
-        "tool": signal["dimension"] if is_of_tool else None,
+        "tool": (signal["dimension"] or None) if is_of_tool else None,
         "most": MOST,
     }
     runs = connection.execute(sql("runs_around_onset"), {**parameters, "days": _DAYS}).pl()

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.billing.focus import unarmed
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.errors import TerminalError
 
@@ -38,9 +39,12 @@ def write(frame: pl.DataFrame, form: str) -> None:
             raise TerminalError("parquet is binary", "stdout", "redirect it: > result.parquet")
         frame.write_parquet(sys.stdout.buffer)
     elif form == "csv":
-        sys.stdout.write(_flat(frame).with_columns(pl.col(pl.String).map_batches(_unarmed)).write_csv())
+        flat = _flat(frame)
+        sys.stdout.write(
+            flat.with_columns(unarmed(name) for name, kind in flat.schema.items() if kind == pl.String).write_csv()
+        )
     elif form == "json":
-        rows = [{name: _plain(cell) for name, cell in row.items()} for row in frame.iter_rows(named=True)]
+        rows = [{name: plain(cell) for name, cell in row.items()} for row in frame.iter_rows(named=True)]
         print(json.dumps(rows, ensure_ascii=False, allow_nan=False))
     else:
         # Piped, a table is as wide as it needs: nothing is folded that a script would have to join again.
@@ -48,7 +52,8 @@ def write(frame: pl.DataFrame, form: str) -> None:
         console.print(table(frame))
 
 
-def _plain(cell: object) -> object:
+def plain(cell: object) -> object:
+    """Return what JSON can hold of a value: times as text in UTC, bytes as hex, no infinities."""
     if (isinstance(cell, float) and cell != cell) or cell in (float("inf"), float("-inf")):
         return None
     if isinstance(cell, (str, int, float, bool)) or cell is None:
@@ -56,9 +61,9 @@ def _plain(cell: object) -> object:
     if isinstance(cell, Decimal):  # what SQL's sum() of whole numbers is
         return int(cell) if cell == cell.to_integral_value() else float(cell)
     if isinstance(cell, (list, tuple)):
-        return [_plain(item) for item in cell]
+        return [plain(item) for item in cell]
     if isinstance(cell, dict):
-        return {str(key): _plain(item) for key, item in cell.items()}
+        return {str(key): plain(item) for key, item in cell.items()}
     if isinstance(cell, bytes):
         return cell.hex()
     return str(cell.isoformat()) + "Z" if hasattr(cell, "hour") else str(cell)  # pyright: ignore[reportAttributeAccessIssue]
@@ -67,17 +72,8 @@ def _plain(cell: object) -> object:
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     nested = [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]
     return frame.with_columns(
-        pl.Series(name, [None if cell is None else json.dumps(_plain(cell)) for cell in frame[name]], dtype=pl.String)
+        pl.Series(name, [None if cell is None else json.dumps(plain(cell)) for cell in frame[name]], dtype=pl.String)
         for name in nested
-    )
-
-
-def _unarmed(cells: pl.Series) -> pl.Series:
-    """A spreadsheet would run a cell that begins like a formula (OWASP: CSV injection)."""
-    return (
-        pl.select(pl.when(cells.str.contains(r"^[=+\-@\t\r]")).then(pl.lit("'") + cells).otherwise(cells))
-        .to_series()
-        .rename(cells.name)
     )
 
 
@@ -97,7 +93,7 @@ def _cell(cell: object) -> str:
     if isinstance(cell, int) and not isinstance(cell, bool):
         return f"{cell:,}"
     return printable(
-        str(cell) if not isinstance(cell, (list, tuple, bytes)) else json.dumps(_plain(cell), ensure_ascii=False)
+        str(cell) if not isinstance(cell, (list, tuple, bytes)) else json.dumps(plain(cell), ensure_ascii=False)
     )
 
 

@@ -124,11 +124,19 @@ class PolicyEntry(Entry):
     effective_at: Instant
 
 
+class BudgetsEntry(Entry):
+    """Monthly budgets of teams and cost centers; a workflow's stands with the workflow."""
+
+    teams: dict[Name, Usd] = Field(default_factory=dict)
+    cost_centers: dict[Name, Usd] = Field(default_factory=dict)
+
+
 class Catalog(Entry):
     """A whole catalog; every section may be absent."""
 
     version: Annotated[int, BeforeValidator(_format_version)] = 1
     content: ContentEntry = ContentEntry()
+    budgets: BudgetsEntry = BudgetsEntry()
     workflows: dict[Name, WorkflowEntry] = Field(default_factory=dict)
     tools: dict[Name, ToolEntry] = Field(default_factory=dict)
     components: tuple[ComponentEntry, ...] = ()
@@ -138,8 +146,13 @@ class Catalog(Entry):
         """Return the rows of the warehouse's ``catalog_*`` tables, by table name; unknown is null.
 
         Grain: ``catalog_workflows`` one per workflow, ``catalog_tools`` one per tool, ``catalog_components`` one per
-        (kind, name, version), ``catalog_policies`` one per (policy, version).
+        (kind, name, version), ``catalog_policies`` one per (policy, version), ``catalog_budgets`` one per (scope, name).
         """
+        budgets = {
+            "workflow": {name: entry.budget_usd_per_month for name, entry in self.workflows.items()},
+            "team": self.budgets.teams,
+            "cost_center": self.budgets.cost_centers,
+        }
         return {
             "catalog_workflows": pl.DataFrame(
                 [
@@ -168,6 +181,16 @@ class Catalog(Entry):
                 ],
                 schema=_POLICIES,
             ),
+            "catalog_budgets": pl.DataFrame(
+                [
+                    (scope, name, usd)
+                    for scope, entries in budgets.items()
+                    for name, usd in entries.items()
+                    if usd is not None
+                ],
+                schema=_BUDGETS,
+                orient="row",
+            ),
         }
 
 
@@ -195,6 +218,7 @@ _COMPONENTS: _Schema = {
     "version": pl.String,
     "certified": pl.Boolean,
 }
+_BUDGETS: _Schema = {"scope": pl.String, "name": pl.String, "budget_usd_per_month": pl.Float64}
 _POLICIES: _Schema = {"policy": pl.String, "version": pl.String, "effective_at": pl.Datetime("us")}
 
 

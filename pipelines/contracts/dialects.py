@@ -14,7 +14,7 @@ import polars as pl
 from pipelines.errors import TerminalError
 
 _HERE = Path(__file__).parent
-_KEPT_COLUMNS = ("tool_arguments", "requested_tools")
+_KEPT_COLUMNS = ("tool_arguments", "input", "requested_tools")
 
 
 def _table(name: str) -> pl.DataFrame:

@@ -62,28 +62,38 @@ class RulesEntry(Entry):
 class StreamsEntry(Entry):
     """The streams that are watched by statistics, by metric: on, unless one is off."""
 
+    any_tool_error: bool = True
     approval_skipped: bool = True
     argument_shape: bool = True
     cached_ratio: bool = True
     context_tokens: bool = True
+    cost_ratio_to_usual: bool = True
+    cost_usd_by_environment: bool = True
     cost_usd_per_run: bool = True
+    cost_usd_per_success: bool = True
     denied: bool = True
     duration_ms: bool = True
     escalated: bool = True
     finish_reason: bool = True
+    input_format: bool = True
     input_tokens_per_call: bool = True
     looped: bool = True
     model_served: bool = True
+    null_ratio: bool = True
     outdated_policy: bool = True
     overridden: bool = True
     path: bool = True
     retries_per_run: bool = True
     retrieval_source: bool = True
+    runs_per_hour: bool = True
     steps_per_run: bool = True
     success: bool = True
+    success_by_environment: bool = True
     tokens_per_call: bool = True
+    tokens_ratio_to_usual: bool = True
     tool_calls_per_run: bool = True
     tool_error: bool = True
+    tool_error_by_environment: bool = True
     tool_latency_ms: bool = True
     tool_mix: bool = True
     unknown_policy_version: bool = True

@@ -5,6 +5,8 @@ The facts that the stream and the catalog write are assets of others here (exter
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from pipelines.defs.lakehouse import Lakehouse
@@ -26,9 +28,10 @@ def mart_assets() -> list[dg.AssetsDefinition]:
     return [_mart_asset(marts.models()[name]) for name in marts.names()]
 
 
-def fact_specs() -> list[dg.AssetSpec]:
-    """The tables that marts read and others write."""
+def fact_specs(others: Sequence[dg.AssetsDefinition] = ()) -> list[dg.AssetSpec]:
+    """The tables that marts, and the `others` that Python makes, read and the stream writes."""
     read = {table for name in marts.names() for table in marts.upstream(name)}
+    read |= {key.to_user_string() for other in others for key in other.dependency_keys}
     return [
         dg.AssetSpec(
             table.name,

@@ -7,7 +7,7 @@ import polars as pl
 from pipelines.contracts.dialects import dialects
 from pipelines.stages.decode import Decoded
 from pipelines.stages.mask import LONGEST_NAME, cut_name, masked
-from pipelines.stages.shapes import digests, shape
+from pipelines.stages.shapes import MOST_INPUT, digests, fields, formats, nulls, shape
 
 
 def named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
@@ -34,6 +34,9 @@ def named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
         exception_type=_exceptions(decoded, len(frame)),
         lenient_json=pl.col("message").is_in(decoded.mended) if decoded.mended else pl.lit(False),
     )
+    called = (frame["kind"] == "tool") & frame["tool_arguments"].is_not_null()
+    arguments = _where(frame, called, shape(pl.col("tool_arguments")))
+    asked = frame["input"].is_not_null() & frame["kind"].is_in(["run", "agent", "model"])
     return frame.with_columns(
         workflow_rank=pl.when(pl.col("workflow").is_not_null())
         .then(1)
@@ -48,13 +51,10 @@ def named(frame: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
         status=pl.col("status_code").replace_strict({0: "unset", 1: "ok", 2: "error"}, return_dtype=pl.String),
         mode=pl.col("mode").str.to_lowercase().fill_null("live"),
         dialect=_dialect(frame),
-        tool_arguments_shape=digests(
-            _where(
-                frame,
-                (frame["kind"] == "tool") & frame["tool_arguments"].is_not_null(),
-                shape(pl.col("tool_arguments")),
-            )
-        ),
+        tool_arguments_shape=digests(arguments),
+        tool_argument_fields=fields(arguments),
+        tool_argument_nulls=_where(frame, called, nulls(pl.col("tool_arguments")), pl.Int32),
+        input_format=formats(_where(frame, asked, pl.col("input").str.head(MOST_INPUT))),
         tool_effect=pl.col("tool_effect").str.to_lowercase(),
         name=cut_name(masked(pl.col("name").str.head(4 * LONGEST_NAME))),
     )
@@ -102,10 +102,10 @@ def _exceptions(decoded: Decoded, rows: int) -> pl.Series:
     )
 
 
-def _where(frame: pl.DataFrame, chosen: pl.Series, text: pl.Expr) -> pl.Series:
-    """Text of the chosen rows only, null elsewhere: an expression in a condition would be computed for every row."""
+def _where(frame: pl.DataFrame, chosen: pl.Series, told: pl.Expr, dtype: type[pl.DataType] = pl.String) -> pl.Series:
+    """What is told of the chosen rows only, null elsewhere: an expression in a condition would be computed for every row."""
+    nothing = pl.Series([None], dtype=dtype).new_from_index(0, len(frame))
     if not chosen.any():
-        return pl.Series([None], dtype=pl.String).new_from_index(0, len(frame))
+        return nothing
     places = chosen.arg_true()
-    found = frame[places].select(text=text)["text"]
-    return pl.Series([None], dtype=pl.String).new_from_index(0, len(frame)).scatter(places, found)
+    return nothing.scatter(places, frame[places].select(told=told.cast(dtype))["told"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipelines.stages.observation import OBSERVATION_SCHEMA, continuous, mix, rate
+from pipelines.stages.observation import OBSERVATION_SCHEMA, arrival, continuous, mix, rate, spent
 from pipelines.stages.rules import Declared, broken
 
 #: What of a span the detectors need; open runs are held in these columns.
@@ -20,7 +20,9 @@ LEAN = [
     "run_id",
     "workflow",
     "workflow_rank",
+    "environment",
     "kind",
+    "name",
     "status",
     "started_at",
     "ended_at",
@@ -35,6 +37,9 @@ LEAN = [
     "cost_usd",
     "tool_name",
     "tool_arguments_shape",
+    "tool_argument_fields",
+    "tool_argument_nulls",
+    "input_format",
     "tool_effect",
     "source_ids",
     "policy_version",
@@ -85,8 +90,9 @@ def observe(
     )
     spans = spans.join(workflow, on="trace_id").drop("workflow").rename({"run_workflow": "workflow"})
     runs = _runs(spans)
+    priced = runs.filter(pl.col("unpriced") == 0)
     facts = {
-        name: frame.drop("workflow").join(runs.select("trace_id", "workflow", *_OF_RUN), on="trace_id")
+        name: frame.drop("workflow").join(runs.select("trace_id", "workflow", "environment", *_OF_RUN), on="trace_id")
         for name, frame in facts.items()
     }
     steps = spans.filter(pl.col("kind").is_in(["model", "tool", "retrieval"])).with_columns(
@@ -94,9 +100,16 @@ def observe(
     )
     tools = steps.filter(pl.col("kind") == "tool", pl.col("tool_name").is_not_null())
     sources = spans.select("trace_id", "workflow", *_OF_RUN, source="source_ids").drop_nulls("source").explode("source")
+    first_calls = tools.unique(["trace_id", "tool_name"], keep="first", maintain_order=True)
+    failing = first_calls.group_by("trace_id", maintain_order=True).agg(
+        pl.col("workflow", *_OF_RUN).first(), environment=_environment(), hit=(pl.col("status") == "error").any()
+    )
     parts = [
+        arrival(runs, "data", "runs_per_hour"),
         continuous(runs, "data", "context_tokens", "context_tokens"),
         continuous(runs, "data", "input_tokens_per_call", "input_per_call"),
+        mix(runs, "data", "input_format", "input_format"),
+        continuous(runs, "data", "null_ratio", "null_ratio"),
         mix(sources.drop_nulls("source"), "data", "retrieval_source", "source"),
         continuous(runs, "behavior", "steps_per_run", "steps"),
         mix(_transitions(steps), "behavior", "path", "transition"),
@@ -104,22 +117,29 @@ def observe(
         mix(spans.filter(pl.col("kind") == "model"), "behavior", "finish_reason", "finish_reason"),
         *_repetition(tools),
         rate(runs, "behavior", "overridden", pl.col("trace_id").is_in(facts["overrides"]["trace_id"].to_list())),
-        *_outcome_rates(facts["outcomes"], runs),
+        *_of_outcomes(facts["outcomes"], runs),
+        rate(failing, "tool", "any_tool_error", pl.col("hit")),
+        rate(first_calls, "tool", "tool_error", pl.col("status") == "error", dimension="tool_name"),
         rate(
-            tools.unique(["trace_id", "tool_name"], keep="first", maintain_order=True),
+            failing.drop_nulls("environment"),
             "tool",
-            "tool_error",
-            pl.col("status") == "error",
-            dimension="tool_name",
+            "tool_error_by_environment",
+            pl.col("hit"),
+            dimension="environment",
         ),
         mix(tools, "tool", "tool_mix", "tool_name"),
         mix(tools, "tool", "argument_shape", "tool_arguments_shape", dimension="tool_name"),
         continuous(runs, "tool", "tool_calls_per_run", "tool_calls"),
         continuous(_latency(tools), "tool", "tool_latency_ms", "latency_ms", dimension="tool_name"),
         rate(runs.filter(pl.col("with_usage") > 0), "cost", "unpriced", pl.col("unpriced") > 0),
-        continuous(runs.filter(pl.col("unpriced") == 0), "cost", "cost_usd_per_run", "cost_usd"),
+        continuous(priced, "cost", "cost_usd_per_run", "cost_usd"),
         continuous(runs, "cost", "tokens_per_call", "tokens_per_call"),
         continuous(runs, "cost", "cached_ratio", "cached_ratio"),
+        continuous(priced, "cost", "cost_ratio_to_usual", "cost_usd", covariate=pl.col("alike")),
+        continuous(runs, "cost", "tokens_ratio_to_usual", "tokens_per_call", covariate=pl.col("alike")),
+        continuous(
+            priced.drop_nulls("environment"), "cost", "cost_usd_by_environment", "cost_usd", dimension="environment"
+        ),
         mix(runs, "cost", "model_served", "model"),
         *_policy_rates(facts, runs, policies),
     ]
@@ -137,6 +157,12 @@ def observe(
     return pl.concat(ordered).sort("turn", maintain_order=True).drop("turn")
 
 
+#: Watched where a workflow has several environments: each by itself.
+BY_ENVIRONMENT = ("cost_usd_by_environment", "success_by_environment", "tool_error_by_environment")
+#: Watched where a workflow has several models or tasks: as a multiple of what is usual for runs of the same.
+TO_USUAL = ("cost_ratio_to_usual", "tokens_ratio_to_usual")
+#: Watched as the cost of all runs since the success before: what a success took.
+PER_SUCCESS = "cost_usd_per_success"
 #: As many calls of one tool with one argument shape make a run a loop.
 LOOP_CALLS = 3
 #: What every observation takes from its run; ``turn`` is the run's place by (closed_at, trace_id).
@@ -148,27 +174,42 @@ def _runs(spans: pl.DataFrame) -> pl.DataFrame:
     used = model & (pl.col("input_tokens").is_not_null() | pl.col("output_tokens").is_not_null())
     called = used & pl.col("input_tokens").is_not_null()
     total = pl.col("input_tokens").filter(called).sum()
-    return spans.group_by("trace_id", maintain_order=True).agg(
-        pl.col("workflow").first(),
-        pl.col(_OF_RUN).first(),
-        pl.col("policy_version").drop_nulls().first(),
-        pl.col("started_at").min().alias("run_started_at"),
-        steps=pl.col("kind").is_in(["model", "tool", "retrieval"]).sum().cast(pl.Float64),
-        tool_calls=(pl.col("kind") == "tool").sum().cast(pl.Float64),
-        with_usage=used.sum(),
-        context_tokens=pl.col("input_tokens").filter(called).max(),
-        run_duration_ms=(pl.col("ended_at").max() - pl.col("started_at").min()).dt.total_microseconds() / 1000,
-        input_per_call=pl.col("input_tokens").filter(called).mean(),
-        tokens_per_call=(pl.col("input_tokens").fill_null(0) + pl.col("output_tokens").fill_null(0))
-        .filter(used)
-        .mean(),
-        cached_ratio=pl.when((total > 0) & (pl.col("cached_input_tokens").filter(called).count() > 0)).then(
-            pl.col("cached_input_tokens").filter(called).sum() / total
-        ),
-        unpriced=(used & pl.col("cost_usd").is_null()).sum(),
-        cost_usd=pl.when(used.any()).then(pl.col("cost_usd").filter(used).sum()),
-        model=pl.coalesce("response_model", "request_model").filter(model).drop_nulls().first(),
+    return (
+        spans.group_by("trace_id", maintain_order=True)
+        .agg(
+            pl.col("workflow").first(),
+            pl.col(_OF_RUN).first(),
+            pl.col("policy_version").drop_nulls().first(),
+            environment=_environment(),
+            input_format=pl.col("input_format").drop_nulls().first(),
+            null_ratio=pl.when(pl.col("tool_argument_fields").sum() > 0).then(
+                pl.col("tool_argument_nulls").sum() / pl.col("tool_argument_fields").sum()
+            ),
+            task=pl.col("name").filter(pl.col("parent_span_id").is_null()).first(),
+            run_started_at=pl.col("started_at").min(),
+            steps=pl.col("kind").is_in(["model", "tool", "retrieval"]).sum().cast(pl.Float64),
+            tool_calls=(pl.col("kind") == "tool").sum().cast(pl.Float64),
+            with_usage=used.sum(),
+            context_tokens=pl.col("input_tokens").filter(called).max(),
+            run_duration_ms=(pl.col("ended_at").max() - pl.col("started_at").min()).dt.total_microseconds() / 1000,
+            input_per_call=pl.col("input_tokens").filter(called).mean(),
+            tokens_per_call=(pl.col("input_tokens").fill_null(0) + pl.col("output_tokens").fill_null(0))
+            .filter(used)
+            .mean(),
+            cached_ratio=pl.when((total > 0) & (pl.col("cached_input_tokens").filter(called).count() > 0)).then(
+                pl.col("cached_input_tokens").filter(called).sum() / total
+            ),
+            unpriced=(used & pl.col("cost_usd").is_null()).sum(),
+            cost_usd=pl.when(used.any()).then(pl.col("cost_usd").filter(used).sum()),
+            model=pl.coalesce("response_model", "request_model").filter(model).drop_nulls().first(),
+        )
+        .with_columns(alike=pl.concat_str(pl.col("model", "task").fill_null("?"), separator=" / "))
     )
+
+
+def _environment() -> pl.Expr:
+    """The environment of a run; the first where its spans name several."""
+    return pl.col("environment").drop_nulls().first()
 
 
 def _transitions(steps: pl.DataFrame) -> pl.DataFrame:
@@ -211,14 +252,22 @@ def _repetition(tools: pl.DataFrame) -> list[pl.DataFrame]:
     ]
 
 
-def _outcome_rates(outcomes: pl.DataFrame, costs: pl.DataFrame) -> list[pl.DataFrame]:
+def _of_outcomes(outcomes: pl.DataFrame, costs: pl.DataFrame) -> list[pl.DataFrame]:
     runs = outcomes.sort("trace_id", "at", "outcome_id").unique("trace_id", keep="last", maintain_order=True)
     # What is priced of a run says that it cost money; only a wholly priced one can be known to have cost nothing.
     known = costs.filter((pl.col("cost_usd") > 0) | ((pl.col("cost_usd") == 0) & (pl.col("unpriced") == 0)))
     paid = runs.join(known.select("trace_id", "cost_usd"), on="trace_id", maintain_order="left")
     return [
         rate(runs, "behavior", "success", pl.col("status") == "success"),
+        rate(
+            runs.drop_nulls("environment"),
+            "behavior",
+            "success_by_environment",
+            pl.col("status") == "success",
+            dimension="environment",
+        ),
         rate(runs, "behavior", "escalated", pl.col("status") == "escalated"),
+        spent(paid.drop_nulls("cost_usd"), "cost", PER_SUCCESS, "cost_usd", "status"),
         rate(paid, "cost", "wasted", (pl.col("cost_usd") > 0) & (pl.col("status") != "success")),
     ]
 

@@ -12,25 +12,30 @@ import pytest
 from scipy import stats
 
 from detectors.kernels import continuous
+from detectors.kernels.continuous_state import LAYOUT, SEASON_LAYOUT
 from detectors.state import records
 
+EVERY = 300_000_000  # microseconds from one observation to the next
 Sample = Callable[[np.random.Generator, int, int], np.ndarray]
 
 
 def alarms(values: np.ndarray, log_threshold: float, warm_up: int = 200) -> tuple[Any, np.ndarray]:
     """Index of the alarm of each row of `values`, -1 for none."""
     streams, n = values.shape
-    state = records(continuous.LAYOUT, streams)
-    state.buffer_row[:] = np.arange(streams) + 1
+    state, seasons = records(LAYOUT, streams), records(SEASON_LAYOUT, streams)
+    state.buffer_row[:] = state.season_row[:] = np.arange(streams) + 1
+    state.season[:] = continuous.ON_TRIAL
     slots, rows = continuous.observe_continuous(
         state,
-        np.zeros((streams, warm_up)),
+        seasons,
+        np.zeros((streams, 2, warm_up)),
         np.zeros((streams, 0), np.float32),
         np.repeat(np.arange(streams), n),
         values.astype(np.float64).ravel(),
-        np.tile(np.arange(n), streams),
+        np.tile(np.arange(n) * EVERY, streams),
         np.full(values.size, log_threshold),
         warm_up,
+        0,
     )
     found = np.full(streams, -1)
     found[slots] = rows % n
@@ -103,13 +108,16 @@ def test_the_onset_is_near_the_change(rng: np.random.Generator) -> None:
     tracker = np.argmax(state.cusum, axis=1)
     onset = state.onset_at[np.arange(60), tracker]
     assert (found >= 1000).sum() >= 58
-    assert np.median(np.abs(onset - 1000)) <= 5
+    assert np.median(np.abs(onset / EVERY - 1000)) <= 5
 
 
-def test_the_normal_quantile_is_that_of_scipy() -> None:
-    probabilities = np.concatenate([np.geomspace(1e-300, 1e-3, 50), np.linspace(0.001, 0.999, 999)])
-    ours = np.array([continuous.inverse_normal(p) for p in probabilities])
-    np.testing.assert_allclose(ours, stats.norm.ppf(probabilities), rtol=1e-12, atol=1e-12)
+def test_the_integral_is_that_of_the_clipped_normal_quantile() -> None:
+    ranks = np.linspace(0, 1, 200_001)
+    middles = np.clip(stats.norm.ppf((ranks[1:] + ranks[:-1]) / 2), -continuous.CLIP, continuous.CLIP)
+    exact = np.concatenate([[0.0], np.cumsum(middles) / 200_000])
+    ours = np.array([continuous.clipped_integral(rank) for rank in ranks])
+    np.testing.assert_allclose(ours, exact, rtol=0, atol=3e-8)
+    assert ours[0] == ours[-1] == 0
 
 
 @pytest.mark.parametrize("cells", [3, 7, 200])

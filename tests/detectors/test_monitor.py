@@ -21,10 +21,10 @@ def state_of(monitor: Monitor) -> str:
 
 
 def test_a_stream_needs_data_then_warms_up_then_is_watched(frame: Frame, rng: np.random.Generator) -> None:
-    observations = frame(np.exp(rng.normal(size=250)))
+    observations = frame(np.exp(rng.normal(size=350)))
     monitor = Monitor()
     seen: list[str] = []
-    for size in (3, 26, 1, 169, 1, 50):
+    for size in (3, 26, 1, 258, 1, 50):  # 200 observations, and a day
         monitor.update(observations[:size])
         observations = observations[size:]
         seen.append(state_of(monitor))

@@ -38,7 +38,19 @@ def observed(
 ) -> pl.DataFrame:
     """One run per tuple of names; value and category as the rule gives them."""
     rows = [
-        (START + number * every, "desk", "tool", metric, name, "rule", value, category, f"{metric} {number}", False)
+        (
+            START + number * every,
+            "desk",
+            "tool",
+            metric,
+            name,
+            "rule",
+            value,
+            category,
+            None,
+            f"{metric} {number}",
+            False,
+        )
         for number, names in enumerate(runs, first)
         for name in names
     ]

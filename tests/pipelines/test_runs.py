@@ -290,7 +290,7 @@ def test_a_policy_version_is_unknown_only_where_the_catalog_names_its_policy() -
 
 def test_every_metric_that_a_run_gives_has_words(day: list[bytes]) -> None:
     given = observed(day, [], 1)
-    assert {"mix", "rate", "continuous", "rule"} == set(given["kind"])
+    assert {"arrival", "mix", "rate", "continuous", "rule"} == set(given["kind"])
     assert set(given.filter(pl.col("kind") != "rule")["metric"].unique()) <= set(METRICS)
     once = given.filter(pl.col("kind") != "mix").group_by("run_id", "family", "metric", "dimension").len()
     assert once["len"].max() == 1

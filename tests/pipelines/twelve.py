@@ -19,6 +19,7 @@ from pipelines.commands.demo import CATALOG, Verdict, verdicts
 from pipelines.contracts.catalog import load_catalog
 from pipelines.contracts.drift_names import DEFAULT_DRIFTS, DRIFTS
 from pipelines.detection import watched
+from pipelines.history import History
 from pipelines.latches import Latches
 from pipelines.runs import FACTS, OpenRuns
 from pipelines.settings import Settings
@@ -41,7 +42,7 @@ def detect(folder: Path, truth: Truth) -> pl.DataFrame:
     policies = tables["catalog_policies"]
     declared = Declared.of(tables["catalog_workflows"], tables["catalog_tools"])
     source = FileSource([str(folder / name) for name in truth.files])
-    monitor, latches, signals = Monitor(), Latches(), []
+    monitor, latches, history, signals = Monitor(), Latches(), History(), []
     source.seek(dict)
     while not (messages := source.poll(_MESSAGES, 0.0)).is_empty():
         # Requests that came twice are dropped by the transaction in the product, by their bytes here.
@@ -49,8 +50,8 @@ def detect(folder: Path, truth: Truth) -> pl.DataFrame:
         spans = batch.spans.unique(_KEY, keep="first", maintain_order=True)
         runs.add(spans, {name: batch.facts[name].unique(maintain_order=True) for name in FACTS})
         topic = messages["topic"][-1]
-        signals.append(watched(runs.release({(topic, 0)}, policies, declared), monitor, latches))
-    signals.append(watched(runs.release(set(), policies, declared), monitor, latches))
+        signals.append(watched(runs.release({(topic, 0)}, policies, declared), monitor, latches, history))
+    signals.append(watched(runs.release(set(), policies, declared), monitor, latches, history))
     return pl.concat(signals)
 
 

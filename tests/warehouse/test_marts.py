@@ -218,7 +218,7 @@ def test_each_grain_is_unique(built: Warehouse) -> None:
 
 
 def test_a_mart_before_those_it_reads_says_which(empty: Warehouse) -> None:
-    with pytest.raises(WarehouseError, match="build runs first"):
+    with pytest.raises(WarehouseError, match="build cost_per_outcome first"):
         marts.build(empty, "cost_per_outcome_daily")
     with pytest.raises(WarehouseError, match="no mart 'nope'"):
         marts.build(empty, "nope")

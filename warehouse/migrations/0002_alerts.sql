@@ -10,7 +10,7 @@ CREATE TABLE signals (
     family VARCHAR,  -- 'data', 'behavior', 'tool', 'cost' or 'policy'.
     metric VARCHAR,  -- What is watched.
     dimension VARCHAR,  -- Tool, source or other part of the metric; '' for none.
-    kind VARCHAR,  -- 'continuous', 'rate', 'mix' or 'rule'.
+    kind VARCHAR,  -- 'continuous', 'rate', 'mix', 'spike' or 'rule'.
     detector VARCHAR,  -- Detector that raised it.
     "at" TIMESTAMP,  -- Event time of the alarm.
     onset_at TIMESTAMP,  -- Estimated event time of the change.

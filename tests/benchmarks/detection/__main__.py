@@ -21,6 +21,7 @@ FULL = {
     "observations": 3_200,
     "warm_up": 200,
     "change_at": 2_000,
+    "season_weeks": 6,
     "repetitions": 400,
     "peer_repetitions": 100,
     "peer_null_streams": 150,
@@ -50,6 +51,7 @@ QUICK = FULL | {
     "streams": 5,
     "observations": 400,
     "change_at": 300,
+    "season_weeks": 3,
     "repetitions": 5,
     "peer_repetitions": 2,
     "peer_null_streams": 2,
@@ -84,12 +86,16 @@ def main() -> None:
         action="store_true",
         help="Evidently alone, at the sizes and beside the others of docs/detection.json",
     )
+    sizes.add_argument("--speed", action="store_true", help="speed alone, into docs/detection.json and the page")
     options = given.parse_args()
-    if options.tables or options.evidently:
+    if options.tables or options.evidently or options.speed:
         results = json.loads(report.RESULTS.read_text(encoding="utf-8"))
         if options.evidently:
             results["options"] = {k: v for k, v in FULL.items() if k.startswith("evidently")} | results["options"]
             results["evidently"] = batch.measured(results["options"])
+        if options.speed:
+            results["speed_on"] = machine() | {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}"}
+            results["speed"] = _speed(results["options"])
         report.record(results)
         return
     size = (QUICK if options.quick else SHORT if options.short else FULL) | {"seed": options.seed}
@@ -100,15 +106,21 @@ def main() -> None:
         report.record(results)
 
 
-def measured(options: dict[str, int]) -> dict[str, Any]:
-    """Measure everything at the given sizes."""
-    begun, on = time.monotonic(), machine()
+def _speed(options: dict[str, int]) -> dict[str, float]:
+    """Updates a second of ours and of river's, and the checkpoint."""
     speed = ours.speed(
         cases.numbers(options, "speed"), options["speed_streams"], options["warm_up"], options["speed_rounds"]
     )
     speed["river_updates_per_second"] = peers.speed(
         cases.numbers(options, "river"), options["speed_streams"], options["river_rounds"]
     )
+    return speed
+
+
+def measured(options: dict[str, int]) -> dict[str, Any]:
+    """Measure everything at the given sizes."""
+    begun, on = time.monotonic(), machine()
+    speed = _speed(options)
     _say(begun, "speed")
     theirs = batch.measured(options)
     _say(begun, "Evidently" if theirs else "Evidently is not measured: no .venv-evidently")
@@ -154,7 +166,8 @@ def _calibration(options: dict[str, int]) -> list[dict[str, Any]]:
 
 def _null(case: cases.Case, options: dict[str, int]) -> list[dict[str, Any]]:
     values = cases.without_change(case, options)
-    rows = [("ours", measure.run_length(ours.run(case, values, options["arl"]), options["warm_up"]))]
+    warm_up = max(options["warm_up"], cases.DAY) if case.kind == "continuous" else options["warm_up"]
+    rows = [("ours", measure.run_length(ours.run(case, values, options["arl"]), warm_up))]
     for name in peers.of_kind(case):
         few = values[: options["peer_repetitions"]]
         alarms = peers.run(name, peers.PEERS[name][2], few, options["processes"])
@@ -163,7 +176,7 @@ def _null(case: cases.Case, options: dict[str, int]) -> list[dict[str, Any]]:
 
 
 def _change(case: cases.Case, options: dict[str, int], calibration: list[dict[str, Any]]) -> dict[str, Any]:
-    change = options["change_at"]
+    change = case.change_at(options)
     values = cases.with_change(case, options)
     methods = {"ours": ours.run(case, values, options["arl"])}
     if case.llr is not None:

@@ -180,7 +180,7 @@ def measured(options: dict[str, int]) -> dict[str, Any] | None:
         "changes": {
             case.name: {
                 report.label(row, arl): measure.delays(
-                    seen["change", case.name, key].alarms(row["knob"]), options["change_at"]
+                    seen["change", case.name, key].alarms(row["knob"]), case.change_at(options)
                 )
                 for key in kinds
                 if key[0] == case.kind

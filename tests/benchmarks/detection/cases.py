@@ -17,6 +17,7 @@ Values = NDArray[np.float64]  # (streams, observations); a mix holds the numbers
 Draw = Callable[[np.random.Generator, int, int], Values]
 
 DAY = 288  # observations a day: one in 300 seconds
+WEEK = 7 * DAY
 TRACE = Path(os.environ.get("PLUMBLINE_TOKEN_TRACE", "/nonexistent"))
 
 
@@ -34,6 +35,8 @@ class Case:
         Log-likelihood ratio of each value, after against before: what the oracle knows.
     aim : float, optional
         Largest allowed ratio of our median delay to the oracle's.
+    seasonal : bool
+        It needs weeks: see `season_weeks` of the options. The law starts at the first hour of a Monday.
     """
 
     name: str
@@ -42,6 +45,15 @@ class Case:
     after: Draw | None = None
     llr: Callable[[Values], Values] | None = None
     aim: float | None = None
+    seasonal: bool = False
+
+    def observations(self, options: dict[str, int]) -> int:
+        """Give the length of a series without change."""
+        return options["season_weeks"] * WEEK if self.seasonal else options["observations"]
+
+    def change_at(self, options: dict[str, int]) -> int:
+        """Give the index of the change; with a season after whole weeks, a third of those of the null."""
+        return options["season_weeks"] // 3 * WEEK if self.seasonal else options["change_at"]
 
     def draw(self, rng: np.random.Generator, streams: int, observations: int, change: int) -> Values:
         """Give (streams, observations) values with the change at index `change`."""
@@ -82,10 +94,15 @@ def _ar1(phi: float) -> Draw:
     return draw
 
 
-def _season(rng: np.random.Generator, streams: int, n: int) -> Values:
-    at = np.arange(n)
-    level = 0.5 * np.sin(2 * np.pi * at / DAY) - 0.5 * ((at // DAY) % 7 >= 5)
-    return np.exp(level + 0.5 * rng.normal(size=(streams, n)))
+def _season(shift: float = 0.0) -> Draw:
+    """By the hour ±0.5 and at weekends −0.5 on the log scale; `shift` in standard deviations of what is left."""
+
+    def draw(rng: np.random.Generator, streams: int, n: int) -> Values:
+        at = np.arange(n)
+        level = 0.5 * np.sin(2 * np.pi * at / DAY) - 0.5 * ((at // DAY) % 7 >= 5)
+        return np.exp(level + 0.5 * (shift + rng.normal(size=(streams, n))))
+
+    return draw
 
 
 def _spikes(rng: np.random.Generator, streams: int, n: int) -> Values:
@@ -100,7 +117,7 @@ def nulls() -> list[Case]:
         Case("lognormal, mean 1", "continuous", _lognormal()),
         Case("lognormal, mean 5,000", "continuous", _lognormal(5000.0)),
         Case("AR(1), φ = 0.5", "continuous", _ar1(0.5)),
-        Case("day and weekend season", "continuous", _season),
+        Case("day and weekend season", "continuous", _season(), seasonal=True),
         Case("spikes, 1 % at e³ to e⁵ times", "continuous", _spikes),
         Case("Bernoulli 1 %", "rate", _bernoulli(0.01)),
         Case("Bernoulli 5 %", "rate", _bernoulli(0.05)),
@@ -123,12 +140,12 @@ def numbers(options: dict[str, int], name: str) -> np.random.Generator:
 
 def without_change(case: Case, options: dict[str, int]) -> Values:
     """Draw a null's series: (streams, observations), the same for every detector."""
-    return case.before(numbers(options, case.name), options["streams"], options["observations"])
+    return case.before(numbers(options, case.name), options["streams"], case.observations(options))
 
 
 def with_change(case: Case, options: dict[str, int]) -> Values:
     """Draw a change's series: (repetitions, twice the index of the change), the same for every detector."""
-    change = options["change_at"]
+    change = case.change_at(options)
     return case.draw(numbers(options, case.name), options["repetitions"], 2 * change, change)
 
 
@@ -139,6 +156,8 @@ def changes() -> list[Case]:
         for d in (0.25, 0.5, 1.0, 2.0)
     ]
     found += [Case(f"ramp 0 → {top} σ in 1,000", "continuous", _normal(), _ramp(top)) for top in (0.5, 1.0)]
+    for d in (0.5, 1.0):
+        found.append(Case(f"season +{d} σ", "continuous", _season(), _season(d), seasonal=True))
     for factor in (1.2, 1.5):
         shift = math.log(factor)
         ratio = lambda x, d=shift: d * (np.log(x) + 0.5) - d * d / 2  # noqa: E731 - one of a family
@@ -149,12 +168,16 @@ def changes() -> list[Case]:
         ratio = lambda x, yes=yes, no=no: np.where(x > 0, yes, no)  # noqa: E731 - one of a family
         found.append(Case(f"rate {p:.0%} → {q:.0%}", "rate", _bernoulli(p), _bernoulli(q), ratio, 1.5))
     even = np.full(10, 0.1)
-    for distance in (0.1, 0.2, 0.4):
-        moved = even + distance / 5 * np.repeat((1, -1), 5)  # half of the categories gain what the others lose
-        logs = np.log(moved / even)
+    spread, one_to_another = np.repeat((0.2, -0.2), 5), np.array((1.0, -1.0) + 8 * (0.0,))
+    mixes = [(f"total variation {d}", even + d * spread) for d in (0.1, 0.2, 0.4)]
+    mixes += [
+        (f"one {what} another", even + d * one_to_another) for d, what in ((0.05, "half to"), (0.1, "replaced by"))
+    ]
+    for name, moved in mixes:
+        with np.errstate(divide="ignore"):  # of what is gone there is no more: one value of it clears the oracle
+            logs = np.log(moved / even)
         ratio = lambda x, logs=logs: logs[x.astype(int)]  # noqa: E731 - one of a family
-        name = f"mix of 10, total variation {distance}"
-        found.append(Case(name, "mix", _categories(even), _categories(moved), ratio, 1.6))
+        found.append(Case(f"mix of 10, {name}", "mix", _categories(even), _categories(moved), ratio, 1.6))
     for name in _traces():
         inflated = _tokens(name, 1.2)
         found.append(Case(f"tokens, {name}, shuffled, +20 %", "continuous", _tokens(name), inflated))

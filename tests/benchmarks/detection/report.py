@@ -65,6 +65,11 @@ def _run(results: dict[str, Any]) -> str:
         if theirs
         else "**Evidently was not measured**: its environment could not be made."
     )
+    if (anew := results.get("speed_on")) is not None:
+        apart += (
+            f" Speeds of ours and of river: taken anew, load before {anew['load_before']}, yardstick "
+            f"{anew['yardstick_seconds']} s, {anew['at']} UTC."
+        )
     given = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in options.items())
     return (
         f"{on['cpu']}, {on['cores']} cores, {on['memory_gib']} GiB, Python {on['python']}, river {results['river']}; load "

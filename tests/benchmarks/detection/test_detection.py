@@ -36,6 +36,17 @@ def test_the_oracle_keeps_its_run_length_on_new_numbers() -> None:
     assert measure.run_length(oracle.run(case, values, limit))["arl"] == pytest.approx(1_000, rel=0.25)
 
 
+def test_a_season_spans_weeks_and_its_change_lies_on_top_of_it() -> None:
+    null = next(case for case in cases.nulls() if case.seasonal)
+    change = next(case for case in cases.changes() if case.name == "season +1.0 σ")
+    options = QUICK | {"streams": 200, "repetitions": 200, "season_weeks": 6}
+    assert cases.without_change(null, options).shape == (200, 6 * cases.WEEK)
+    weeks = np.log(cases.with_change(change, options)).mean(axis=0).reshape(4, cases.WEEK)
+    np.testing.assert_allclose(weeks[1], weeks[0], atol=0.25)
+    np.testing.assert_allclose(weeks[2:] - weeks[:2], 0.5, atol=0.25)
+    assert np.ptp(weeks[0]) > 1.2
+
+
 def test_ours_finds_a_change_and_dates_it_in_observations() -> None:
     case = next(case for case in cases.changes() if case.name == "normal +2.0 σ")
     values = case.draw(np.random.default_rng(3), 20, 800, 500)

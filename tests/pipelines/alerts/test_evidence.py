@@ -18,8 +18,10 @@ from pipelines.commands.context import open_warehouse
 from pipelines.settings import Settings
 from pipelines.simulate import simulate
 from pipelines.sources.files import FileSource
+from pipelines.stages.observe import PER_SUCCESS
 from pipelines.stages.rules import Declared
 from pipelines.stream import Stream
+from tests.pipelines.otlp import START_NS, as_json, request, span
 from warehouse import Warehouse
 
 CATALOG = Path(__file__).parents[3] / "catalog.example.yaml"
@@ -66,7 +68,8 @@ def test_every_signal_carries_a_test_that_fits_its_kind_and_an_interval_around_i
     }
     kinds = set()
     for row in signals(told):
-        if row["kind"] == "rule":
+        if row["kind"] == "rule" or row["metric"] == PER_SUCCESS:
+            assert row["evidence_test"] is None
             continue
         kinds.add(row["kind"])
         assert (row["evidence_test"], row["evidence_measure"]) in fitting[row["kind"]]
@@ -107,7 +110,7 @@ def test_the_runs_named_show_the_change(told: Warehouse) -> None:
         if row["kind"] == "continuous":
             top = values["value"].top_k(len(row["run_ids"]))
             assert shown["value"].sort().to_list() == pytest.approx(top.sort().to_list()), "the most extreme ones"
-    assert {"tool_error", "cost_usd_per_run", "steps_per_run"} <= checked
+    assert {"tool_error", "cost_usd_per_run"} <= checked
 
 
 def test_causes_are_ranked_and_the_first_is_the_one_that_is_said(told: Warehouse) -> None:
@@ -150,6 +153,8 @@ def test_explaining_again_with_more_stored_since_says_the_same(told: Warehouse) 
     rows = told.query('SELECT * FROM signals ORDER BY "at", signal_id').to_dicts()
     frame = pl.DataFrame([{name: row.get(name) for name in SIGNAL_SCHEMA} for row in rows], schema=dict(SIGNAL_SCHEMA))
     again = explained(frame, told, timedelta(hours=1), *catalog(told))
+    alone = [explained(frame[i], told, timedelta(hours=1), *catalog(told))[0] for i in range(3)]
+    assert alone == again[:3], "it does not depend on the signals that came with it"
     names = [name for name in rows[0] if name.startswith("evidence_")] + ["run_ids", "causes", "cause", "actions"]
     for row, new in zip(rows, again, strict=True):
         assert {name: new.get(name) for name in names} == {name: row[name] for name in names}
@@ -191,3 +196,39 @@ def test_of_one_run_only_what_is_new_can_be_the_cause(told: Warehouse) -> None:
     [found] = explained(pl.DataFrame([late], schema=dict(SIGNAL_SCHEMA)), told, timedelta(hours=1), *catalog(told))
     assert found["cause"] is None and json.loads(found["causes"]) == []
     assert len(found["run_ids"]) == 1
+
+
+def test_a_spike_names_its_own_run_and_claims_no_test(tmp_path: Path) -> None:
+    hour = 3_600_000_000_000
+    lines = []
+    for number in range(700):
+        tokens = 900_000 if number == 650 else 800 + 37 * (number % 11)
+        times: dict[str, Any] = {
+            "start_ns": START_NS + number * hour // 6,
+            "end_ns": START_NS + number * hour // 6 + 10**9,
+        }
+        call = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": tokens, "gen_ai.usage.output_tokens": 9}
+        root = {"gen_ai.operation.name": "invoke_agent", "gen_ai.workflow.name": "desk"}
+        trace = f"{number:032x}".replace("0" * 31, "f" * 31)
+        lines.append(
+            as_json(
+                request(
+                    span(root, trace_id=trace, span_id="1" * 16, parent="", **times),
+                    span(call, trace_id=trace, span_id="2" * 16, parent="1" * 16, **times),
+                )
+            )
+        )
+    (tmp_path / "traffic.jsonl").write_bytes(b"\n".join(lines))
+    settings = Settings(home=tmp_path / "home")
+    source = FileSource([str(tmp_path / "traffic.jsonl")])
+    with open_warehouse(settings) as warehouse:
+        Stream(settings, source, warehouse, Publisher(settings, warehouse, None, lambda _: None), lambda _: None).run(
+            until_end=True
+        )
+        rows = warehouse.query("SELECT * FROM signals ORDER BY metric").to_dicts()
+        incidents = warehouse.query("SELECT headline FROM incidents")["headline"].to_list()
+    assert [row["metric"] for row in rows] == ["context_tokens", "input_tokens_per_call", "tokens_per_call"]
+    for row in rows:
+        assert (row["kind"], row["run_ids"], row["evidence_test"]) == ("spike", [f"{650:032x}"], None)
+        assert row["onset_at"] == row["at"] and row["onset_low_at"] is None
+    assert len(incidents) == 1 and incidents[0].startswith("spike of ") and "usually" in incidents[0]

@@ -33,7 +33,7 @@ def message(path: Path) -> str:
     [
         (
             "[]",
-            "a catalog is a mapping (catalog.yaml:1): allowed: version, content, workflows, tools, components, policies",
+            "a catalog is a mapping (catalog.yaml:1): allowed: version, content, budgets, workflows, tools, components, policies",
         ),
         ("version: 2", "version is '2' (catalog.yaml:1): this Plumbline reads version 1"),
         ("workflows:\n  a:\n    ownr: x\n", "unknown key 'ownr' (catalog.yaml:3, workflows.a): allowed: owner, team,"),
@@ -143,6 +143,7 @@ def test_an_empty_catalog_gives_empty_tables_with_their_columns(write, text: str
         "catalog_tools": (0, ["tool_name", "effect", "cost_per_call_usd", "compensation", "certified"]),
         "catalog_components": (0, ["component_kind", "name", "version", "certified"]),
         "catalog_policies": (0, ["policy", "version", "effective_at"]),
+        "catalog_budgets": (0, ["scope", "name", "budget_usd_per_month"]),
     }  # fmt: skip
     assert load_catalog(write(text)) == Catalog()
 

@@ -14,7 +14,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pipelines.comparisons import TABLE
+from pipelines.budgets import TABLE as BUDGETS
+from pipelines.comparisons import TABLE as COMPARISONS
 from pipelines.definitions import defs
 from warehouse import marts
 
@@ -79,4 +80,4 @@ def test_each_job_has_a_schedule() -> None:
 
 def test_the_refresh_job_builds_every_mart() -> None:
     layer = defs.resolve_job_def("refresh").asset_layer
-    assert {key.to_user_string() for key in layer.executable_asset_keys} == {*marts.names(), TABLE}
+    assert {key.to_user_string() for key in layer.executable_asset_keys} == {*marts.names(), BUDGETS, COMPARISONS}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.stages.mask import MASK
 from tests.pipelines.otlp import START_NS, as_json, as_protobuf, normalised, one_span, request, span
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4.1"}
@@ -216,7 +217,8 @@ def test_leftover_attributes_are_always_one_json_object(attributes: dict[str, An
     assert isinstance(stored, dict)
     for key, value in encodable.items():
         if isinstance(value, int) and key in stored:
-            assert stored[key] == value
+            # A number of 13 digits or more may be a card's.
+            assert stored[key] == value or (stored[key] == MASK and abs(value) >= 10**12)
 
 
 def _utf8(text: str) -> bool:

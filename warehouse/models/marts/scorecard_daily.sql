@@ -19,6 +19,8 @@
 --   policy_adherence_ratio: Policy decisions that allowed the action ÷ all; null without one.
 --   escalation_ratio: Settled runs handed to a person (outcome 'escalated') ÷ settled runs.
 --   override_ratio: Runs with a decision that a person changed ÷ runs.
+--   audit_completeness_ratio: Settled runs whose decision path can be rebuilt from their trace (audit_by_run) ÷ settled
+--     runs; null without one.
 --   incidents_opened: Incidents whose first signal fell on that day.
 
 WITH run AS (
@@ -30,8 +32,10 @@ WITH run AS (
         CASE WHEN NOT r.is_pending THEN r.cost_usd END AS cost_usd,
         r.priced_model_calls,
         r.model_calls - r.costless_model_calls AS priceable_model_calls,
-        o.run_id IS NOT NULL AS is_overridden
+        o.run_id IS NOT NULL AS is_overridden,
+        a.is_complete
     FROM runs AS r
+    JOIN audit_by_run AS a USING (run_id)
     LEFT JOIN (SELECT DISTINCT run_id FROM overrides) AS o USING (run_id)
     WHERE r.started_at IS NOT NULL
 ),
@@ -47,7 +51,8 @@ run_day AS (
         sum(priced_model_calls) FILTER (is_settled) / nullif(sum(priceable_model_calls) FILTER (is_settled), 0)
             AS price_coverage_ratio,
         avg((outcome IS NOT DISTINCT FROM 'escalated')::INTEGER) FILTER (is_settled) AS escalation_ratio,
-        avg(is_overridden::INTEGER) AS override_ratio
+        avg(is_overridden::INTEGER) AS override_ratio,
+        avg(is_complete::INTEGER) FILTER (is_settled) AS audit_completeness_ratio
     FROM run
     GROUP BY GROUPING SETS ((date, workflow), (date))
 ),
@@ -102,6 +107,7 @@ SELECT
     p.policy_adherence_ratio,
     r.escalation_ratio,
     r.override_ratio,
+    r.audit_completeness_ratio,
     coalesce(i.incidents_opened, 0) AS incidents_opened
 FROM days AS d
 LEFT JOIN run_day AS r USING (date, workflow)

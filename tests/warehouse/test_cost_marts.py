@@ -1,0 +1,84 @@
+"""Cost per outcome by week, month and part: the same money however it is cut."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.warehouse.fleet import NOW, Fleet, model_call
+from warehouse import Warehouse, marts
+
+MARTS = (
+    "runs",
+    "cost_by_day",
+    "cost_per_outcome",
+    "cost_per_outcome_daily",
+    "cost_per_outcome_weekly",
+    "cost_per_outcome_monthly",
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Warehouse]:
+    home = tmp_path_factory.mktemp("costs") / "warehouse"
+    shutil.copytree(template, home)
+    it = Fleet()
+    for number in range(60):
+        outcome = ("success", "success", "failure", None)[number % 4]
+        more = {"team": ("a", "b", None)[number % 3], "release": f"r{number % 2}"}
+        call = model_call(None if number % 7 == 0 else 0.01 * (1 + number % 5), model=("m", "n")[number % 2])
+        it.run(
+            f"run-{number}", ("one", "two")[number % 2], call, at=NOW - timedelta(days=number), outcome=outcome, **more
+        )
+    with Warehouse.open(home) as warehouse:
+        it.store(warehouse)
+        for name in MARTS:
+            marts.build(warehouse, name)
+        yield warehouse
+
+
+def test_weeks_months_and_parts_add_up_to_the_same_money(built: Warehouse) -> None:
+    whole = built.query(
+        "SELECT count(*), sum(cost_usd), sum((outcome = 'success')::INTEGER) FILTER (NOT is_pending) FROM runs "
+        "WHERE started_at IS NOT NULL"
+    ).row(0)
+    settled = built.query("SELECT sum(cost_usd) FROM runs WHERE NOT is_pending AND started_at IS NOT NULL").item()
+    for fleet in (True, False):
+        parts = built.query(
+            'SELECT period, "by", sum(runs) AS runs, sum(cost_usd) AS cost_usd, sum(successes) AS successes '
+            f"FROM cost_per_outcome WHERE (workflow = '(fleet)') = {fleet} GROUP BY ALL"
+        )
+        assert parts.height == 3 * 8
+        for row in parts.iter_rows(named=True):
+            assert (row["runs"], row["successes"]) == (whole[0], whole[2]), row
+            assert row["cost_usd"] == pytest.approx(settled)
+    for mart, period in (("weekly", "week"), ("monthly", "month")):
+        rows = built.query(f"SELECT * FROM cost_per_outcome_{mart}")
+        assert rows.height == built.query(f"SELECT count(*) FROM cost_per_outcome WHERE period = '{period}'").item() > 0
+        assert built.query(f"SELECT bool_and(date = date_trunc('{period}', date)) FROM cost_per_outcome_{mart}").item()
+
+
+def test_a_month_s_interval_is_fieller_s_over_all_its_runs(built: Warehouse) -> None:
+    rows = built.query(
+        "SELECT * FROM cost_per_outcome_monthly WHERE workflow = 'one' AND \"by\" = 'all' AND priced_runs > 5"
+    )
+    assert rows.height >= 1
+    for row in rows.iter_rows(named=True):
+        runs = built.query(
+            "SELECT cost_usd, (outcome IS NOT DISTINCT FROM 'success')::INTEGER::DOUBLE AS success FROM runs "
+            "WHERE workflow = 'one' AND NOT is_pending AND cost_usd IS NOT NULL AND date_trunc('month', started_at) = ?",
+            [row["date"]],
+        )
+        costs, won = runs["cost_usd"].to_numpy(), runs["success"].to_numpy()
+        assert len(costs) == row["priced_runs"]
+        # Fieller: the values R for which cost - R * success has a mean within 1.96 standard errors of zero.
+        for bound in (row["ci_low_usd"], row["ci_high_usd"]):
+            difference = costs - bound * won
+            assert abs(difference.mean()) / (difference.std(ddof=1) / math.sqrt(len(won))) == pytest.approx(1.96)
+        assert row["failed_run_cost_usd"] == pytest.approx(costs[won == 0].sum())
+        assert row["failed_run_cost_ratio"] == pytest.approx(costs[won == 0].sum() / costs.sum())
