@@ -132,7 +132,7 @@ class Stream:
     def _consume(self, until_end: bool) -> None:
         self._lead()
         self._patience.through(self._publisher.publish_operational)
-        self._source.seek(lambda: batches.positions(self._warehouse))
+        self._patience.through(lambda: self._source.seek(lambda: batches.positions(self._warehouse)))
         timings = self.progress.timings
         with ThreadPoolExecutor(1, thread_name_prefix="prepare") as ahead:
             prepared: Future[batches.Batch] | None = None

@@ -122,8 +122,18 @@ class KafkaSource:
         return f"Kafka {self._servers}, topic {' and '.join(self._topics)}"
 
     def seek(self, committed: Callable[[], Positions]) -> None:
-        """Go on from the warehouse's offsets in whatever partitions the group assigns, now and later."""
+        """Go on from the warehouse's offsets in whatever partitions the group assigns, now and later.
+
+        The topics are asked for first. A client that joins before it knows them leads a group of no partitions, and where
+        its metadata arrive while it does, it never looks again (kafka-python 3.0.12: the coordinator then takes what came
+        in between for what it had assigned, so that nothing seems to have changed).
+        """
         self._committed = committed
+        try:
+            for topic in self._topics:
+                self._consumer.partitions_for_topic(topic)
+        except (KafkaError, OSError) as error:
+            raise _unreachable(self._servers, error) from error
         self._consumer.subscribe(topics=self._topics, listener=_Seeker(self))
 
     def restart(self) -> None:

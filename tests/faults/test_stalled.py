@@ -34,7 +34,7 @@ class Stalling(KafkaSource):
 
 def test_a_stalled_fetch_raises_one_operational_alert_a_partition_and_is_begun_again(ground: Ground) -> None:
     with ground.trial() as home:
-        settings = ground.settings(home, stall_seconds=2.0)
+        settings = ground.settings(home, stall_seconds=4.0)
         told: list[object] = []
         sender = producer(settings.bootstrap_servers)
         source = Stalling(settings.bootstrap_servers, settings.topic, settings.group_id, settings.session_seconds)
