@@ -14,6 +14,7 @@ from pipelines.commands import (
     audit,
     backfill,
     bills,
+    board,
     bridge,
     budgets,
     compare,
@@ -65,6 +66,8 @@ app.command()(serving.dagster)
 app.command()(reading.sql)
 app.command()(compare.compare)
 app.command()(audit.audit)
+app.command()(board.contract)
+app.add_typer(board.drill, name="drill")
 app.command("bridge")(bridge.bridge_command)
 app.command()(budgets.budgets)
 app.command()(whatif.whatif)

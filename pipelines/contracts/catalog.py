@@ -159,6 +159,7 @@ class Catalog(Entry):
                     {
                         "workflow": name,
                         **entry.model_dump(exclude={"objectives", "content", "drift"}),
+                        **{f"{what}_objective": aim for what, aim in entry.objectives.model_dump().items()},
                         "drift": entry.drift.model_dump_json(exclude_defaults=True)
                         if entry.drift != DriftEntry()
                         else None,
@@ -204,6 +205,7 @@ _WORKFLOWS: _Schema = {
     "baseline_release": pl.String,
     **dict.fromkeys(("models", "effects_allowed"), pl.List(pl.String)),
     "drift": pl.String,
+    **{f"{what}_objective": pl.Float64 for what in Objectives.model_fields},
 }
 _TOOLS: _Schema = {
     "tool_name": pl.String,

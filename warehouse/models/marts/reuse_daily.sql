@@ -3,9 +3,8 @@
 -- Reuse rate: how much of what agents invoke is a certified component that several workflows share.
 -- grain: date, workflow
 -- period: date
--- A component is shared from the day on which a second workflow first used it. Clone candidates are tools that no
--- catalog
--- certifies and whose usual arguments have the same shape as those of a tool of another name, anywhere in the fleet.
+-- A component is shared from the day on which a second workflow first used it. Which tools are clone candidates, and of what:
+-- clone_candidates.
 -- columns:
 --   date: Day of the run's start, UTC.
 --   workflow: Workflow; '(fleet)' for all of them.
@@ -31,18 +30,6 @@ shared AS (
     )
     GROUP BY ALL
 ),
-usual_shapes AS (
-    SELECT tool_name, arguments_shape, bool_or(is_certified) AS is_certified
-    FROM tool_calls
-    WHERE tool_name IS NOT NULL AND arguments_shape IS NOT NULL
-    GROUP BY tool_name, arguments_shape
-    QUALIFY row_number() OVER (PARTITION BY tool_name ORDER BY count(*) DESC, arguments_shape) = 1
-),
-clones AS (
-    SELECT tool_name
-    FROM usual_shapes
-    QUALIFY count(*) OVER (PARTITION BY arguments_shape) > 1 AND NOT is_certified
-),
 daily AS (
     SELECT
         u.date,
@@ -52,7 +39,7 @@ daily AS (
         CASE WHEN u.component_kind = 'tool' THEN c.tool_name END AS clone
     FROM uses AS u
     LEFT JOIN shared AS s USING (component_kind, name, version)
-    LEFT JOIN clones AS c ON c.tool_name = u.name
+    LEFT JOIN clone_candidates AS c ON c.tool_name = u.name AND c.is_candidate
 )
 SELECT
     date,

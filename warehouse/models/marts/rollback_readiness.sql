@@ -8,7 +8,8 @@
 --     runs of
 --     the workflow; otherwise that release's settled runs ÷ 30 (at most 0.9), 0 without an earlier release;
 --   compensation: compensated_write_ratio;
---   drill: 1 if a drill succeeded within 90 days, else 0;
+--   drill: 1 if a drill succeeded within 90 days, else 0: one recorded with `plumbline drill` and measured from the traces
+--     (drills_measured), or one that the traces themselves state;
 --   objective: objective ÷ the longer of stop_minutes and rollback_minutes, at most 1.
 -- score is the least link. A link that can't be measured makes it null (not provable), unless another one is 0 already.
 -- columns:
@@ -30,6 +31,7 @@
 --   score: The weakest link, 0 to 1; null when not provable.
 --   weakest_link: Its name: 'versions', 'known_good', 'compensation', 'drill' or 'objective'.
 --   detail: What is wrong with it, in one sentence.
+--   to_do: The cheapest way to raise that link: for compensation the tool with most uncovered calls. Null when every link holds.
 
 WITH clock AS MATERIALIZED (
     SELECT latest_at FROM stg_clock
@@ -86,6 +88,7 @@ calls AS (
     SELECT
         t.workflow,
         t.effect,
+        t.tool_name,
         CASE t.effect
             WHEN 'write' THEN t.compensation IS NOT NULL OR t.tool_call_id IN (
                 SELECT compensates FROM spans WHERE compensates IS NOT NULL
@@ -113,31 +116,44 @@ writes AS (
     FROM calls
     GROUP BY workflow
 ),
+uncovered AS (
+    SELECT workflow, tool_name, effect, count(*) AS number
+    FROM calls
+    WHERE effect IN ('write', 'irreversible') AND NOT coalesce(is_covered, false)
+    GROUP BY workflow, tool_name, effect
+    QUALIFY row_number() OVER (PARTITION BY workflow ORDER BY number DESC, tool_name) = 1
+),
 events AS (
     SELECT
         r.workflow,
-        b.*,
-        b.completed_at IS NOT NULL AND b.completed_at >= b."at" AS is_timed,
-        (epoch_us(b.completed_at) - epoch_us(b."at")) / 6e7 AS minutes,
+        b."at",
+        b.kind,
+        b.drill,
+        CASE WHEN b.completed_at >= b."at" THEN (epoch_us(b.completed_at) - epoch_us(b."at")) / 6e7 END AS minutes,
         coalesce(
             lower(b.status) IN ('success', 'succeeded', 'successful', 'ok', 'completed', 'complete', 'done', 'passed'),
             b.completed_at IS NOT NULL
         ) AS is_success
     FROM rollbacks AS b
     JOIN runs AS r USING (run_id)
-    CROSS JOIN clock AS k
-    WHERE b."at" > k.latest_at - INTERVAL 90 DAY
+    UNION ALL
+    SELECT workflow, started_at, 'kill_switch', true, stop_minutes, coalesce(is_success, false) FROM drills_measured
+    UNION ALL
+    SELECT workflow, started_at, 'version', true, rollback_minutes, is_success
+    FROM drills_measured
+    WHERE rollback_minutes IS NOT NULL AND is_success
 ),
 measured AS (
     SELECT
         workflow,
-        max("at") FILTER (drill AND is_success) AS drill_at,
-        arg_max(minutes, "at") FILTER (is_timed AND is_success AND kind = 'kill_switch') AS stop_minutes,
+        max("at") FILTER (drill) AS drill_at,
+        arg_max(minutes, "at") FILTER (kind = 'kill_switch') AS stop_minutes,
         coalesce(
-            arg_max(minutes, "at") FILTER (is_timed AND is_success AND kind = 'version'),
-            arg_max(minutes, "at") FILTER (is_timed AND is_success AND kind <> 'kill_switch')
+            arg_max(minutes, "at") FILTER (kind = 'version'), arg_max(minutes, "at") FILTER (kind <> 'kill_switch')
         ) AS rollback_minutes
     FROM events
+    CROSS JOIN clock AS k
+    WHERE is_success AND "at" > k.latest_at - INTERVAL 90 DAY
     GROUP BY workflow
 ),
 linked AS (
@@ -201,19 +217,34 @@ SELECT
     CASE
         WHEN score = 1 THEN 'every link holds'
         WHEN weakest_link = 'versions'
-            THEN format('{:.0f} % of runs name the versions they ran under', 100 * versions_pinned_ratio)
+            THEN format('{:.1f} % of runs name the versions they ran under', 100 * versions_pinned_ratio)
         WHEN weakest_link = 'known_good' AND known_good_release IS NULL THEN 'there is no earlier release to go back to'
         WHEN weakest_link = 'known_good'
             THEN format('the earlier release has {} settled runs and is not known to be good', known_good_runs)
         WHEN weakest_link = 'compensation' AND score IS NULL THEN 'no tool call tells its effect'
         WHEN weakest_link = 'compensation'
-            THEN format('{:.0f} % of write calls can be undone or were approved', 100 * compensated_write_ratio)
+            THEN format('{:.1f} % of write calls can be undone or were approved', 100 * compensated_write_ratio)
         WHEN weakest_link = 'drill' THEN 'no drill succeeded within 90 days'
         WHEN score IS NULL THEN 'no rollback was ever timed'
         ELSE format(
             'stopping and rolling back took {:.0f} minutes, {:.0f} are allowed',
             greatest(stop_minutes, rollback_minutes), objective_minutes
         )
-    END AS detail
+    END AS detail,
+    CASE
+        WHEN score = 1 THEN NULL
+        WHEN weakest_link = 'versions' THEN 'send plumbline.release, or agent and prompt version, with every run'
+        WHEN weakest_link = 'known_good'
+            THEN 'keep the release before in service (a canary will do) until 30 of its runs are settled'
+        WHEN weakest_link = 'compensation' AND score IS NULL
+            THEN 'state the effect of its tools in the catalog (tools:)'
+        WHEN weakest_link = 'compensation' AND u.effect = 'irreversible'
+            THEN format('ask for an approval of every {} call ({} were not approved)', u.tool_name, u.number)
+        WHEN weakest_link = 'compensation'
+            THEN format('declare in the catalog what undoes {} ({} calls)', u.tool_name, u.number)
+        WHEN weakest_link = 'drill' OR score IS NULL THEN 'hold a drill: plumbline drill start, then stop'
+        ELSE 'find out what the last rollback waited for, and drill again'
+    END AS to_do
 FROM weakest
+LEFT JOIN uncovered AS u USING (workflow)
 ORDER BY workflow

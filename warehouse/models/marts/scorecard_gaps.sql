@@ -1,0 +1,94 @@
+-- mart: scorecard_gaps
+-- group: scorecard
+-- What the scorecard lacks: the figures of each workflow that can't be told from the last 30 days, with what to send or declare.
+-- grain: workflow, figure
+-- A figure that is there but rests on part of the runs is no gap: its coverage stands beside it.
+-- columns:
+--   workflow: Workflow with runs in the 30 days before the latest event time of the warehouse.
+--   figure: Column of scorecard_daily.
+--   lacks: What is missing, in one sentence.
+--   to_do: What to send or declare.
+
+WITH recent AS (
+    SELECT r.*
+    FROM runs AS r
+    CROSS JOIN stg_clock AS k
+    WHERE r.started_at > k.latest_at - INTERVAL 30 DAY AND r.started_at <= k.latest_at
+),
+per_workflow AS (
+    SELECT
+        r.workflow,
+        count(*) AS runs,
+        count(r.outcome) AS known_outcomes,
+        count(*) FILTER (r.outcome = 'success') AS successes,
+        count(r.cost_usd) AS priced_runs,
+        sum(r.tool_calls) AS actions
+    FROM recent AS r
+    GROUP BY r.workflow
+),
+decided AS (
+    SELECT r.workflow, count(*) AS decisions FROM policy_decisions AS d JOIN recent AS r USING (run_id) GROUP BY r.workflow
+),
+unclear AS (
+    SELECT t.workflow, count(*) AS calls, min(t.tool_name) AS tool_name
+    FROM tool_calls AS t
+    JOIN recent AS r USING (run_id)
+    WHERE t.effect IS NULL
+    GROUP BY t.workflow
+),
+rolled_back AS (
+    SELECT DISTINCT r.workflow FROM rollbacks AS b JOIN runs AS r USING (run_id) WHERE NOT coalesce(b.drill, false)
+),
+judged AS (
+    SELECT i.workflow, count(*) AS incidents, count(a.incident_id) AS judged
+    FROM incidents AS i
+    LEFT JOIN (SELECT DISTINCT incident_id FROM acknowledgements) AS a USING (incident_id)
+    GROUP BY i.workflow
+),
+gap AS (
+    SELECT workflow, 'success_ratio' AS figure, 'no run has an outcome' AS lacks,
+        'send a span event plumbline.outcome, or messages on topic agent_outcomes' AS to_do
+    FROM per_workflow WHERE known_outcomes = 0
+    UNION ALL
+    SELECT workflow, 'cost_usd', 'no run has a known cost', 'price the models in plumbline.toml, and send tokens with every call'
+    FROM per_workflow WHERE priced_runs = 0
+    UNION ALL
+    SELECT
+        workflow, 'cost_per_success_usd', CASE WHEN priced_runs = 0 THEN 'no run has a known cost' ELSE 'no run has succeeded' END,
+        CASE WHEN priced_runs = 0 THEN 'price the models in plumbline.toml' ELSE 'send outcomes: docs/audit.md' END
+    FROM per_workflow WHERE priced_runs = 0 OR successes = 0
+    UNION ALL
+    SELECT p.workflow, 'is_within_budget', 'the catalog has no budget for it', 'state budget_usd_per_month in the catalog'
+    FROM per_workflow AS p
+    ANTI JOIN (SELECT name AS workflow FROM catalog_budgets WHERE scope = 'workflow') AS b USING (workflow)
+    UNION ALL
+    SELECT p.workflow, 'reuse_ratio', 'the catalog certifies no component', 'mark shared tools and components as certified'
+    FROM per_workflow AS p
+    WHERE NOT EXISTS (SELECT 1 FROM catalog_components WHERE certified)
+        AND NOT EXISTS (SELECT 1 FROM catalog_tools WHERE certified)
+    UNION ALL
+    SELECT workflow, 'rollback_readiness', detail, to_do FROM rollback_readiness WHERE score IS NULL
+    UNION ALL
+    SELECT p.workflow, 'policy_adherence_ratio', 'no policy decision was sent', 'send a span event plumbline.policy.decision'
+    FROM per_workflow AS p
+    ANTI JOIN decided AS d USING (workflow)
+    UNION ALL
+    SELECT
+        u.workflow, 'breaches', format('whether {} calls needed an approval is not known', u.calls),
+        format('state the effect of {} in the catalog (tools:)', coalesce(u.tool_name, 'its tools'))
+    FROM unclear AS u
+    UNION ALL
+    SELECT workflow, 'breaches_per_1000_actions', 'it has called no tool', 'send a span for each tool call'
+    FROM per_workflow WHERE actions = 0
+    UNION ALL
+    SELECT p.workflow, 'reversibility_ratio', 'nothing was ever rolled back', 'send a span event plumbline.rollback when it is'
+    FROM per_workflow AS p
+    ANTI JOIN rolled_back AS b USING (workflow)
+    UNION ALL
+    SELECT j.workflow, 'minutes_to_diagnose', format('none of {} incidents was judged', j.incidents),
+        'plumbline alerts ack INCIDENT --as real|false'
+    FROM judged AS j
+    SEMI JOIN per_workflow AS p USING (workflow)
+    WHERE j.judged = 0
+)
+SELECT workflow, figure, lacks, to_do FROM gap ORDER BY workflow, figure
