@@ -12,6 +12,7 @@ from pipelines.defs.jobs import compaction, refresh
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retention import retention
 from pipelines.defs.schedules import schedules
+from pipelines.defs.sensors import new_facts
 
 _made_by_python = [budgets_monthly, release_comparisons]
 
@@ -20,6 +21,7 @@ defs = dg.Definitions(
     asset_checks=[runs_are_sound],
     jobs=[refresh, compaction, retention],
     schedules=schedules,
+    sensors=[new_facts],
     resources={"lakehouse": Lakehouse()},
     executor=dg.in_process_executor,
 )

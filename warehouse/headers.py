@@ -27,9 +27,10 @@ class Relation:
         What a row is, then rules and formulas, a paragraph each.
     columns : dict[str, str]
         Description with unit and formula, by column, in order.
-    group, keys, period, sql : str
+    group, keys, period, incremental, sql : str
         Of a model: Dagster's asset group, the columns that lead elsewhere, the one that tells a row's time (empty where a row
-        is of no time: then it covers what is kept), and its SELECT.
+        is of no time: then it covers what is kept), ``run_id`` where each row follows from its run alone
+        (`warehouse.incremental`), and its SELECT.
     """
 
     kind: str
@@ -40,10 +41,11 @@ class Relation:
     group: str = ""
     keys: str = ""
     period: str = ""
+    incremental: str = ""
     sql: str = ""
 
 
-_FIELD = re.compile(r"^(mart|view|table|group|grain|keys|period|columns): ?(.*)$")
+_FIELD = re.compile(r"^(mart|view|table|group|grain|keys|period|incremental|columns): ?(.*)$")
 _COLUMN = re.compile(r"^  (\w+): (.+)$")
 _TABLE_COLUMN = re.compile(r'^    "?(\w+)"? [A-Z][^-]*?,?  -- (.+)$')
 _ADDED_COLUMN = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"? [^;]+;(?:  -- (.+))?$', re.MULTILINE)
@@ -92,6 +94,7 @@ def read_model(file: Path) -> Relation:
         group=fields.get("group", ""),
         keys=fields.get("keys", ""),
         period=fields.get("period", ""),
+        incremental=fields.get("incremental", ""),
         sql="\n".join(lines[end:]).strip(),
     )
 

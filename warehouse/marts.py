@@ -1,18 +1,21 @@
 """Build the marts: one SQL file each, in the order in which they read one another.
 
 A mart is computed first, into a table outside the lake, and only its rows are written in a transaction: the stream does not
-wait while it is computed. Readers see the old mart until the new one is committed.
+wait while it is computed. Readers see the old mart until the new one is committed. Of a mart that is incremental only the rows
+of runs that changed since its last build are computed (`warehouse.incremental`); the result is the same.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import date
 from functools import cache
 from pathlib import Path
 
 import duckdb
 
+from warehouse import incremental
 from warehouse.errors import WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.headers import Relation, read_model
@@ -67,11 +70,16 @@ def kept_since(warehouse: Warehouse, name: str) -> date | None:
     return warehouse.query(kept, [sorted(found)]).item()
 
 
-def build(warehouse: Warehouse, name: str) -> int:
-    """Rows of the mart, computed anew and put in place of the old one.
+def build(warehouse: Warehouse, name: str, *, whole: bool = False) -> int:
+    """Rows of the mart, computed anew and put in place of the old ones.
 
     Rows of a period before :func:`kept_since` can't be computed again: they are kept as the last build left them, under
     their key, so that neither a remainder of what was deleted nor a late delivery takes their place.
+
+    Parameters
+    ----------
+    whole : bool
+        Compute all of it, also where only some runs changed.
 
     Raises
     ------
@@ -82,20 +90,68 @@ def build(warehouse: Warehouse, name: str) -> int:
         raise WarehouseError(
             f"there is no mart {name!r}", "warehouse/models/marts", f"choose from {', '.join(names())}"
         )
+    mart = models()[name]
     try:
         _put_views(warehouse, name)
         snapshot = warehouse.query("SELECT max(id) FROM ducklake_current_snapshot('lake')").item()
-        warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {models()[name].sql}")
-        _carry_over(warehouse, models()[name])
+        keyed = {table for table in upstream(name) if "run_id" in _columns()[table]}
+        since = None if whole or not mart.incremental else _built_from(warehouse, name)
+        others = upstream(name) - keyed
+        affected = None if since is None else incremental.find_affected(warehouse, mart, keyed, others, since, snapshot)
+        if affected is not None:
+            return _update(warehouse, mart, keyed, affected, snapshot)
+        warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
+        _carry_over(warehouse, mart)
+        return warehouse.transaction(lambda connection: _replace(connection, name, snapshot))
     except duckdb.CatalogException as error:
         reads = ", ".join(sorted(upstream(name) & set(names())))
         raise WarehouseError(
             f"mart {name} can't be built", str(warehouse.path), f"build {reads} first ({error})"
         ) from error
-    try:
-        return warehouse.transaction(lambda connection: _replace(connection, name, snapshot))
     finally:
-        warehouse.connection.execute(f"DROP TABLE {_COMPUTED}")
+        for table in (_COMPUTED, incremental.AFFECTED):
+            warehouse.connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+@cache
+def _columns() -> dict[str, set[str]]:
+    """Names of the columns of each raw table and model."""
+    from warehouse.dictionary import raw_tables  # here: it reads the models too
+
+    return {relation.name: set(relation.columns) for relation in [*raw_tables(), *models().values()]}
+
+
+def _built_from(warehouse: Warehouse, name: str) -> int | None:
+    """Snapshot that the mart was computed from; None when it is not there, or was computed by another version of its model."""
+    comment = warehouse.query(
+        "SELECT comment FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = ?", [name]
+    )
+    found = re.search(r"\[model (\w+)\] \[snapshot (\d+)\]$", comment.item() or "" if comment.height else "")
+    return int(found[2]) if found and found[1] == _version(name) else None
+
+
+def _update(
+    warehouse: Warehouse, mart: Relation, keyed: set[str], affected: incremental.Affected, snapshot: int
+) -> int:
+    """Compute the affected runs' rows, and put them in place of what the mart holds of these runs."""
+    clock = any(view.name == "stg_clock" for view in _views(mart.name))
+    with incremental.narrowed(warehouse, keyed, affected, clock=clock):
+        warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
+    since = kept_since(warehouse, mart.name)
+    kept = "true" if since is None else f"coalesce(\"{mart.period}\" >= DATE '{since:%Y-%m-%d}', true)"
+    if since is not None:
+        _leave_out(warehouse, mart, since)
+    table = f'lake.main."{mart.name}"'
+
+    def replace(connection: duckdb.DuckDBPyConnection) -> int:
+        runs = f"SELECT run_id FROM {incremental.AFFECTED}"  # noqa: S608 - our name
+        connection.execute(f"DELETE FROM {table} WHERE run_id IN ({runs}) AND {kept}")  # noqa: S608 - our names
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {_COMPUTED}")  # noqa: S608 - our names
+        connection.execute(f"COMMENT ON TABLE {table} IS {_mark(mart, snapshot)}")
+        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our name
+        return row[0] if row else 0
+
+    return warehouse.transaction(replace)
 
 
 def _carry_over(warehouse: Warehouse, mart: Relation) -> None:
@@ -103,31 +159,55 @@ def _carry_over(warehouse: Warehouse, mart: Relation) -> None:
     since = kept_since(warehouse, mart.name) if mart.period else None
     if since is None:
         return
+    columns = _leave_out(warehouse, mart, since)
+    if columns:
+        warehouse.connection.execute(
+            f'INSERT INTO {_COMPUTED} BY NAME SELECT {columns} FROM lake.main."{mart.name}" '  # noqa: S608 - our names
+            f'WHERE "{mart.period}" < ?',
+            [since],
+        )
+
+
+def _leave_out(warehouse: Warehouse, mart: Relation, since: date) -> str:
+    """Delete from what was computed the rows of periods before `since`, and those of a run of which the old mart has one.
+
+    Returns
+    -------
+    str
+        Columns that the old mart has as well, quoted and with commas; '' where there is none.
+    """
     gone = f'"{mart.period}" < ?'
     warehouse.connection.execute(f"DELETE FROM {_COMPUTED} WHERE {gone}", [since])  # noqa: S608 - our names
     describe = "SELECT column_name FROM duckdb_columns() WHERE database_name = ? AND table_name = ?"
     old = warehouse.query(describe, ["lake", mart.name])["column_name"].to_list()
     columns = ", ".join(f'"{column}"' for column in old if column in mart.columns)
-    if not columns:
-        return
-    same = " AND ".join(f'c."{key}" IS NOT DISTINCT FROM k."{key}"' for key in mart.grain.split(", "))
-    warehouse.connection.execute(
-        f'DELETE FROM {_COMPUTED} AS c USING lake.main."{mart.name}" AS k WHERE k.{gone} AND {same}',  # noqa: S608 - our names
-        [since],
-    )
-    warehouse.connection.execute(
-        f'INSERT INTO {_COMPUTED} BY NAME SELECT {columns} FROM lake.main."{mart.name}" WHERE {gone}',  # noqa: S608 - our names
-        [since],
-    )
+    if columns:
+        same = " AND ".join(f'c."{key}" IS NOT DISTINCT FROM k."{key}"' for key in mart.grain.split(", "))
+        warehouse.connection.execute(
+            f'DELETE FROM {_COMPUTED} AS c USING lake.main."{mart.name}" AS k WHERE k.{gone} AND {same}',  # noqa: S608 - our names
+            [since],
+        )
+    return columns
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, name: str, snapshot: int) -> int:
-    """Put the computed rows in place; the comment says which snapshot of the lake they come from, or a later one."""
+    """Put the computed rows in place of all that the mart held."""
     connection.execute(f'CREATE OR REPLACE TABLE lake.main."{name}" AS SELECT * FROM {_COMPUTED}')  # noqa: S608 - our names
-    comment = quote_text(f"{models()[name].notes[0]} [snapshot {snapshot}]")
-    connection.execute(f'COMMENT ON TABLE lake.main."{name}" IS {comment}')
+    connection.execute(f'COMMENT ON TABLE lake.main."{name}" IS {_mark(models()[name], snapshot)}')
     row = connection.execute(f"SELECT count(*) FROM {_COMPUTED}").fetchone()  # noqa: S608 - our name
     return row[0] if row else 0
+
+
+def _mark(mart: Relation, snapshot: int) -> str:
+    """The mart's comment: what it is, by which model, and which snapshot of the lake it comes from, or a later one."""
+    return quote_text(f"{mart.notes[0]} [model {_version(mart.name)}] [snapshot {snapshot}]")
+
+
+@cache
+def _version(name: str) -> str:
+    """Of a model and of the views that it reads."""
+    sql = "".join(view.sql for view in [*_views(name), models()[name]])
+    return hashlib.sha256(sql.encode()).hexdigest()[:12]
 
 
 def _put_views(warehouse: Warehouse, name: str) -> None:
@@ -149,7 +229,7 @@ def _put(warehouse: Warehouse, views: list[Relation]) -> None:
         ).fetchall()
     )
     for view in views:
-        mark = f"{view.notes[0]} [model {hashlib.sha256(view.sql.encode()).hexdigest()[:12]}]"
+        mark = f"{view.notes[0]} [model {_version(view.name)}]"
         if stored.get(view.name) != mark:
             warehouse.transaction(lambda connection, view=view, mark=mark: _put_view(connection, view, mark))
 

@@ -61,8 +61,8 @@ def broker_status(context: typer.Context) -> None:
     )
 
 
-def run_refresh(settings: Settings) -> dict[str, int]:
-    """Run the Dagster assets once; return rows per asset.
+def run_refresh(settings: Settings, *, whole: bool = False) -> dict[str, int]:
+    """Run the Dagster assets once, from what changed or from all rows; return rows per asset.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def run_refresh(settings: Settings) -> dict[str, int]:
     open_warehouse(settings).close()  # migrations and catalog first
     from pipelines.defs.refresh import refresh as run
 
-    result = run(settings.home)
+    result = run(settings.home, whole=whole)
     if result.failed_checks:
         raise TerminalError(
             "asset checks failed: " + ", ".join(result.failed_checks),
@@ -83,9 +83,13 @@ def run_refresh(settings: Settings) -> dict[str, int]:
     return dict(result.rows)
 
 
-def refresh(context: typer.Context, catalog: Annotated[Path | None, typer.Option(help="catalog.yaml.")] = None) -> None:
+def refresh(
+    context: typer.Context,
+    catalog: Annotated[Path | None, typer.Option(help="catalog.yaml.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="From all rows, not from what changed.")] = False,
+) -> None:
     """Run the Dagster assets once: runs, cost per outcome, reuse, rollback readiness, scorecard."""
-    rows = run_refresh(with_options(settings_of(context), catalog=catalog))
+    rows = run_refresh(with_options(settings_of(context), catalog=catalog), whole=whole)
     for name, count in rows.items():
         out.print(f"{name}: {count:,} rows", markup=False, soft_wrap=True)
 

@@ -6,6 +6,7 @@ The facts that the stream and the catalog write are assets of others here (exter
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import dagster as dg
 
@@ -17,6 +18,8 @@ from warehouse.headers import Relation
 
 #: Who answers for a group of marts; the platform team for the others.
 OWNERS = {"cost": "team:finance"}
+#: The schedule refreshes every hour: two missed ones are a warning, and a mart of a day ago is stale.
+FRESHNESS = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=2), fail_window=timedelta(hours=24))
 _FACT_GROUPS = {"catalog": "catalog", "signals": "alerts", "incidents": "alerts"}
 
 # Not duckdb_columns(): that binds every view of the lake again after each build, half a second of CPU each time.
@@ -56,6 +59,7 @@ def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
         description=describe(mart),
         metadata={"plumbline/grain": mart.grain, "plumbline/model": f"warehouse/models/marts/{mart.name}.sql"},
         retry_policy=RETRIES,
+        freshness_policy=FRESHNESS,
     )
     def build(lakehouse: Lakehouse) -> dg.MaterializeResult:
         with only_when_busy():
@@ -66,7 +70,7 @@ def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
 
 def materialize(lakehouse: Lakehouse, mart: Relation) -> dg.MaterializeResult:
     """Build a mart and return its row count, column schema and snapshot as metadata."""
-    return built(lakehouse.warehouse, mart, marts.build(lakehouse.warehouse, mart.name))
+    return built(lakehouse.warehouse, mart, marts.build(lakehouse.warehouse, mart.name, whole=lakehouse.whole))
 
 
 def built(warehouse: Warehouse, mart: Relation, rows: int) -> dg.MaterializeResult:

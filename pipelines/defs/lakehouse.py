@@ -24,10 +24,13 @@ class Lakehouse(dg.ConfigurableResource):
         The home; empty takes that of the settings (``PLUMBLINE_HOME``, ``plumbline.toml``, ``.plumbline``).
     threads : int
         Threads of DuckDB; 0 takes half the cores, so that a stream on this machine keeps the others.
+    whole : bool
+        Compute every mart from all rows, also where only some runs changed since its last build.
     """
 
     home: str = Field(default="", description="Home directory; empty: PLUMBLINE_HOME, plumbline.toml or .plumbline.")
     threads: int = Field(default=0, ge=0, description="Threads of DuckDB; 0: half the cores.")
+    whole: bool = Field(default=False, description="Compute every mart from all rows, not from what changed.")
 
     _open: Warehouse | None = PrivateAttr(default=None)
 

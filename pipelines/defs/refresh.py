@@ -41,8 +41,13 @@ class RefreshResult:
     run_id: str
 
 
-def refresh(home: Path) -> RefreshResult:
+def refresh(home: Path, *, whole: bool = False) -> RefreshResult:
     """Build all marts of a home's warehouse.
+
+    Parameters
+    ----------
+    whole : bool
+        From all rows, also where only some runs changed.
 
     Raises
     ------
@@ -53,7 +58,7 @@ def refresh(home: Path) -> RefreshResult:
     """
     with warnings.catch_warnings(), _signal_handlers_kept():
         warnings.simplefilter("ignore")  # other libraries' deprecations are no business of who refreshes
-        return _run(home)
+        return _run(home, whole)
 
 
 @contextmanager
@@ -72,7 +77,7 @@ def _signal_handlers_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run(home: Path) -> RefreshResult:
+def _run(home: Path, whole: bool) -> RefreshResult:
     from pipelines.definitions import defs
     from pipelines.defs.retention import prune
 
@@ -82,7 +87,11 @@ def _run(home: Path) -> RefreshResult:
             instance=instance,
             run_config={
                 # In the foreground someone waits for it: all cores.
-                "resources": {"lakehouse": {"config": {"home": str(home.absolute()), "threads": os.cpu_count() or 1}}},
+                "resources": {
+                    "lakehouse": {
+                        "config": {"home": str(home.absolute()), "threads": os.cpu_count() or 1, "whole": whole}
+                    }
+                },
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
             raise_on_error=False,

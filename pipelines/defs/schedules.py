@@ -15,7 +15,15 @@ schedules = [
         job=refresh,
         cron_schedule="0 * * * *",
         default_status=_RUNNING,
-        description="Every hour on the hour.",
+        description="Every hour on the hour: of most marts the runs that changed, the others whole.",
+    ),
+    dg.ScheduleDefinition(
+        name="refresh_whole_daily",
+        job=refresh,
+        cron_schedule="27 2 * * *",
+        default_status=_RUNNING,
+        run_config={"resources": {"lakehouse": {"config": {"whole": True}}}},
+        description="Every day at 02:27: every mart from all rows.",
     ),
     dg.ScheduleDefinition(
         name="compaction_every_ten_minutes",

@@ -3,6 +3,7 @@
 -- Audit completeness: can the decision path of each run be rebuilt from its trace? One clause each; null where a run needs none.
 -- grain: run_id
 -- period: started_at
+-- incremental: run_id
 -- keys: run_id → runs
 -- A run is complete when no clause is false. `plumbline audit RUN_ID` says by the same clauses what is missing, and what to send.
 -- columns:

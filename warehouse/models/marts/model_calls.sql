@@ -3,6 +3,7 @@
 -- One row per call of a model, under its run's workflow and versions.
 -- grain: trace_id, span_id
 -- period: started_at
+-- incremental: run_id
 -- keys: run_id → runs
 -- columns:
 --   trace_id: Trace of the call.

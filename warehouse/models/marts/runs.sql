@@ -3,6 +3,7 @@
 -- One row per agent run: who ran, under which versions, what it used, what it cost, how it ended.
 -- grain: run_id
 -- period: started_at
+-- incremental: run_id
 -- keys: run_id
 -- The workflow is that of the span that names it best: least workflow_rank, the root span first, then the earliest
 -- start,

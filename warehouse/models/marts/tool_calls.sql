@@ -4,6 +4,7 @@
 -- span of the tool came.
 -- grain: trace_id, span_id, position
 -- period: started_at
+-- incremental: run_id
 -- keys: run_id → runs
 -- columns:
 --   trace_id: Trace of the call.

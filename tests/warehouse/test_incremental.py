@@ -1,0 +1,210 @@
+"""A mart built step by step is what it would be, built anew from everything: late spans, late statements, time passing."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from tests.warehouse.compactor import compact
+from tests.warehouse.fleet import Fleet, model_call, tool_call
+from warehouse import Warehouse, incremental, marts, retention
+
+START = datetime(2025, 8, 1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BY_RUN = [name for name, model in marts.models().items() if model.incremental]
+SESSIONS = ["s1", "s2", None, None, None, None]
+
+
+class Growing:
+    """A fleet of which a part arrives at a time; times run on, and what is late comes late."""
+
+    def __init__(self, seed: int) -> None:
+        self.random, self.at, self.runs = random.Random(seed), START, 0
+        self.names: list[str] = []
+
+    def arrive(self, warehouse: Warehouse, runs: int) -> None:
+        """New runs, some of them open still or of a session."""
+        it = Fleet()
+        for _ in range(runs):
+            self.runs += 1
+            self.at += self.random.random() * 2 * HOUR
+            name = f"run-{self.runs:04}"
+            self.names.append(name)
+            root: dict[str, Any] = {
+                "release": self.random.choice(["1", "2"]),
+                "session_id": self.random.choice(SESSIONS),
+            }
+            calls = [model_call(self.random.choice([0.1, None])), tool_call(self.random.choice(["free", "paid"]))]
+            it.run(
+                name, self.random.choice(["a", "b"]), *calls, at=self.at,
+                outcome=self.random.choice(["success", "failure", None]), **root,
+            )  # fmt: skip
+        self._store(warehouse, it)
+
+    def late_spans(self, warehouse: Warehouse, at: datetime = START) -> None:
+        """A call of a run of long ago, even before what was its first span."""
+        it = Fleet()
+        for name in self.random.sample(self.names, 2):
+            row = {"trace_id": name, "run_id": name, "workflow": "a", "workflow_rank": 1, "status": "error"}
+            number = self.random.randrange(10**9)
+            it.add(
+                "spans", **row, span_id=f"late-{number}", parent_span_id=f"{name}-0",
+                started_at=at, ended_at=self.at, **tool_call("paid"),
+            )  # fmt: skip
+        self._store(warehouse, it)
+
+    def statements(self, warehouse: Warehouse) -> None:
+        """Outcomes that name a run, a trace, a session, and nothing that is there."""
+        it = Fleet()
+        first, second = self.random.sample(self.names, 2)
+        source = {"source": "topic", "at": self.at}
+        it.outcome(run_id=first, status="escalated", **source)
+        it.outcome(trace_id=second, status="success", value_usd=3.0, **source)
+        it.outcome(session_id=self.random.choice(["s1", "s2"]), status="failure", value_usd=9.0, **source)
+        it.outcome(trace_id="nowhere", status="success", **source)
+        for row in it.rows["outcomes"]:
+            row["outcome_id"] += f"-{self.random.randrange(10**9)}"
+        self._store(warehouse, it)
+
+    def prices(self, warehouse: Warehouse) -> None:
+        """A price becomes known: stored rows change."""
+        name = self.random.choice(self.names)
+        update = "UPDATE spans SET cost_usd = 0.2 WHERE run_id = ? AND kind = 'model'"
+        warehouse.transaction(lambda connection: connection.execute(update, [name]))
+
+    def rules(self, warehouse: Warehouse) -> None:
+        """What says who may do what."""
+        it = Fleet()
+        name = self.random.choice(self.names)
+        number = str(self.random.randrange(10**9))
+        common = {"trace_id": name, "run_id": name, "at": self.at}
+        it.add("policy_decisions", **common, span_id=number, policy="p", action="deny")
+        it.add("approvals", **common, span_id=number, status="granted")
+        self._store(warehouse, it)
+
+    def _store(self, warehouse: Warehouse, it: Fleet) -> None:
+        it.store(warehouse)
+        warehouse.transaction(
+            lambda c: c.execute("UPDATE spans SET ingested_at = started_at WHERE ingested_at IS NULL")
+        )
+
+
+def built_is_whole(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Build each mart; return those of which only a part was computed. All hold what their SELECT gives of everything."""
+    narrowed: list[str] = []
+    real = marts._update
+
+    def update(*arguments: Any) -> int:
+        narrowed.append(arguments[1].name)
+        return real(*arguments)
+
+    monkeypatch.setattr(marts, "_update", update)
+    monkeypatch.setattr(incremental, "MOST", 1.0)  # a part is never too much of so small a fleet
+    for name in BY_RUN:
+        marts.build(warehouse, name)
+    monkeypatch.setattr(marts, "_update", real)
+    for name in BY_RUN:
+        whole = warehouse.query(marts.models()[name].sql)
+        assert_frame_equal(stored(warehouse, name), whole, check_row_order=False)
+    left = warehouse.query("SELECT table_name FROM duckdb_tables() WHERE database_name IN ('temp', 'memory')")
+    assert left.is_empty(), "nothing is left that would hide a table"
+    return narrowed
+
+
+def stored(warehouse: Warehouse, name: str) -> pl.DataFrame:
+    return warehouse.query(f'SELECT * FROM "{name}"')
+
+
+@pytest.fixture
+def lake(empty: Warehouse) -> Warehouse:
+    it = Fleet()
+    it.add("catalog_tools", tool_name="paid", cost_per_call_usd=0.25, effect="write")
+    it.add("catalog_workflows", workflow="b", outcome_window_hours=72.0, escalation_cost_usd=2.0)
+    it.store(empty)
+    return empty
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_step_by_step_gives_what_all_at_once_gives(lake: Warehouse, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing = Growing(seed)
+    growing.arrive(lake, 150)
+    assert built_is_whole(lake, monkeypatch) == [], "the first time there is nothing to go on from"
+    steps = [growing.late_spans, growing.statements, growing.prices, growing.rules]
+    for _ in range(4):
+        growing.arrive(lake, 3)
+        for step in growing.random.sample(steps, 2):
+            step(lake)
+        assert set(built_is_whole(lake, monkeypatch)) == set(BY_RUN)
+    assert built_is_whole(lake, monkeypatch) == BY_RUN, "nothing new is nothing to do"
+
+
+def test_time_alone_settles_and_closes_runs(lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing = Growing(1)
+    growing.arrive(lake, 120)
+    built_is_whole(lake, monkeypatch)
+    pending = lake.query("SELECT count(*) FILTER (is_pending) FROM runs").item()
+    growing.at += 4 * DAY
+    growing.arrive(lake, 1)
+    assert "runs" in built_is_whole(lake, monkeypatch)
+    assert pending > 1 >= lake.query("SELECT count(*) FILTER (is_pending) FROM runs").item()
+
+
+def test_a_changed_catalog_computes_all(lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing = Growing(2)
+    growing.arrive(lake, 60)
+    built_is_whole(lake, monkeypatch)
+    lake.transaction(lambda c: c.execute("UPDATE catalog_tools SET cost_per_call_usd = 7"))
+    assert not {"runs", "tool_calls"} & set(built_is_whole(lake, monkeypatch))
+    assert "runs" in built_is_whole(lake, monkeypatch)
+
+
+def test_another_version_of_a_model_computes_all(lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing = Growing(2)
+    growing.arrive(lake, 60)
+    built_is_whole(lake, monkeypatch)
+    lake.transaction(lambda c: c.execute("COMMENT ON TABLE runs IS 'Runs. [model 0] [snapshot 3]'"))
+    assert "runs" not in built_is_whole(lake, monkeypatch)
+
+
+def test_compaction_and_expired_snapshots_change_nothing(
+    home: Path, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(template, home)
+    growing = Growing(3)
+    for days in (7.0, 0.0):  # the second time the snapshots are gone, and all is computed
+        for _ in range(3):
+            with Warehouse.open(home) as lake:
+                growing.arrive(lake, 40)
+                built_is_whole(lake, monkeypatch)
+                growing.arrive(lake, 2)
+                growing.statements(lake)
+            compact(home, keep=days, grace=days)
+            with Warehouse.open(home) as lake:
+                built_is_whole(lake, monkeypatch)
+
+
+def test_days_that_retention_deleted_stay_as_they_were(lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing = Growing(4)
+    growing.arrive(lake, 400)
+    for name in marts.names():
+        marts.build(lake, name)
+    before = stored(lake, "runs").sort("run_id")
+    cut = retention.apply(lake, {"spans": 10}, now=growing.at)
+    since = lake.query("SELECT max(kept_since) FROM retention").item()
+    assert cut["spans"] > 100 and since is not None
+    monkeypatch.setattr(incremental, "MOST", 1.0)
+    growing.arrive(lake, 3)
+    growing.late_spans(lake, growing.at)
+    for name in BY_RUN:
+        marts.build(lake, name)
+    after = stored(lake, "runs").sort("run_id")
+    gone = pl.col("started_at") < since
+    assert_frame_equal(after.filter(gone), before.filter(gone))
+    assert after["run_id"].is_unique().all() and len(after) == len(before) + 3

@@ -1,0 +1,126 @@
+"""What of a mart has to be computed again: the runs that changed since its last build, by the lake's own change feed.
+
+For marts whose header says ``incremental: run_id``. Each of their rows follows from the rows of its run alone, from the catalog
+(where that changed, all is computed again), and from the clock (open and pending runs are computed each time). So the mart's
+SELECT, run over the rows of the changed runs, gives what it would give for them over everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from warehouse import queries
+from warehouse.headers import Relation
+from warehouse.lake import Warehouse
+
+#: Runs to compute again, run_id; in memory.
+AFFECTED = "memory.main.affected_runs"
+#: Above this share of its runs a mart is computed whole: that takes no longer, and leaves it sorted.
+MOST = 0.2
+_CLOCK = "stg_clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """What is to be computed again: the runs in :data:`AFFECTED`.
+
+    Attributes
+    ----------
+    since : datetime | None
+        None of their spans starts earlier; None where that is not known, because a span has no time or a wrong one.
+    """
+
+    since: datetime | None
+
+
+def find_affected(
+    warehouse: Warehouse, mart: Relation, keyed: set[str], others: set[str], since: int, now: int
+) -> Affected | None:
+    """Fill :data:`AFFECTED` with the runs of `mart` that changed after snapshot `since`, up to `now`.
+
+    Parameters
+    ----------
+    keyed, others : set of str
+        Tables and marts that it reads, with a run_id and without one.
+
+    Returns
+    -------
+    Affected | None
+        None where all must be computed: another table changed, the snapshot is gone, or too many runs are affected.
+    """
+    connection = warehouse.connection
+    connection.execute(f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR PRIMARY KEY)")
+    if now == since:
+        return Affected(None)
+    try:
+        if not _changed(connection, keyed, others, since, now):
+            return None
+        if mart.name == "runs":
+            connection.execute(queries.sql("runs_moved_by_the_clock"))
+        moved = {"since": since + 1, "now": now}
+        first, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), moved)
+    except duckdb.Error:  # compaction has expired the snapshot, or a table is new
+        return None
+    return Affected(first if is_known else None) if affected <= MOST * whole else None
+
+
+def _changed(connection: duckdb.DuckDBPyConnection, keyed: set[str], others: set[str], since: int, now: int) -> bool:
+    """Note the runs of changed rows; False where a table changed that knows no runs."""
+    count = "SELECT count(*) FROM ducklake_table_changes('lake', 'main', ?, ?, ?)"
+    if any(_row(connection, count, [table, since + 1, now])[0] for table in sorted(others)):
+        return False
+    for table in sorted(keyed):
+        connection.execute(
+            f"INSERT OR IGNORE INTO {AFFECTED} SELECT DISTINCT run_id "  # noqa: S608 - our name
+            "FROM ducklake_table_changes('lake', 'main', ?, ?, ?) WHERE run_id IS NOT NULL",
+            [table, since + 1, now],
+        )
+    if "outcomes" in keyed:
+        connection.execute(queries.sql("runs_drawn_in"), {"since": since + 1, "now": now})
+    return True
+
+
+def _row(connection: duckdb.DuckDBPyConnection, sql: str, params: object) -> tuple[Any, ...]:
+    row = connection.execute(sql, params).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return row
+
+
+@contextmanager
+def narrowed(warehouse: Warehouse, keyed: set[str], affected: Affected, *, clock: bool) -> Iterator[None]:
+    """While it lasts, the connection sees of these tables the rows of affected runs only, in views of the lake as well.
+
+    Parameters
+    ----------
+    clock : bool
+        Whether view ``stg_clock`` is read: it is that of all spans still.
+    """
+    connection = warehouse.connection
+    made: list[str] = []
+
+    def make(kind: str, name: str, select: str) -> None:
+        connection.execute(f'CREATE OR REPLACE TEMP {kind} "{name}" AS {select}')
+        made.append(f'DROP {kind} temp."{name}"')
+
+    try:
+        if clock:
+            make("TABLE", _CLOCK, f"SELECT * FROM lake.main.{_CLOCK}")  # noqa: S608 - our name
+        for table in sorted(keyed):
+            # A statement about a session or a trace names no run: views find it among the affected ones.
+            unnamed = "run_id IS NULL OR " if table == "outcomes" else ""
+            rows = f'SELECT * FROM lake.main."{table}" WHERE ({unnamed}run_id IN (SELECT run_id FROM {AFFECTED}))'  # noqa: S608 - our names
+            if table == "spans":  # read several times, and from the files of some days where those are known
+                since = "" if affected.since is None else f" AND started_at >= TIMESTAMP '{affected.since}'"
+                make("TABLE", table, rows + since)
+            else:
+                make("VIEW", table, rows)
+        yield
+    finally:
+        for drop in made:
+            connection.execute(drop)
