@@ -15,7 +15,7 @@ schedules = [
         job=refresh,
         cron_schedule="0 * * * *",
         default_status=_RUNNING,
-        description="Every hour on the hour: of most marts the runs that changed, the others whole.",
+        description="Every hour on the hour: of the marts per run those that changed, the others whole.",
     ),
     dg.ScheduleDefinition(
         name="refresh_whole_daily",
