@@ -25,6 +25,7 @@ from pipelines.stages.mask import masked
 from pipelines.stages.normalise import normalise
 from pipelines.stages.outcomes import stated_outcomes
 from pipelines.stages.price import price
+from pipelines.stages.rates import LIST_PRICES, Rates
 from pipelines.timings import Timings
 from warehouse import Warehouse
 from warehouse.queries import sql
@@ -78,7 +79,9 @@ class Batch:
         return {(topic, partition): offset for topic, partition, offset in self.offsets.iter_rows()}
 
 
-def prepare(messages: pl.DataFrame, settings: Settings, timings: Timings | None = None) -> Batch:
+def prepare(
+    messages: pl.DataFrame, settings: Settings, timings: Timings | None = None, rates: Rates = LIST_PRICES
+) -> Batch:
     """Return the rows that a batch of messages means; the time of each stage is added to ``timings``."""
     now = utc_now()
     timings = Timings() if timings is None else timings
@@ -97,7 +100,7 @@ def prepare(messages: pl.DataFrame, settings: Settings, timings: Timings | None 
             hash_key=settings.hash_key,
         )
     with timings.of("price"):
-        spans, prices = price(normalised.spans)
+        spans, prices = price(normalised.spans, rates)
     stated, wrong = stated_outcomes(other, now=now, hash_key=settings.hash_key)
     by_partition = everything.group_by("topic", "partition", maintain_order=True)
     return Batch(

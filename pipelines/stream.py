@@ -32,6 +32,7 @@ from pipelines.detection import Detection
 from pipelines.outage import OUTAGES, Patience
 from pipelines.settings import Settings
 from pipelines.sources.base import Source
+from pipelines.stages.rates import read_rates
 from pipelines.timings import Timings
 from pipelines.watch import FetchWatch
 from warehouse import Warehouse
@@ -91,6 +92,7 @@ class Stream:
         self._stopping = False
         self._patience = Patience(settings.outage_seconds, tell, lambda: self._stopping)
         self.detection = Detection(settings, warehouse, self._patience)
+        self._rates = read_rates(warehouse.query)
         self.progress = Progress()
         self._watch = FetchWatch(settings.stall_seconds)
         self._gathered_at = time.monotonic()
@@ -142,7 +144,7 @@ class Stream:
                     messages, full = self._patience.through(lambda: self._gather(until_end))
                 coming = None
                 if not messages.is_empty():
-                    coming = ahead.submit(batches.prepare, messages, self._settings, timings)
+                    coming = ahead.submit(batches.prepare, messages, self._settings, timings, self._rates)
                 nothing_came = messages.is_empty()
                 del messages  # two batches at most are in memory: the one in hand and the one being prepared
                 if prepared is not None:

@@ -1,4 +1,4 @@
-"""Price stored calls again, at the prices in force when they ran as the installed list has them: a day, a transaction.
+"""Price stored calls again, at the prices in force when they ran as catalog and installed list have them: a day, a transaction.
 
 After `pipelines.stages.price`, which is the only place that prices; what a price was before stays in table ``repriced_calls``.
 """
@@ -12,6 +12,7 @@ import duckdb
 import polars as pl
 
 from pipelines.stages.price import price
+from pipelines.stages.rates import Rates, read_rates
 from warehouse import Warehouse
 from warehouse.queries import sql
 
@@ -56,15 +57,16 @@ def backfill_prices(warehouse: Warehouse, since: date) -> Repriced:
         "SELECT DISTINCT started_at::DATE AS day FROM spans WHERE kind = 'model' AND started_at >= ? ORDER BY day",
         [since],
     )["day"]
+    rates = read_rates(warehouse.query)
     found = Repriced()
     for day in days:
-        found = found.plus(warehouse.transaction(lambda connection, day=day: _day(warehouse, connection, day)))
+        found = found.plus(warehouse.transaction(lambda connection, day=day: _day(warehouse, connection, day, rates)))
     return found
 
 
-def _day(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, day: date) -> Repriced:
+def _day(warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, day: date, rates: Rates) -> Repriced:
     stored = connection.execute(sql("calls_of_day"), {"day": day, "next": day + timedelta(days=1)}).pl()
-    priced, prices = price(stored)
+    priced, prices = price(stored, rates)
     known, had = pl.col("price_id").is_not_null(), pl.col("old_price_id").is_not_null()
     same = (pl.col("price_id") == pl.col("old_price_id")) & (
         (pl.col("cost_usd") - pl.col("old_cost_usd")).abs() <= _SAME_USD

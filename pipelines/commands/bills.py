@@ -61,5 +61,8 @@ def reconcile(
             out.print(f"{reason}: {rows:,} rows, {usd:+,.6f} US dollars billed beyond the traces", markup=False)
         for currency, lines, cost, models in beside.rows():
             out.print(
-                f"not compared: {lines:,} lines, {cost:,.6f} {currency}; {models:,} of them name a model", markup=False
+                f"not compared: {lines:,} lines, {cost:,.6f} {currency}; {models:,} of them name a model"
+                + (", but the catalog's currencies have no rate of that day" if models else ""),
+                markup=False,
+                soft_wrap=True,
             )

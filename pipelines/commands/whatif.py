@@ -12,6 +12,7 @@ from pipelines.commands.reading import write
 from pipelines.economics.periods import period as bounds_of
 from pipelines.economics.whatif import by_workflow, priced_anew
 from pipelines.errors import TerminalError
+from pipelines.stages.rates import read_rates
 from warehouse import read_only
 from warehouse.queries import sql as query
 
@@ -44,6 +45,7 @@ def whatif(
             raise TerminalError("there are no model calls yet", "whatif", "run `plumbline refresh` first")
         calls = lake.connection.execute(query("calls_with_outcomes"), given).pl()
         runs = lake.connection.execute(query("settled_runs"), given).pl()
+        rates = read_rates(lake.query)
     if calls.is_empty():
         raise TerminalError(
             "no model calls of settled runs", workflow[:80] or "whatif", "choose another --workflow or --period"
@@ -58,7 +60,7 @@ def whatif(
                 "--model",
                 f"use one of {', '.join(repr(name[:80]) for name in sorted(names)[:8])}",
             )
-    anew = priced_anew(calls, models, cache_share)
+    anew = priced_anew(calls, models, cache_share, rates)
     if models and anew.filter(pl.col("cost_after_usd").is_not_null()).is_empty():
         raise TerminalError(f"no price is known of {', '.join(models.values())[:120]}", "--model", "see docs/prices.md")
     found = by_workflow(anew, runs)

@@ -7,35 +7,17 @@ catalog; an entry makes a figure sharper. An error names the file, the line, wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Literal
 
 import polars as pl
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from pipelines.contracts.drift_section import DriftEntry, Entry
-from pipelines.errors import TerminalError
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML whose numbers and dates stay text until a field says what they are: version 2.10 must not become 2.1."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[-1] in ("bool", "null", "merge")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _instant(value: object) -> object:
-    """Read an ISO date as its midnight, and take a time without a zone as UTC."""
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError("give a date or a time, like 2026-03-01 or 2026-03-01T09:00:00Z") from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+from pipelines.contracts import located
+from pipelines.contracts.drift_section import DriftEntry
+from pipelines.contracts.located import Entry
+from pipelines.contracts.money_section import CurrencyEntry, Instant, Name, PriceEntry
 
 
 def _format_version(value: object) -> object:
@@ -44,12 +26,10 @@ def _format_version(value: object) -> object:
     return 1
 
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False, description="US dollars")]
 Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Minutes = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class Objectives(Entry):
@@ -141,12 +121,16 @@ class Catalog(Entry):
     tools: dict[Name, ToolEntry] = Field(default_factory=dict)
     components: tuple[ComponentEntry, ...] = ()
     policies: tuple[PolicyEntry, ...] = ()
+    currencies: tuple[CurrencyEntry, ...] = ()
+    prices: tuple[PriceEntry, ...] = ()
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Return the rows of the warehouse's ``catalog_*`` tables, by table name; unknown is null.
 
         Grain: ``catalog_workflows`` one per workflow, ``catalog_tools`` one per tool, ``catalog_components`` one per
-        (kind, name, version), ``catalog_policies`` one per (policy, version), ``catalog_budgets`` one per (scope, name).
+        (kind, name, version), ``catalog_policies`` one per (policy, version), ``catalog_budgets`` one per (scope, name),
+        ``catalog_currencies`` one per (currency, effective_at), ``catalog_prices`` one per (provider, model, service_tier,
+        effective_at).
         """
         budgets = {
             "workflow": {name: entry.budget_usd_per_month for name, entry in self.workflows.items()},
@@ -175,13 +159,9 @@ class Catalog(Entry):
                 [{"component_kind": entry.kind, **entry.model_dump(exclude={"kind"})} for entry in self.components],
                 schema=_COMPONENTS,
             ),
-            "catalog_policies": pl.DataFrame(
-                [
-                    {**entry.model_dump(), "effective_at": entry.effective_at.replace(tzinfo=None)}
-                    for entry in self.policies
-                ],
-                schema=_POLICIES,
-            ),
+            "catalog_policies": _dated(self.policies, _POLICIES),
+            "catalog_currencies": _dated(self.currencies, _CURRENCIES),
+            "catalog_prices": _dated(self.prices, _PRICES),
             "catalog_budgets": pl.DataFrame(
                 [
                     (scope, name, usd)
@@ -193,6 +173,11 @@ class Catalog(Entry):
                 orient="row",
             ),
         }
+
+
+def _dated(entries: Sequence[PolicyEntry | CurrencyEntry | PriceEntry], schema: _Schema) -> pl.DataFrame:
+    rows = [{**entry.model_dump(), "effective_at": entry.effective_at.replace(tzinfo=None)} for entry in entries]
+    return pl.DataFrame(rows, schema=schema)
 
 
 _Schema = dict[str, pl.DataType | type[pl.DataType]]
@@ -222,6 +207,14 @@ _COMPONENTS: _Schema = {
 }
 _BUDGETS: _Schema = {"scope": pl.String, "name": pl.String, "budget_usd_per_month": pl.Float64}
 _POLICIES: _Schema = {"policy": pl.String, "version": pl.String, "effective_at": pl.Datetime("us")}
+_CURRENCIES: _Schema = {"currency": pl.String, "effective_at": pl.Datetime("us"), "usd_per_unit": pl.Float64}
+_PRICES: _Schema = {
+    **dict.fromkeys(("provider", "model", "service_tier"), pl.String),
+    "effective_at": pl.Datetime("us"),
+    "list_price_ratio": pl.Float64,
+    "currency": pl.String,
+    **dict.fromkeys(("input_per_mtok", "cached_input_per_mtok", "cache_write_per_mtok", "output_per_mtok"), pl.Float64),
+}
 
 
 def load_catalog(path: Path) -> Catalog:
@@ -231,33 +224,12 @@ def load_catalog(path: Path) -> Catalog:
     ------
     TerminalError
         One line with file and line: a file that can't be read, no YAML, a key given twice, a key or value that is not
-        allowed, a compensation that is no declared tool, two entries for the same version.
+        allowed, a compensation that is no declared tool, two entries for the same version, a price in a currency that has no
+        rate.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TerminalError(
-            "cannot read the catalog", str(path), f"give a readable UTF-8 file ({type(error).__name__})"
-        ) from None
-    try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        if root is None:
-            return Catalog()
-        _refuse_repeats(root, path)
-        document: object = loader.construct_document(root)  # pyright: ignore  # untyped in the stubs
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        problem = getattr(error, "problem", None) or str(error)
-        raise TerminalError("not valid YAML", f"{path}:{mark.line + 1}" if mark else str(path), problem) from None
-    if not isinstance(document, dict):
-        raise _error(path, root, (), "a catalog is a mapping", _allowed(Catalog))
-    try:
-        catalog = Catalog.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise _error(path, root, first["loc"], *_explain(first)) from None
-    _check_references(catalog, path, root)
+    catalog, root = located.load(path, Catalog, "catalog")
+    if root is not None:
+        _check_references(catalog, path, root)
     return catalog
 
 
@@ -265,111 +237,31 @@ def _check_references(catalog: Catalog, path: Path, root: yaml.Node) -> None:
     for name, tool in catalog.tools.items():
         if tool.compensation is not None and tool.compensation not in catalog.tools:
             what = f"compensation {tool.compensation!r} is no declared tool"
-            raise _error(
-                path, root, ("tools", name, "compensation"), what, f"declare it, or use one of {_listed(catalog.tools)}"
+            raise located.error(
+                path,
+                root,
+                ("tools", name, "compensation"),
+                what,
+                f"declare it, or use one of {', '.join(sorted(catalog.tools))}",
             )
     for section, keys in (
         ("components", [(entry.kind, entry.name, entry.version) for entry in catalog.components]),
         ("policies", [(entry.policy, entry.version) for entry in catalog.policies]),
+        ("currencies", [(entry.currency, entry.effective_at.isoformat()) for entry in catalog.currencies]),
+        ("prices", [entry.key for entry in catalog.prices]),
     ):
         seen: dict[tuple[str, ...], int] = {}
         for index, key in enumerate(keys):
             if key in seen:
                 what = f"{' '.join(key)} is declared twice"
-                raise _error(
+                raise located.error(
                     path, root, (section, index), what, f"keep one entry (the first is {section}[{seen[key]}])"
                 )
             seen[key] = index
-
-
-def _explain(error: Any) -> tuple[str, str]:
-    """Say what is wrong and what is allowed, for one finding of pydantic."""
-    location: tuple[int | str, ...] = error["loc"]
-    name = str(location[-1]) if location else "catalog"
-    where = [part for part in location[:-1] if isinstance(part, str)]
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {name!r}", _allowed(_model_at(where))
-    if error["type"] == "missing":
-        return f"{name!r} is missing", "required: " + ", ".join(
-            key for key, field in _model_at(where).model_fields.items() if field.is_required()
-        )
-    given = repr(error["input"])
-    wanted = _WANTED.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
-    return f"{name} is {given if len(given) <= 80 else given[:77] + '...'}", wanted
-
-
-_WANTED = {
-    "dict_type": "give a mapping of names to entries",
-    "model_type": "give a mapping, {} for nothing to say",
-    "tuple_type": "give a list of entries",
-}
-
-
-def _model_at(location: Sequence[str]) -> type[Entry]:
-    """Return the entry that stands at a location: keys of the file, without the places in lists."""
-    wanted: Any = Catalog
-    for part in location:
-        if isinstance(wanted, type) and issubclass(wanted, Entry):
-            field = wanted.model_fields.get(part)
-            wanted = field.annotation if field else None
-            while get_origin(wanted) is tuple:
-                wanted = get_args(wanted)[0]
-        else:
-            wanted = get_args(wanted)[-1] if get_origin(wanted) is dict else None
-    while get_origin(wanted) in (dict, tuple):
-        wanted = get_args(wanted)[-1] if get_origin(wanted) is dict else get_args(wanted)[0]
-    return wanted if isinstance(wanted, type) and issubclass(wanted, Entry) else Catalog
-
-
-def _allowed(model: type[Entry]) -> str:
-    return f"allowed: {', '.join(model.model_fields)}"
-
-
-def _listed(names: dict[str, Any]) -> str:
-    return ", ".join(sorted(names))
-
-
-def _error(path: Path, root: yaml.Node, location: Sequence[int | str], what: str, todo: str) -> TerminalError:
-    trail = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[:-1]).lstrip(".")
-    return TerminalError(what, f"{path}:{_line(root, location)}" + (f", {trail}" if trail else ""), todo)
-
-
-def _line(root: yaml.Node, location: Sequence[int | str]) -> int:
-    """Return the line of the deepest part of the location that the file has."""
-    node, line = root, root.start_mark.line
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if str(key.value) == str(part)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line
-        else:
-            break
-    return line + 1
-
-
-def _refuse_repeats(root: yaml.Node, path: Path) -> None:
-    """Refuse a key given twice in one mapping: YAML would silently keep the last."""
-    waiting: list[yaml.Node] = [root]
-    seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting.extend(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            lines: dict[str, int] = {}
-            for key, value in node.value:
-                name = str(key.value)
-                if name in lines:
-                    place = f"{path}:{key.start_mark.line + 1}"
-                    raise TerminalError(
-                        f"key {name!r} is given twice", place, f"keep one (the other is on line {lines[name]})"
-                    )
-                lines[name] = key.start_mark.line + 1
-                waiting.append(value)
+    for index, price in enumerate(catalog.prices):
+        known = [entry.effective_at for entry in catalog.currencies if entry.currency == price.currency]
+        if price.currency != "USD" and not any(at <= price.effective_at for at in known):
+            what = f"currency {price.currency!r} has no rate on {price.effective_at:%Y-%m-%d}"
+            declared = ", ".join(sorted({entry.currency for entry in catalog.currencies})) or "none"
+            todo = f"give it one in currencies from that day on or earlier, or use USD (declared: {declared})"
+            raise located.error(path, root, ("prices", index, "currency"), what, todo)

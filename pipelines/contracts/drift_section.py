@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-
-class Entry(BaseModel):
-    """A part of the catalog: it can't be changed, and has no other keys than these."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from pipelines.contracts.located import Entry
 
 
 def _switch(value: object) -> object:

@@ -22,6 +22,7 @@ from pipelines.dead_letters import sql
 from pipelines.settings import Settings
 from pipelines.sources.base import MESSAGE_SCHEMA
 from pipelines.sources.kafka import SOURCE_FILE_HEADER, utc_now
+from pipelines.stages.rates import read_rates
 from warehouse import Warehouse, WarehouseBusyError
 
 #: Letters read and committed together; one alone may be larger.
@@ -91,7 +92,7 @@ def _attempt(warehouse: Warehouse, settings: Settings, letters: pl.DataFrame) ->
 
 
 def _through(warehouse: Warehouse, settings: Settings, letters: pl.DataFrame) -> list[Replayed]:
-    prepared = batches.prepare(messages_of(letters), settings)
+    prepared = batches.prepare(messages_of(letters), settings, rates=read_rates(warehouse.query))
     dead = prepared.dead_letters.select("dead_letter_id", "reason", "detail")
     still = {name: f"{reason}: {detail}" for name, reason, detail in dead.iter_rows()}
     readable = letters.filter(~pl.col("dead_letter_id").is_in(list(still)))

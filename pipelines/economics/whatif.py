@@ -11,11 +11,14 @@ from collections.abc import Mapping
 import polars as pl
 
 from pipelines.stages.price import price
+from pipelines.stages.rates import LIST_PRICES, Rates
 
 _COST = ("cost_before_usd", "cost_after_usd")
 
 
-def priced_anew(calls: pl.DataFrame, models: Mapping[str, str], cache_share: float | None) -> pl.DataFrame:
+def priced_anew(
+    calls: pl.DataFrame, models: Mapping[str, str], cache_share: float | None, rates: Rates = LIST_PRICES
+) -> pl.DataFrame:
     """Return the calls with ``cost_after_usd``: what each would have cost; null where the price is not known.
 
     Parameters
@@ -26,6 +29,8 @@ def priced_anew(calls: pl.DataFrame, models: Mapping[str, str], cache_share: flo
         Model that answered, or was asked for → the one in its place. Dated versions of a name count as that name.
     cache_share : float or None
         Share of the input read from the cache, 0 to 1, of every call with input tokens; None leaves it as it was.
+    rates : Rates
+        What the catalog declares.
     """
     answered = pl.coalesce("response_model", "request_model")
     plain = answered.str.replace(r"[-@]\d{4}-?\d{2}-?\d{2}$", "")
@@ -45,7 +50,7 @@ def priced_anew(calls: pl.DataFrame, models: Mapping[str, str], cache_share: flo
         changed = changed.with_columns(
             cached_input_tokens=pl.min_horizontal((pl.col("input_tokens") * cache_share).round().cast(pl.Int64), room)
         )
-    priced, _ = price(changed)
+    priced, _ = price(changed, rates)
     untouched = ~is_moved & pl.lit(cache_share is None)
     return priced.with_columns(
         # A call that nothing changes keeps what it cost: an older price list may have priced it.

@@ -1,7 +1,8 @@
 """Third stage: what each model call cost, at the price in force when it ran. Unknown is null, never zero.
 
-Prices come from ``genai-prices`` (list prices with the dates from which they hold). They are looked up once per distinct
-provider, model and day; the arithmetic is columnar.
+Prices come from the catalog where it declares one (`pipelines.stages.rates`), else from ``genai-prices`` (list prices with
+the dates from which they hold). They are looked up once per distinct provider, model, service tier and quarter of an hour; the
+arithmetic is columnar.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 import genai_prices
 import polars as pl
 from genai_prices.types import TieredPrices, TimeOfDateConstraint
+
+from pipelines.stages.rates import LIST_PRICES, STANDARD_TIERS, Rate, Rates
 
 #: OTel's names of providers that the price list knows by another one.
 _PROVIDERS = {
@@ -51,17 +54,20 @@ PRICE_SCHEMA: dict[str, Any] = {
 }
 
 
-def price(spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def price(spans: pl.DataFrame, rates: Rates = LIST_PRICES) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the spans with ``cost_usd`` and ``price_id``, and the prices used.
 
     cost_usd = (plain input x input + cached x cached input + cache write x cache write + output x output) / 1e6, where
     plain input = input_tokens - cached_input_tokens - cache_write_tokens. Null where the model has no price that we know,
-    where its usage is not reported, and on spans that are no model call.
+    where its usage is not reported, where it was billed under another service tier than the standard one and the catalog has no
+    price for that, and on spans that are no model call.
 
     Parameters
     ----------
     spans : pl.DataFrame
         Canonical spans; tokens as OTel defines them (input includes cached ones).
+    rates : Rates
+        What the catalog declares.
 
     Returns
     -------
@@ -83,13 +89,14 @@ def price(spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         pl.col("provider").str.to_lowercase().alias("call_provider"),
         pl.col("request_model"),
         pl.col("response_model"),
+        pl.col("service_tier").str.to_lowercase().alias("call_tier"),
         pl.col("started_at").dt.truncate("15m").alias("slot"),
     )
-    keys = calls.select("call_provider", "request_model", "response_model", "slot").unique()
+    keys = calls.select("call_provider", "request_model", "response_model", "call_tier", "slot").unique()
     found = [
         (*key, tier, *values)
         for key in keys.iter_rows()
-        for tier, values in _prices(key[0] or "", key[1] or "", key[2] or "", key[3])
+        for tier, values in _prices(rates, *(part or "" for part in key[:4]), key[4])
     ]
     schema: dict[str, Any] = {**keys.schema, "tier": pl.Int64, **PRICE_SCHEMA}
     table = pl.DataFrame(found, schema=schema, orient="row")
@@ -126,19 +133,60 @@ def price(spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return priced, used.sort("price_id")
 
 
+_Rows = tuple[tuple[int, tuple[Any, ...]], ...]
+
+
 @lru_cache(maxsize=50_000)
-def _prices(
-    provider: str, request_model: str, response_model: str, at: datetime
-) -> tuple[tuple[int, tuple[Any, ...]], ...]:
+def _prices(rates: Rates, provider: str, request_model: str, response_model: str, tier: str, at: datetime) -> _Rows:
     """Price rows of one call's model at one time: (input tokens above which the tier applies, PRICE_SCHEMA values)."""
-    for model in (response_model, request_model):
-        if not model:
-            continue
+    models = tuple(model for model in (response_model, request_model) if model)
+    listed: _Rows = ()
+    for model in models:
         slot = at if _changes_by_hour(provider, model) else at.replace(hour=0, minute=0)
-        rows = _listed(provider, model, slot)
-        if rows:
-            return rows
-    return ()
+        listed = _listed(provider, model, slot)
+        if listed:
+            break
+    # The trace's name of the provider, the price list's, and the one that the list takes a model without one for.
+    providers = {provider, _PROVIDERS.get(provider, provider), *(row[1] for _, row in listed)} - {""}
+    rate = rates.of(frozenset(providers), models, tier, at)
+    if rate is None:
+        return listed if tier in STANDARD_TIERS else ()
+    if rate.list_price_ratio is not None:
+        return tuple((start, _share(row, rate)) for start, row in listed)
+    return _agreed(rates, rate, provider, models[0], at)
+
+
+def _share(row: tuple[Any, ...], rate: Rate) -> tuple[Any, ...]:
+    """A row of list prices, as the catalog's share of them."""
+    _, provider, model, *_, source = row
+    values = tuple(None if value is None else value * rate.list_price_ratio for value in row[5:9])
+    name = _name(provider, model, (*values, rate.service_tier, rate.effective_at))
+    return (
+        name,
+        provider,
+        model,
+        rate.effective_at,
+        None,
+        *values,
+        f"catalog, × {rate.list_price_ratio:g} of {source}",
+    )
+
+
+def _agreed(rates: Rates, rate: Rate, provider: str, model: str, at: datetime) -> _Rows:
+    """The row of a price whose rates the catalog states; nothing where its currency has no rate then."""
+    usd, plain, output = rates.usd_per_unit(rate.currency, at), rate.input_per_mtok, rate.output_per_mtok
+    if usd is None or plain is None or output is None:
+        return ()
+    of_input = (plain, rate.cached_input_per_mtok, rate.cache_write_per_mtok)
+    values = (*((plain if value is None else value) * usd for value in of_input), output * usd)
+    whose, what = rate.provider or provider or None, rate.model or model
+    source = "catalog" if rate.currency == "USD" else f"catalog, in {rate.currency} at {usd:g} US dollars"
+    name = _name(whose or "-", what, (*values, rate.service_tier, rate.effective_at))
+    return ((-1, (name, whose, what, rate.effective_at, None, *values, source)),)
+
+
+def _name(provider: str, model: str, values: tuple[Any, ...]) -> str:
+    return f"{provider}/{model}@{blake2b(repr(values).encode(), digest_size=4).hexdigest()}"
 
 
 def _look_up(provider: str, model: str, at: datetime) -> genai_prices.types.PriceCalculation | None:
@@ -163,7 +211,7 @@ def _changes_by_hour(provider: str, model: str) -> bool:
 
 
 @lru_cache(maxsize=50_000)
-def _listed(provider: str, model: str, at: datetime) -> tuple[tuple[int, tuple[Any, ...]], ...]:
+def _listed(provider: str, model: str, at: datetime) -> _Rows:
     found = _look_up(provider, model, at)
     if found is None:
         return ()
@@ -177,8 +225,7 @@ def _listed(provider: str, model: str, at: datetime) -> tuple[tuple[int, tuple[A
     rows: list[tuple[int, tuple[Any, ...]]] = []
     for start in starts:
         values = tuple(_at_tier(value, start) for value in units.values())
-        digest = blake2b(repr(values).encode(), digest_size=4).hexdigest()
-        name = f"{found.provider.id}/{found.model.id}@{digest}"
+        name = _name(found.provider.id, found.model.id, values)
         origin = f"genai-prices {version('genai-prices')}"
         rows.append((start, (name, found.provider.id, found.model.id, None, None, *values, origin)))
     return tuple(rows)

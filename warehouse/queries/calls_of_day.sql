@@ -14,6 +14,7 @@ SELECT
     cached_input_tokens,
     cache_write_tokens,
     output_tokens,
+    service_tier,
     started_at,
     price_id AS old_price_id,
     cost_usd AS old_cost_usd

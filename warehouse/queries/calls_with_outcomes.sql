@@ -15,6 +15,7 @@ SELECT
     c.cached_input_tokens,
     c.cache_write_tokens,
     c.output_tokens,
+    c.service_tier,
     c.started_at,
     c.cost_usd AS cost_before_usd
 FROM model_calls AS c

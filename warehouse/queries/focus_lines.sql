@@ -8,7 +8,8 @@
 WITH call AS (
     SELECT
         c.started_at::DATE AS day,
-        p.*,
+        -- FOCUS wants a name; the catalog's price of a model may have none.
+        p.* REPLACE (coalesce(p.provider, '(unknown)') AS provider),
         r.workflow,
         r.team,
         r.cost_center,

@@ -87,3 +87,27 @@ def test_the_command_says_what_it_did_and_refuses_what_is_no_day(
     assert "3 calls: 2 priced anew (-7.000000 US dollars" in capfd.readouterr().out
     assert main(["--home", str(tmp_path), "backfill", "prices", "--since", "last week"]) == 1
     assert "no day 'last week' (--since)" in capfd.readouterr().err
+
+
+def test_what_the_catalog_agreed_since_prices_the_calls_it_holds_for(tmp_path: Path) -> None:
+    agreed = [
+        {"model": "gpt-4.1", "effective_at": datetime(2026, 8, 3), "list_price_ratio": 0.5, "currency": "USD"},
+        {
+            "model": "house-model",
+            "effective_at": datetime(2026, 8, 1),
+            "currency": "EUR",
+            "input_per_mtok": 3.0,
+            "output_per_mtok": 4.0,
+        },
+    ]
+    euro = [{"currency": "EUR", "effective_at": datetime(2026, 1, 1), "usd_per_unit": 1.5}]
+    with filled(tmp_path / "warehouse") as warehouse:
+
+        def declare(connection: Any) -> None:
+            warehouse.insert(connection, "catalog_prices", pl.DataFrame(agreed, infer_schema_length=None))
+            warehouse.insert(connection, "catalog_currencies", pl.DataFrame(euro))
+
+        warehouse.transaction(declare)
+        assert backfill_prices(warehouse, date(2026, 8, 1)) == Repriced(4, changed=4, kept=0, difference_usd=-15.5)
+        costs = {name: cost for name, cost, _ in warehouse.query(SPANS).rows()}
+    assert costs == {"old": 2.0, "stale": 1.0, "unpriced": 1.0, "gone": 4.5, "tool": None}

@@ -165,6 +165,18 @@ def test_each_difference_has_its_reason(tmp_path: Path, capfd: pytest.CaptureFix
     assert "not compared: 1 lines, 8.000000 USD; 0 of them name a model" in told
     assert main([*home, "reconcile", "--month", "2026-07"]) == 1
     assert "no bill (2026-07)" in capfd.readouterr().err
+    rates = (
+        "{ currency: EUR, effective_at: 2026-08-01, usd_per_unit: 1.1 }",
+        "{ currency: EUR, effective_at: 2026-09-01, usd_per_unit: 2 }",
+    )
+    (tmp_path / "catalog.yaml").write_text(f"currencies: [{', '.join(rates)}]")
+    assert main([*home, "refresh", "--catalog", str(tmp_path / "catalog.yaml")]) == 0
+    capfd.readouterr()
+    assert main([*home, "reconcile", "--month", "2026-08", "--format", "json"]) == 0
+    found = {row["account"]: row for row in json.loads(capfd.readouterr().out)}
+    assert (found["exact"]["reason"], round(found["exact"]["difference_usd"], 9)) == ("other", 9.9)
+    assert main([*home, "reconcile", "--month", "2026-08"]) == 0
+    assert "EUR" not in capfd.readouterr().out
 
 
 def test_text_of_a_bill_is_stored_as_it_is(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from pipelines.contracts.catalog import Catalog, load_catalog
 from pipelines.errors import TerminalError
 from pipelines.simulate.fleet import INTAKE_POLICY, INTAKE_VERSION, TEMPLATES
+from pipelines.stages.rates import Rate
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "catalog.example.yaml"
 
@@ -33,7 +34,8 @@ def message(path: Path) -> str:
     [
         (
             "[]",
-            "a catalog is a mapping (catalog.yaml:1): allowed: version, content, budgets, workflows, tools, components, policies",
+            "a catalog is a mapping (catalog.yaml:1): allowed: version, content, budgets, workflows, tools, components, "
+            "policies, currencies, prices",
         ),
         ("version: 2", "version is '2' (catalog.yaml:1): this Plumbline reads version 1"),
         ("workflows:\n  a:\n    ownr: x\n", "unknown key 'ownr' (catalog.yaml:3, workflows.a): allowed: owner, team,"),
@@ -145,6 +147,8 @@ def test_an_empty_catalog_gives_empty_tables_with_their_columns(write, text: str
         "catalog_components": (0, ["component_kind", "name", "version", "certified"]),
         "catalog_policies": (0, ["policy", "version", "effective_at"]),
         "catalog_budgets": (0, ["scope", "name", "budget_usd_per_month"]),
+        "catalog_currencies": (0, ["currency", "effective_at", "usd_per_unit"]),
+        "catalog_prices": (0, list(Rate._fields)),
     }  # fmt: skip
     assert load_catalog(write(text)) == Catalog()
 

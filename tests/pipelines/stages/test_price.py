@@ -20,6 +20,7 @@ def calls(*rows: dict[str, Any]) -> pl.DataFrame:
         "provider": "openai",
         "request_model": None,
         "response_model": None,
+        "service_tier": None,
         "input_tokens": None,
         "cached_input_tokens": None,
         "cache_write_tokens": None,
@@ -27,7 +28,7 @@ def calls(*rows: dict[str, Any]) -> pl.DataFrame:
         "started_at": datetime(2026, 1, 15),
     }
     schema = {
-        **dict.fromkeys(("kind", "provider", "request_model", "response_model"), pl.String),
+        **dict.fromkeys(("kind", "provider", "request_model", "response_model", "service_tier"), pl.String),
         **dict.fromkeys(("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens"), pl.Int64),
         "started_at": pl.Datetime("us"),
     }

@@ -101,6 +101,7 @@ def _priced_differently() -> tuple[dict[tuple[str, ...], int], int]:
             "provider": extractor["provider_id"],
             "request_model": row["model"],
             "response_model": None,
+            "service_tier": None,
             **{ours: each["usage"].get(name) for ours, name in COLUMNS.items()},
             "started_at": AT,
             "usage": each["usage"],

@@ -26,6 +26,7 @@
 --   cache_write_tokens: Tokens written to the cache.
 --   output_tokens: Output tokens, reasoning included.
 --   reasoning_tokens: The part of output_tokens spent on reasoning.
+--   service_tier: Service tier, as sent: standard, batch, flex, priority.
 --   cost_usd: Cost in US dollars at the price in force when it ran; null when the price is unknown.
 --   price_id: The price used.
 
@@ -50,6 +51,7 @@ SELECT
     s.cache_write_tokens,
     s.output_tokens,
     s.reasoning_tokens,
+    s.service_tier,
     s.cost_usd,
     s.price_id
 FROM spans AS s
