@@ -40,6 +40,7 @@ def test_days_and_workflows_agree_with_the_mart(home: Path, reader: Reader) -> N
         parts = ("team", "cost_center", "model", "release", "agent", "environment", "mode")
         lacking = ", ".join(f"NULL::VARCHAR AS {name}" for name in parts if name not in has)
         read = f"runs AS (SELECT *, {lacking} FROM lake.main.runs)"
+        read += ", repeated_work AS (SELECT '' AS run_id, 0.0 AS retry_cost_usd, 0.0 AS loop_cost_usd)"
         for name in ("cost_by_day", "cost_per_outcome"):
             read += f", {name} AS ({marts.models()[name].sql})"
         daily = f"WITH {read} {marts.models()['cost_per_outcome_daily'].sql}"

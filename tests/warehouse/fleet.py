@@ -16,6 +16,7 @@ SCHEMA = {
     "session_id": pl.String, "workflow": pl.String, "workflow_rank": pl.Int8, "agent": pl.String,
     "agent_version": pl.String, "prompt_version": pl.String, "release": pl.String, "mode": pl.String,
     "kind": pl.String, "status": pl.String, "started_at": pl.Datetime("us"), "ended_at": pl.Datetime("us"),
+    "duration_ms": pl.Float64,
     "request_model": pl.String, "response_model": pl.String, "input_tokens": pl.Int64,
     "cached_input_tokens": pl.Int64, "output_tokens": pl.Int64, "tool_name": pl.String, "tool_call_id": pl.String,
     "tool_arguments_shape": pl.String, "tool_effect": pl.String, "compensates": pl.String, "cost_usd": pl.Float64,

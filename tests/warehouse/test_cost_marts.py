@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.warehouse.fleet import NOW, Fleet, model_call
+from tests.warehouse.fleet import NOW, Fleet, model_call, tool_call
 from warehouse import Warehouse, marts
 
 MARTS = (
     "runs",
+    "model_calls",
+    "tool_calls",
+    "repeated_work",
     "cost_by_day",
     "cost_per_outcome",
     "cost_per_outcome_daily",
@@ -35,6 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[
         it.run(
             f"run-{number}", ("one", "two")[number % 2], call, at=NOW - timedelta(days=number), outcome=outcome, **more
         )
+    repeats(it)
     with Warehouse.open(home) as warehouse:
         it.store(warehouse)
         for name in MARTS:
@@ -82,3 +86,45 @@ def test_a_month_s_interval_is_fieller_s_over_all_its_runs(built: Warehouse) -> 
             assert abs(difference.mean()) / (difference.std(ddof=1) / math.sqrt(len(won))) == pytest.approx(1.96)
         assert row["failed_run_cost_usd"] == pytest.approx(costs[won == 0].sum())
         assert row["failed_run_cost_ratio"] == pytest.approx(costs[won == 0].sum() / costs.sum())
+
+
+def repeats(it: Fleet) -> None:
+    """Runs of model calls at a cent and tool calls at a tenth of a cent, days before the others."""
+    it.add("catalog_tools", tool_name="look", cost_per_call_usd=0.001)
+    it.add("catalog_workflows", workflow="quick", drift='{"rules":{"loop":{"calls":3}}}')
+    failed, look = tool_call("look", status="error", duration_ms=1000.0), tool_call("look")
+    same = [model_call(), tool_call("look", tool_arguments_shape="s")]
+    other = [model_call(), tool_call("look", tool_arguments_shape="t")]
+    for name, workflow, calls in (
+        ("sound", "steady", [model_call(), look, model_call(), look]),
+        ("retried", "steady", [model_call(), failed, model_call(), failed, model_call(), look, model_call()]),
+        ("both-asked", "steady", [model_call(), failed, model_call(), look, tool_call("write")]),
+        ("beside", "steady", [model_call(), {**failed, "duration_ms": 1001.0}, look, model_call()]),
+        ("model", "steady", [model_call(0.02, status="error"), model_call(), model_call(0.02, "n", status="error")]),
+        ("unpriced", "steady", [model_call(None), failed, model_call(), look]),
+        ("looped", "quick", [*same, *same, *other, *same]),
+        ("unlooped", "steady", [*same, *same, *other, *same]),
+        ("shapeless", "quick", [model_call(), look, model_call(), look, model_call(), look]),
+    ):
+        it.run(name, workflow, *calls, at=NOW - timedelta(days=100), outcome="success")
+
+
+def test_work_done_again_is_counted_with_the_calls_that_asked_for_it(built: Warehouse) -> None:
+    found = built.query(
+        "SELECT run_id, retried_tool_calls, retried_model_calls, looped_tool_calls, "
+        "round(retry_cost_usd, 9), round(loop_cost_usd, 9) FROM repeated_work ORDER BY run_id"
+    ).rows()
+    assert found == [
+        ("both-asked", 1, 0, 0, 0.001, 0.0),  # the model call asked for another tool as well
+        ("looped", 0, 0, 2, 0.0, 0.022),  # three alike, the first one left out, each with its model call
+        ("model", 0, 1, 0, 0.02, 0.0),  # the failed one that was made again; the last one was not
+        ("retried", 2, 0, 0, 0.022, 0.0),
+        ("unpriced", 1, 0, 0, None, None),
+    ]
+    days = built.query(
+        "SELECT workflow, round(retry_cost_usd, 9), round(loop_cost_usd, 9), repeated_cost_ratio * cost_usd "
+        "FROM cost_per_outcome_daily WHERE date = ? ORDER BY workflow",
+        [(NOW - timedelta(days=100)).date()],
+    ).rows()
+    assert [row[:3] for row in days] == [("quick", 0.0, 0.022), ("steady", 0.043, 0.0)]
+    assert all(row[3] == pytest.approx(row[1] + row[2]) for row in days)

@@ -17,18 +17,23 @@
 --   cost_usd: Cost of the priced runs, in US dollars; null when there is none.
 --   failed_cost_usd: The part of it spent on runs without success, in US dollars.
 --   success_cost_usd: The part of it spent on runs with success, in US dollars.
+--   retry_cost_usd: The part of it spent on calls repeated after an error (repeated_work), in US dollars.
+--   loop_cost_usd: The part of it spent in loops (repeated_work), in US dollars.
 --   cost_squares: Sum of the squares of the priced runs' costs, in US dollars squared.
 --   priced_calls: Priced model calls of settled runs.
 --   priceable_calls: Model calls of settled runs that need a price.
 
 WITH run AS (
     SELECT
-        *,
-        NOT is_pending AS is_settled,
-        CASE WHEN NOT is_pending THEN cost_usd END AS c,
-        (outcome IS NOT DISTINCT FROM 'success')::INTEGER::DOUBLE AS s
-    FROM runs
-    WHERE started_at IS NOT NULL
+        r.*,
+        NOT r.is_pending AS is_settled,
+        CASE WHEN NOT r.is_pending THEN r.cost_usd END AS c,
+        (r.outcome IS NOT DISTINCT FROM 'success')::INTEGER::DOUBLE AS s,
+        coalesce(w.retry_cost_usd, 0) AS retry_usd,
+        coalesce(w.loop_cost_usd, 0) AS loop_usd
+    FROM runs AS r
+    LEFT JOIN repeated_work AS w USING (run_id)
+    WHERE r.started_at IS NOT NULL
 )
 SELECT
     started_at::DATE AS date,
@@ -43,6 +48,8 @@ SELECT
     sum(c) AS cost_usd,
     sum(c) FILTER (s = 0) AS failed_cost_usd,
     sum(c) FILTER (s = 1) AS success_cost_usd,
+    sum(retry_usd) FILTER (c IS NOT NULL) AS retry_cost_usd,
+    sum(loop_usd) FILTER (c IS NOT NULL) AS loop_cost_usd,
     sum(c * c) AS cost_squares,
     sum(priced_model_calls) FILTER (is_settled) AS priced_calls,
     sum(model_calls - costless_model_calls) FILTER (is_settled) AS priceable_calls

@@ -29,6 +29,9 @@
 --   price_coverage_ratio: Priced model calls ÷ model calls that need a price, settled runs; null without a call.
 --   failed_run_cost_usd: The part of cost_usd spent on runs without success, in US dollars.
 --   failed_run_cost_ratio: failed_run_cost_usd ÷ cost_usd; null when nothing was spent.
+--   retry_cost_usd: The part of cost_usd spent on calls repeated after an error (repeated_work).
+--   loop_cost_usd: The part of cost_usd spent in loops (repeated_work).
+--   repeated_cost_ratio: (retry_cost_usd + loop_cost_usd) ÷ cost_usd; null when nothing was spent.
 
 WITH spread AS (
     SELECT
@@ -44,6 +47,8 @@ WITH spread AS (
         sum(priced_successes)::BIGINT AS priced_successes,
         sum(cost_usd) AS cost_usd,
         sum(failed_cost_usd) AS failed_cost_usd,
+        sum(retry_cost_usd) AS retry_cost_usd,
+        sum(loop_cost_usd) AS loop_cost_usd,
         sum(priced_calls) / nullif(sum(priceable_calls), 0) AS price_coverage_ratio,
         sum(priced_runs)::DOUBLE AS n,
         sum(cost_usd) / nullif(n, 0) AS mean_c,
@@ -79,6 +84,9 @@ SELECT
     CASE WHEN a > 0 THEN (b + sqrt(greatest(b * b - a * d, 0))) / a END AS ci_high_usd,
     price_coverage_ratio,
     CASE WHEN priced_runs > 0 THEN coalesce(failed_cost_usd, 0) END AS failed_run_cost_usd,
-    CASE WHEN priced_runs > 0 THEN coalesce(failed_cost_usd, 0) END / nullif(cost_usd, 0) AS failed_run_cost_ratio
+    CASE WHEN priced_runs > 0 THEN coalesce(failed_cost_usd, 0) END / nullif(cost_usd, 0) AS failed_run_cost_ratio,
+    retry_cost_usd,
+    loop_cost_usd,
+    (retry_cost_usd + loop_cost_usd) / nullif(cost_usd, 0) AS repeated_cost_ratio
 FROM bounds
 ORDER BY period, date, workflow, "by", name

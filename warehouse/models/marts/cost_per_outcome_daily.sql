@@ -19,6 +19,9 @@
 --   ci_high_usd: Upper bound of its 95 % interval, in US dollars.
 --   price_coverage_ratio: Priced model calls ÷ model calls that need a price, settled runs; null without a call.
 --   failed_run_cost_usd: The part of cost_usd spent on runs without success, in US dollars.
+--   retry_cost_usd: The part of cost_usd spent on calls repeated after an error (repeated_work).
+--   loop_cost_usd: The part of cost_usd spent in loops (repeated_work).
+--   repeated_cost_ratio: (retry_cost_usd + loop_cost_usd) ÷ cost_usd; null when nothing was spent.
 
 SELECT
     date,
@@ -34,7 +37,10 @@ SELECT
     ci_low_usd,
     ci_high_usd,
     price_coverage_ratio,
-    failed_run_cost_usd
+    failed_run_cost_usd,
+    retry_cost_usd,
+    loop_cost_usd,
+    repeated_cost_ratio
 FROM cost_per_outcome
 WHERE period = 'day' AND "by" = 'all' AND workflow <> '(fleet)'
 ORDER BY date, workflow

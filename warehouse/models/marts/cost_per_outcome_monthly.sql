@@ -22,6 +22,9 @@
 --   price_coverage_ratio: Priced model calls ÷ model calls that need a price, settled runs; null without a call.
 --   failed_run_cost_usd: The part of cost_usd spent on runs without success, in US dollars.
 --   failed_run_cost_ratio: failed_run_cost_usd ÷ cost_usd; null when nothing was spent.
+--   retry_cost_usd: The part of cost_usd spent on calls repeated after an error (repeated_work).
+--   loop_cost_usd: The part of cost_usd spent in loops (repeated_work).
+--   repeated_cost_ratio: (retry_cost_usd + loop_cost_usd) ÷ cost_usd; null when nothing was spent.
 
 SELECT
     date,
@@ -40,7 +43,10 @@ SELECT
     ci_high_usd,
     price_coverage_ratio,
     failed_run_cost_usd,
-    failed_run_cost_ratio
+    failed_run_cost_ratio,
+    retry_cost_usd,
+    loop_cost_usd,
+    repeated_cost_ratio
 FROM cost_per_outcome
 WHERE period = 'month'
 ORDER BY date, workflow, "by", name
