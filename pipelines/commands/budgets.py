@@ -12,6 +12,7 @@ from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.commands.reading import write
 from pipelines.errors import TerminalError
 from warehouse import read_only
+from warehouse.queries import sql as query
 
 
 def budgets(
@@ -26,15 +27,18 @@ def budgets(
         if lake.query("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'runs'").item() == 0:
             raise TerminalError("there are no runs yet", "budgets", "run `plumbline refresh` first")
         found = budgets_by_month(lake)
-    if found.is_empty():
-        raise TerminalError(
-            "no budget of the catalog has runs", "budgets", "give a workflow budget_usd_per_month, or a team a budget"
-        )
-    months = found["month"].dt.strftime("%Y-%m").unique().sort().to_list()
-    wanted = month or months[-1]
-    if wanted not in months:
-        raise TerminalError(f"no runs in month {month[:20]!r}", "--month", f"use one of {', '.join(months[-12:])}")
-    chosen = found.filter(pl.col("month").dt.strftime("%Y-%m") == wanted)
+        if found.is_empty():
+            raise TerminalError(
+                "no budget of the catalog has runs",
+                "budgets",
+                "give a workflow budget_usd_per_month, or a team a budget",
+            )
+        months = found["month"].dt.strftime("%Y-%m").unique().sort().to_list()
+        wanted = month or months[-1]
+        if wanted not in months:
+            raise TerminalError(f"no runs in month {month[:20]!r}", "--month", f"use one of {', '.join(months[-12:])}")
+        chosen = found.filter(pl.col("month").dt.strftime("%Y-%m") == wanted)
+        apart = lake.connection.execute(query("spend_and_budgets_apart"), {"month": f"{wanted}-01"}).pl()
     if form != "table":
         write(chosen, form)
         return
@@ -45,6 +49,30 @@ def budgets(
         markup=False,
         soft_wrap=True,
     )
+    for line in _told_apart(apart):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _told_apart(apart: pl.DataFrame) -> list[str]:
+    """One line on budgets that nothing is spent of, one on what is spent without a budget."""
+    idle = [f"{scope.replace('_', ' ')} {name!r}" for is_budget, scope, name, *_ in apart.iter_rows() if is_budget]
+    free = apart.filter(~pl.col("is_budget"))
+    lines: list[str] = []
+    if idle:
+        lines.append(
+            f"no run counts towards the budget of {', '.join(idle[:8])}{_more(len(idle))}: is it its name in the traces?"
+        )
+    if len(free):
+        known = float(free["cost_usd"].sum()) if free["cost_usd"].count() else None
+        names = ", ".join(repr(name[:80]) for name in free["name"][:8])
+        lines.append(
+            f"without a budget: {free['runs'].sum():,} runs of {names}{_more(len(free))}, {_usd(known)} where their cost is known"
+        )
+    return lines
+
+
+def _more(count: int) -> str:
+    return f" and {count - 8:,} more" if count > 8 else ""
 
 
 def _for_people(budgets: pl.DataFrame) -> pl.DataFrame:

@@ -76,6 +76,7 @@ class WorkflowEntry(Entry):
     models: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     effects_allowed: tuple[Effect, ...] | None = None
     drift: DriftEntry = DriftEntry()
+    formerly: tuple[Name, ...] | None = None
 
 
 class ToolEntry(Entry):
@@ -190,6 +191,7 @@ _WORKFLOWS: _Schema = {
     "baseline_release": pl.String,
     **dict.fromkeys(("models", "effects_allowed"), pl.List(pl.String)),
     "drift": pl.String,
+    "formerly": pl.List(pl.String),
     **{f"{what}_objective": pl.Float64 for what in Objectives.model_fields},
 }
 _TOOLS: _Schema = {
@@ -225,7 +227,7 @@ def load_catalog(path: Path) -> Catalog:
     TerminalError
         One line with file and line: a file that can't be read, no YAML, a key given twice, a key or value that is not
         allowed, a compensation that is no declared tool, two entries for the same version, a price in a currency that has no
-        rate.
+        rate, a former name of a workflow that another one has.
     """
     catalog, root = located.load(path, Catalog, "catalog")
     if root is not None:
@@ -244,6 +246,15 @@ def _check_references(catalog: Catalog, path: Path, root: yaml.Node) -> None:
                 what,
                 f"declare it, or use one of {', '.join(sorted(catalog.tools))}",
             )
+    owners: dict[str, str] = {}
+    for name, workflow in catalog.workflows.items():
+        for former in workflow.formerly or ():
+            other = former if former in catalog.workflows else owners.get(former)
+            if other is not None:
+                what = f"{former!r} can't be a former name of {name!r}"
+                todo = f"a run counts once: take it out here, or from {other!r}"
+                raise located.error(path, root, ("workflows", name, "formerly"), what, todo)
+            owners[former] = name
     for section, keys in (
         ("components", [(entry.kind, entry.name, entry.version) for entry in catalog.components]),
         ("policies", [(entry.policy, entry.version) for entry in catalog.policies]),

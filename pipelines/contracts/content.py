@@ -51,7 +51,11 @@ def content_policy(catalog: Catalog) -> ContentPolicy:
     ContentPolicy(default=(3, 0, 2), by_workflow={'desk': (0, 0, 2)})
     """
     default = _levels(catalog.content, (0, 0, 0))
-    own = {name: _levels(entry.content, default) for name, entry in catalog.workflows.items()}
+    own = {
+        name: _levels(entry.content, default)
+        for now, entry in catalog.workflows.items()
+        for name in (now, *(entry.formerly or ()))
+    }
     return ContentPolicy(default, {name: levels for name, levels in own.items() if levels != default})
 
 

@@ -91,5 +91,12 @@ def test_the_command_tells_of_the_month_under_way_or_of_the_one_asked_for(
     assert main(["--home", str(home), "budgets", "--month", "2026-09"]) == 0
     shown = capsys.readouterr().out
     assert "$360.00" in shown and "120%" in shown
+    assert "no run counts towards the budget of team 'nobody': is it its name in the traces?" in shown
+    assert "without a budget" not in shown, "the cost center has one"
+    with Warehouse.open(home / "warehouse") as opened:
+        opened.connection.execute("DELETE FROM catalog_budgets WHERE name IN ('cc-1', 'unpriced')")
+    assert main(["--home", str(home), "budgets", "--month", "2026-09"]) == 0
+    shown = capsys.readouterr().out
+    assert "without a budget: 20 runs of 'unpriced', – where their cost is known" in shown
     assert main(["--home", str(home), "budgets", "--month", HOSTILE]) == 1
     assert "use one of 2026-09, 2026-10" in capsys.readouterr().err

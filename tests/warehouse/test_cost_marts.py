@@ -39,6 +39,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[
             f"run-{number}", ("one", "two")[number % 2], call, at=NOW - timedelta(days=number), outcome=outcome, **more
         )
     repeats(it)
+    renames(it)
     with Warehouse.open(home) as warehouse:
         it.store(warehouse)
         for name in MARTS:
@@ -128,3 +129,20 @@ def test_work_done_again_is_counted_with_the_calls_that_asked_for_it(built: Ware
     ).rows()
     assert [row[:3] for row in days] == [("quick", 0.0, 0.022), ("steady", 0.043, 0.0)]
     assert all(row[3] == pytest.approx(row[1] + row[2]) for row in days)
+
+
+def renames(it: Fleet) -> None:
+    at = NOW - timedelta(days=110)
+    it.add("catalog_workflows", workflow="renamed", formerly=["its-old-name", "unused"], escalation_cost_usd=2.0)
+    it.run("before-renaming", "its-old-name", model_call(), at=at, outcome="escalated")
+    it.run("after-renaming", "renamed", model_call(), at=at, outcome="success")
+
+
+def test_runs_under_a_former_name_count_as_the_workflow_s(built: Warehouse) -> None:
+    costs = built.query("SELECT run_id, round(cost_usd, 9) FROM runs WHERE workflow = 'renamed' ORDER BY run_id").rows()
+    assert costs == [("after-renaming", 0.01), ("before-renaming", 2.01)], "the escalation at its catalog entry's cost"
+    (row,) = built.query(
+        "SELECT runs, cost_per_success_usd FROM cost_per_outcome_daily WHERE workflow = 'renamed'"
+    ).rows()
+    assert row == (2, pytest.approx(2.02))
+    assert built.query("SELECT count(*) FROM model_calls WHERE workflow = 'its-old-name'").item() == 0

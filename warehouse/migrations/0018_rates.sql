@@ -1,4 +1,4 @@
--- What calls cost by agreement, other currencies, and the service tier that a call was billed under.
+-- What calls cost by agreement, other currencies, the service tier that a call was billed under; former names of workflows.
 
 -- table: catalog_currencies
 -- One row per rate of a currency that the catalog declares.
@@ -26,3 +26,4 @@ CREATE TABLE catalog_prices (
 );
 
 ALTER TABLE spans ADD COLUMN service_tier VARCHAR;  -- Service tier of a model call, as sent: standard, batch, flex, priority.
+ALTER TABLE catalog_workflows ADD COLUMN formerly VARCHAR[];  -- Names that it had before; runs under them count as its own.

@@ -60,6 +60,14 @@ def message(path: Path) -> str:
             "(catalog.yaml:3, workflows.a): Input should be a finite number",
         ),
         (
+            "workflows:\n  a:\n    formerly: [b]\n  b: {}\n",
+            "'b' can't be a former name of 'a' (catalog.yaml:3, workflows.a): a run counts once: take it out here, or from 'b'",
+        ),
+        (
+            "workflows:\n  a: {formerly: [old]}\n  b:\n    formerly: [old]\n",
+            "'old' can't be a former name of 'b' (catalog.yaml:4, workflows.b): a run counts once",
+        ),
+        (
             "workflows:\n  a:\n    drift: {rule: {}}\n",
             "unknown key 'rule' (catalog.yaml:3, workflows.a.drift): allowed: rules",
         ),
@@ -139,7 +147,7 @@ def test_an_empty_catalog_gives_empty_tables_with_their_columns(write, text: str
                 "workflow", "owner", "team", "cost_center", "outcome_name", "outcome_window_hours",
                 "budget_usd_per_month", "escalation_cost_usd", "rollback_objective_minutes", "containment",
                 "baseline_release",
-                "models", "effects_allowed", "drift", "success_ratio_objective", "cost_per_success_usd_objective",
+                "models", "effects_allowed", "drift", "formerly", "success_ratio_objective", "cost_per_success_usd_objective",
                 "escalation_ratio_objective", "policy_adherence_ratio_objective",
             ],
         ),

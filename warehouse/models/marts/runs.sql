@@ -5,9 +5,9 @@
 -- period: started_at
 -- incremental: run_id
 -- keys: run_id
--- The workflow is that of the span that names it best: least workflow_rank, the root span first, then the earliest
--- start,
--- then the span id. Other identity columns: the first span that has a value, in the order root, start, span id.
+-- The workflow is that of the span that names it best: least workflow_rank, the root span first, then the earliest start, then the span
+-- id; where the catalog says that a workflow was called so formerly, it is that one. Other identity columns: the first span that has a
+-- value, in the order root, start, span id.
 -- The outcome is the latest statement about the run; explicit ones (span, topic) come before evaluations, and of them those
 -- about the run before those about its session. Where the catalog names the workflow's outcome only that one counts, and an
 -- explicit statement without a name.
@@ -15,7 +15,7 @@
 -- no root came.
 -- columns:
 --   run_id: The run.
---   workflow: Its workflow.
+--   workflow: Its workflow, by the name that it has now.
 --   session_id: Conversation or session it belongs to.
 --   agent: Name of the agent.
 --   release: Release of the workflow.
@@ -108,6 +108,14 @@ grouped AS (
     FROM span
     GROUP BY run_id
 ),
+renamed AS (
+    SELECT workflow, unnest(formerly) AS former FROM catalog_workflows
+),
+named AS (
+    SELECT g.* REPLACE (coalesce(n.workflow, g.workflow) AS workflow)
+    FROM grouped AS g
+    LEFT JOIN renamed AS n ON n.former = g.workflow
+),
 requested AS (
     SELECT r.run_id, count(*) AS calls, sum(t.cost_per_call_usd) AS usd
     FROM stg_tool_calls AS r
@@ -118,7 +126,7 @@ requested AS (
 outcome AS (
     SELECT o.*
     FROM stg_outcomes AS o
-    JOIN grouped AS g USING (run_id)
+    JOIN named AS g USING (run_id)
     LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
     WHERE c.outcome_name IS NULL OR o.name = c.outcome_name OR (o.source <> 'evaluation' AND o.name IS NULL)
     QUALIFY row_number() OVER (
@@ -176,7 +184,7 @@ costed AS (
         END AS tool_cost_usd,
         CASE WHEN o.status IS NOT DISTINCT FROM 'escalated' THEN c.escalation_cost_usd ELSE 0 END AS escalation_cost_usd,
         list_sort(list_distinct(coalesce(g.quality_flags, []) || coalesce(m.gaps, []))) AS quality_flags
-    FROM grouped AS g
+    FROM named AS g
     CROSS JOIN stg_clock AS k
     LEFT JOIN outcome AS o USING (run_id)
     LEFT JOIN requested AS q USING (run_id)
