@@ -62,7 +62,7 @@ def broker_status(context: typer.Context) -> None:
 
 
 def run_refresh(settings: Settings, *, whole: bool = False) -> dict[str, int]:
-    """Run the Dagster assets once, from what changed or from all rows; return rows per asset.
+    """Run the Dagster assets once, from what changed or from all rows; return rows per asset, and tell of warnings.
 
     Raises
     ------
@@ -80,6 +80,8 @@ def run_refresh(settings: Settings, *, whole: bool = False) -> dict[str, int]:
             str(settings.home / "dagster"),
             "what depends on them was left as it was; open `plumbline dagster` for the report",
         )
+    for warning in result.warnings:
+        err.print(f"warning: {warning}; the report in `plumbline dagster` names them", markup=False, soft_wrap=True)
     return dict(result.rows)
 
 

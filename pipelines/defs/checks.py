@@ -1,4 +1,7 @@
-"""The check that stands between `runs` and what depends on it: while it fails, those marts keep their last good rows."""
+"""The checks: one stands between `runs` and what depends on it, one between the sums by day and the figures of cost, one warns.
+
+While a blocking one fails, the marts behind it keep their last good rows.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,12 @@ _COUNTS = (
     *("model_calls", "priced_model_calls", "failed_model_calls", "tool_calls", "tool_errors", "steps"),
     *("input_tokens", "cached_input_tokens", "output_tokens"),
 )
+
+
+#: Sums of the same costs in another order, in US dollars a day and workflow.
+_SAME_USD = 1e-6
+#: Share of a model's calls that have a price.
+_PRICED = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,48 @@ def examine_runs(warehouse: Warehouse) -> list[Finding]:
     return findings(frame, expected_of_runs(least, most, now=datetime.now(UTC).replace(tzinfo=None)), key="run_id")
 
 
+@dg.asset_check(
+    asset="cost_by_day",
+    blocking=True,
+    description=(
+        "Great Expectations on what each day adds up to: the same runs, successes and cost as the runs themselves, however they "
+        "are parted. While it fails, the figures of cost are not rebuilt."
+    ),
+    retry_policy=RETRIES,
+)
+def cost_agrees_with_runs(lakehouse: Lakehouse) -> dg.AssetCheckResult:
+    """Whether the mart `cost_by_day` can be built upon."""
+    with only_when_busy():
+        return _result(examine_cost(lakehouse.warehouse))
+
+
+def examine_cost(warehouse: Warehouse) -> list[Finding]:
+    """Findings on `cost_by_day` beside `runs`, of the days that retention left whole."""
+    since = marts.kept_since(warehouse, "cost_by_day")
+    frame = warehouse.query(_sql("cost_beside_runs"), [since, since])
+    counts = [between(name, 0, 0) for name in ("runs", "successes", "priced_runs")]
+    return findings(frame, [*counts, between("cost_usd", 0, _SAME_USD)], key="place")
+
+
+@dg.asset_check(
+    asset="model_calls",
+    description=(
+        f"Great Expectations on the prices: of each model {_PRICED:.0%} of the calls or more have one, in the last 30 days. Only "
+        "a warning: the figures say their coverage."
+    ),
+    retry_policy=RETRIES,
+)
+def prices_are_known(lakehouse: Lakehouse) -> dg.AssetCheckResult:
+    """Whether the calls of every model have a price."""
+    with only_when_busy():
+        return _result(examine_prices(lakehouse.warehouse), dg.AssetCheckSeverity.WARN)
+
+
+def examine_prices(warehouse: Warehouse) -> list[Finding]:
+    """Findings on the price coverage of each model."""
+    return findings(warehouse.query(_sql("price_coverage")), [between("coverage_ratio", _PRICED)], key="model")
+
+
 def _built_from(warehouse: Warehouse) -> int:
     """The snapshot that `runs` was computed from, or one before it: `warehouse.marts.build` leaves it in the comment."""
     comment = warehouse.query(_sql("comment_on_runs")).item()
@@ -89,7 +140,7 @@ def expected_of_runs(least: Totals, most: Totals, *, now: datetime) -> list[Expe
     ]
 
 
-def _result(found: list[Finding]) -> dg.AssetCheckResult:
+def _result(found: list[Finding], severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR) -> dg.AssetCheckResult:
     failed = [finding for finding in found if not finding.passed]
     summary = "; ".join(f"{finding.rule} ({finding.observed})" for finding in failed)
     # A table, not Markdown: the UI shows its cells as the text they are, and examples come from traces.
@@ -111,11 +162,12 @@ def _result(found: list[Finding]) -> dg.AssetCheckResult:
             dg.TableColumn("expected", "string"),
             dg.TableColumn("observed", "string"),
             dg.TableColumn("bad_rows", "int"),
-            dg.TableColumn("examples", "string", "run_id of the first bad rows, with the value found"),
+            dg.TableColumn("examples", "string", "the first bad rows, with the value found"),
         ]
     )
     return dg.AssetCheckResult(
         passed=not failed,
+        severity=severity,
         description=f"{len(failed)} of {len(found)} expectations broken: {summary}"
         if failed
         else f"all {len(found)} hold",

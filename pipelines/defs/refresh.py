@@ -32,12 +32,15 @@ class RefreshResult:
         Rows by mart, in the order in which they were built; marts that a failed check blocked are not in it.
     failed_checks : tuple[str, ...]
         Names of the checks that failed, ``asset.check: what it found``.
+    warnings : tuple[str, ...]
+        The same of those that block nothing.
     run_id : str
         Dagster's id of the run.
     """
 
     rows: dict[str, int]
     failed_checks: tuple[str, ...]
+    warnings: tuple[str, ...]
     run_id: str
 
 
@@ -78,6 +81,8 @@ def _signal_handlers_kept() -> Iterator[None]:
 
 
 def _run(home: Path, whole: bool) -> RefreshResult:
+    import dagster as dg
+
     from pipelines.definitions import defs
     from pipelines.defs.retention import prune
 
@@ -96,15 +101,18 @@ def _run(home: Path, whole: bool) -> RefreshResult:
             },
             raise_on_error=False,
         )
-        failed = tuple(
-            f"{check.asset_key.to_user_string()}.{check.check_name}: {check.description}"
-            for check in result.get_asset_check_evaluations()
-            if not check.passed
+        failed, warned = (
+            tuple(
+                f"{check.asset_key.to_user_string()}.{check.check_name}: {check.description}"
+                for check in result.get_asset_check_evaluations()
+                if not check.passed and check.severity is severity
+            )
+            for severity in (dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN)
         )
         if not result.success and not failed:
             raise _error(result, directory)
         prune(instance)
-        return RefreshResult(_rows(result), failed, result.run_id)
+        return RefreshResult(_rows(result), failed, warned, result.run_id)
 
 
 def _instance(directory: Path) -> dg.DagsterInstance:

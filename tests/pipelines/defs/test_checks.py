@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines.defs.checks import examine_runs
+from pipelines.defs.checks import examine_cost, examine_prices, examine_runs
 from pipelines.defs.expectations import Finding, between, findings, not_null, shown, total, unique
 from tests.pipelines.defs.conftest import RUNS, run_spans, span, store
 from warehouse import Warehouse, WarehouseError, marts
@@ -112,3 +112,30 @@ def test_no_rows_break_no_rule() -> None:
 )
 def test_values_from_traces_are_shown_short_and_printable(value: Any, text: str) -> None:
     assert shown(value) == text
+
+
+def test_a_day_that_does_not_add_up_to_its_runs_is_named(built: Warehouse) -> None:
+    for name in ("model_calls", "tool_calls", "repeated_work", "cost_by_day"):
+        marts.build(built, name)
+    assert all(finding.passed for finding in examine_cost(built))
+    spoil(
+        built,
+        "UPDATE cost_by_day SET cost_usd = cost_usd + 1 WHERE \"by\" = 'team'",
+        "DELETE FROM cost_by_day WHERE \"by\" = 'model'",
+    )
+    found = {finding.rule.split()[0]: finding for finding in examine_cost(built)}
+    assert {name for name, finding in found.items() if not finding.passed} == {"cost_usd"}, (
+        "the other ways have all runs"
+    )
+    spoil(built, "UPDATE cost_by_day SET runs = 0", "UPDATE runs SET workflow = 'lost' WHERE run_id LIKE '%1'")
+    found = {finding.rule.split()[0]: finding for finding in examine_cost(built)}
+    assert not found["runs"].passed and "lost" in found["runs"].examples
+
+
+def test_a_model_without_a_price_is_named(built: Warehouse) -> None:
+    marts.build(built, "model_calls")
+    spoil(built, "UPDATE model_calls SET cost_usd = 0.01, request_model = 'm'")
+    assert all(finding.passed for finding in examine_prices(built))
+    spoil(built, "UPDATE model_calls SET cost_usd = NULL, request_model = '<b>house</b>' WHERE run_id LIKE '%1'")
+    (finding,) = examine_prices(built)
+    assert not finding.passed and finding.examples == "<b>house</b>: 0.0"

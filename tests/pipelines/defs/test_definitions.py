@@ -62,13 +62,17 @@ def test_every_mart_is_an_asset_that_depends_on_what_its_sql_reads() -> None:
     assert {"runs", "cost_per_outcome_by_model", "reuse_daily", "rollback_readiness"} <= set(marts.names())
 
 
-def test_the_check_on_runs_blocks() -> None:
+def test_the_checks_that_block_are_those_that_the_figures_rest_on() -> None:
     checks = {
         (spec.asset_key.to_user_string(), spec.name): spec.blocking
         for checks in defs.asset_checks or []
         for spec in checks.check_specs
     }
-    assert checks == {("runs", "runs_are_sound"): True}
+    assert checks == {
+        ("runs", "runs_are_sound"): True,
+        ("cost_by_day", "cost_agrees_with_runs"): True,
+        ("model_calls", "prices_are_known"): False,
+    }
 
 
 def test_each_job_has_a_schedule() -> None:
