@@ -13,13 +13,14 @@ def counted(frame: pl.DataFrame) -> pl.DataFrame:
 
     Cached tokens are reported beside the input where they and the written ones exceed it, or where the total is the sum of
     all four; the input is then made the sum, flagged ``cached_beside_input``. Some keys are known to hold the input without
-    cached tokens (``uncached_input_tokens``) or the output without reasoning (``visible_output_tokens``): they are added up.
+    cached tokens (``uncached_input_tokens``) or the output without reasoning (``visible_output_tokens``), or input beside the
+    prompt (``tool_input_tokens``): they are added up. Reasoning that makes up the total with the input is all the output.
 
     Parameters
     ----------
     frame : pl.DataFrame
-        kind, the columns ``TOKENS`` and total_tokens as Float64; uncached_input_tokens, visible_output_tokens if any span
-        has them.
+        kind, the columns ``TOKENS`` and total_tokens as Float64; uncached_input_tokens, visible_output_tokens and
+        tool_input_tokens if any span has them.
 
     Returns
     -------
@@ -62,6 +63,14 @@ def _added_up(frame: pl.DataFrame) -> pl.DataFrame:
                 "output_tokens", pl.col("visible_output_tokens") + pl.col("reasoning_tokens").fill_null(0)
             )
         )
+    if "tool_input_tokens" in frame.columns:
+        frame = frame.with_columns(
+            input_tokens=pl.col("input_tokens") + pl.col("tool_input_tokens").fill_null(0),
+        )
+    thought_only = pl.col("input_tokens") + pl.col("reasoning_tokens") == pl.col("total_tokens")
+    frame = frame.with_columns(
+        output_tokens=pl.coalesce("output_tokens", pl.when(thought_only).then("reasoning_tokens"))
+    )
     if "uncached_input_tokens" in frame.columns:
         parts = pl.col("cached_input_tokens").fill_null(0) + pl.col("cache_write_tokens").fill_null(0)
         frame = frame.with_columns(

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import freshness, growth, report, throughput
+from tests.benchmarks import freshness, growth, refreshing, report, throughput
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
 
-SCENARIOS = ("throughput", "freshness", "growth")
+SCENARIOS = ("throughput", "freshness", "growth", "refresh")
 _RATES = (1_000, 10_000, 30_000)
 
 
@@ -24,6 +24,7 @@ def main() -> None:
     options.add_argument("--spans", type=int, default=1_000_000, help="spans of the throughput scenario")
     options.add_argument("--seconds", type=float, default=60.0, help="seconds of each freshness rate")
     options.add_argument("--grow-to", type=int, default=50_000_000, help="rows of the largest warehouse")
+    options.add_argument("--refresh-spans", type=int, default=10_000_000, help="rows of the refreshed warehouse")
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--scratch", type=Path, help="directory for traffic and warehouses; default: a temporary one")
     options.add_argument("--print-only", action="store_true", help="do not write the results to docs/")
@@ -58,6 +59,10 @@ def _freshness(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]]
 def _growth(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
     sizes = [size for size in (1_000_000, 5_000_000, 10_000_000, 25_000_000) if size < given.grow_to]
     return growth.growth(scratch, [*sizes, given.grow_to], seed=given.seed)
+
+
+def _refresh(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
+    return refreshing.refreshing(scratch, given.refresh_spans, seed=given.seed)
 
 
 if __name__ == "__main__":

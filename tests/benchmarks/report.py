@@ -108,4 +108,25 @@ def _growth(figures: list[dict[str, Any]]) -> str:
     )
 
 
-_TABLES: dict[str, Callable[[Any], str]] = {"throughput": _throughput, "freshness": _freshness, "growth": _growth}
+def _refresh(figures: list[dict[str, Any]]) -> str:
+    return _table(
+        ["`plumbline refresh`", "rows in `spans`", "runs", "the command, s", "of it the marts, s"],
+        [
+            [
+                each["what"],
+                f"{each['rows']:,}",
+                f"{each['runs']:,}",
+                f"{each['refresh_seconds']:.1f}",
+                f"{each['marts_seconds']:.1f}",
+            ]
+            for each in figures
+        ],
+    )
+
+
+_TABLES: dict[str, Callable[[Any], str]] = {
+    "throughput": _throughput,
+    "freshness": _freshness,
+    "growth": _growth,
+    "refresh": _refresh,
+}

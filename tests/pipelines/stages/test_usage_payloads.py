@@ -53,10 +53,6 @@ def why_tokens(row: dict[str, Any]) -> str:
     told = usage(row)
     if "billed_units" in told:
         return "Cohere: billed units are counted, not tokens processed"
-    if "toolUsePromptTokenCount" in told:
-        return "Google: prompt tokens of built-in tools are not counted"
-    if "thoughtsTokenCount" in told and "candidatesTokenCount" not in told:
-        return "Google: thoughts without an answer are not counted as output"
     return f"unexplained: {row['i']}"
 
 

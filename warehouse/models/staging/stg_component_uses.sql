@@ -14,7 +14,7 @@
 
 WITH uses AS (
     SELECT run_id, 'tool' AS component_kind, tool_name AS name, NULL::VARCHAR AS version
-    FROM stg_tool_calls
+    FROM tool_calls
     WHERE tool_name IS NOT NULL
     UNION ALL
     SELECT run_id, 'agent', agent, agent_version
