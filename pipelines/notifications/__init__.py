@@ -1,0 +1,1 @@
+"""Who hears of what: subjects and subscriptions become notifications, kept in an outbox until their channels took them."""
