@@ -19,12 +19,14 @@ from pipelines.commands import (
     budgets,
     compare,
     dead_letters,
+    deliveries,
     demo,
     export,
     flow,
     reading,
     serving,
     showback,
+    subscriptions,
     whatif,
 )
 from pipelines.commands.context import Invocation, err
@@ -77,7 +79,10 @@ app.add_typer(bills.imports, name="import")
 app.command()(bills.reconcile)
 app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(serving.dashboard, name="dashboard")
+for name, command in deliveries.COMMANDS.items():
+    alerts.alerts.command(name)(command)
 app.add_typer(alerts.alerts, name="alerts")
+app.add_typer(subscriptions.subscriptions, name="subscriptions")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 
 

@@ -32,7 +32,9 @@ _RAW: dict[str, tuple[str | None, str]] = {
     "redeliveries": (None, "ingested_at"),
     "signals": ("at", "created_at"),
     "incidents": ("last_signal_at", "updated_at"),
-    "deliveries": (None, "delivered_at"),
+    "incident_changes": ("at", "noted_at"),
+    "notifications": (None, "made_at"),
+    "delivery_attempts": (None, "began_at"),
     "dead_letters": (None, "seen_at"),
     "operational_events": (None, "at"),
 }

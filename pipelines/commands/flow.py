@@ -7,14 +7,13 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from pipelines.alerts.incidents import Incident
-from pipelines.alerts.operations import OperationalEvent
 from pipelines.commands.context import broker_address, err, open_warehouse, out, settings_of, with_options
 from pipelines.contracts.drift_names import DEFAULT_DRIFTS, DRIFTS
 from pipelines.errors import TerminalError
@@ -201,7 +200,9 @@ def run_stream(
     settings: Settings, source: str, files: list[str] | None, outcomes: list[str] | None = None, *, until_end: bool
 ):
     """Run the main job with the console as it is; return its progress counts and the warehouse's path."""
-    from pipelines.alerts.publish import Publisher
+    from pipelines.dead_letters.topic import DeadLetterTopic
+    from pipelines.notifications.notifier import Notifier
+    from pipelines.notifications.opening import subscribed
     from pipelines.outage import Patience
     from pipelines.sources.files import FileSource
     from pipelines.sources.kafka import KafkaSource, producer
@@ -218,6 +219,7 @@ def run_stream(
                 "--files or --outcomes without --source files", "stream", "add --source files, or publish them: produce"
             )
         address = broker_address(settings)
+        settings = replace(settings, bootstrap_servers=address)
         _topics(address, settings)
         reader = KafkaSource(
             address,
@@ -229,6 +231,7 @@ def run_stream(
         sender = producer(address)
     else:
         raise TerminalError(f"unknown source {source!r}", "stream", "use kafka or files")
+    told = subscribed(settings, tell, with_topic=sender is not None)
     # The clients' own warnings of each failed connection: an outage is told in one line.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
@@ -240,9 +243,10 @@ def run_stream(
                 settings,
                 reader,
                 warehouse,
-                Publisher(settings, warehouse, sender, announce),
+                Notifier(settings, warehouse, told.subscriptions, told.channels, tell=tell),
                 lambda progress: update(progress.spans, None),
                 tell,
+                dead_letter_topic=None if sender is None else DeadLetterTopic(sender, settings.dead_letter_topic),
             )
             with _stopped_by_signals(stream):
                 err.print(f"reading {reader.name}", markup=False)
@@ -282,19 +286,6 @@ def _topics(address: str, settings: Settings) -> None:
         settings.dead_letter_topic: 1,
     }
     create_topics(address, wanted)
-
-
-def announce(incident: Incident | OperationalEvent) -> None:
-    """Print an incident or an operational event on the console, as text."""
-    if isinstance(incident, OperationalEvent):
-        tell(f"operational alert {incident.event_id} {incident.kind} · {incident.headline}")
-        return
-    err.print(
-        f"incident {incident.incident_id} {incident.severity} {incident.state} · {incident.workflow} · "
-        f"{', '.join(incident.families)} · since {incident.onset_at:%Y-%m-%d %H:%M} UTC · {incident.headline}",
-        markup=False,
-        soft_wrap=True,
-    )
 
 
 def stream(
