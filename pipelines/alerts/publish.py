@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import polars as pl
 from kafka import KafkaProducer
@@ -15,12 +14,17 @@ from pipelines.alerts.incidents import Incident, digest
 from pipelines.alerts.operations import OperationalEvent
 from pipelines.batch import header_text
 from pipelines.errors import TransientError
+from pipelines.notifications.channels.kafka import (
+    DRIFT_ALERT,
+    OPERATIONAL_EVENT,
+    PATIENCE_SECONDS,
+    EventType,
+    headers,
+    publish,
+)
 from pipelines.settings import Settings
+from pipelines.sources.kafka import utc_now
 from warehouse import Warehouse
-
-EVENT_TYPE = "plumbline.drift_alert.v1"
-OPERATIONAL_EVENT_TYPE = "plumbline.operational_event.v1"
-_PATIENCE_SECONDS = 10.0
 
 
 class Publisher:
@@ -47,7 +51,7 @@ class Publisher:
         console: Callable[[Incident | OperationalEvent], None],
     ) -> None:
         self._settings, self._warehouse, self._producer, self._console = settings, warehouse, producer, console
-        self.patience_seconds = _PATIENCE_SECONDS
+        self.patience_seconds = PATIENCE_SECONDS
 
     def publish(self) -> None:
         """Deliver every state not yet delivered, and note it.
@@ -76,9 +80,7 @@ class Publisher:
             return
         for event in (events := operations.undelivered(self._warehouse, self._topic_channel)):
             name = digest(event.event_id, self._topic_channel)
-            self._send(
-                name, OPERATIONAL_EVENT_TYPE, event.event_id, event.document(), "urn:plumbline:operational-event:1"
-            )
+            self._send(name, OPERATIONAL_EVENT, event.event_id, event.document())
         operations.mark_delivered(self._warehouse, self._topic_channel, events)
 
     @property
@@ -97,28 +99,19 @@ class Publisher:
         self._console(incident)
 
     def _to_topic(self, name: str, incident: Incident) -> None:
-        self._send(name, EVENT_TYPE, incident.incident_id, event_data(incident), "urn:plumbline:drift-alert:1")
+        self._send(name, DRIFT_ALERT, incident.incident_id, event_data(incident))
 
-    def _send(self, name: str, kind: str, subject: str, data: str, schema: str) -> None:
+    def _send(self, name: str, kind: EventType, subject: str, data: str) -> None:
         assert self._producer is not None
-        # CloudEvents 1.0, Kafka protocol binding, binary content mode (section 3.2).
-        headers = {
-            "ce_specversion": "1.0",
-            "ce_id": name,
-            "ce_source": "/plumbline/stream",
-            "ce_type": kind,
-            "ce_subject": subject,
-            "ce_time": datetime.now(UTC).isoformat(),
-            "ce_dataschema": schema,
-            "content-type": "application/json",
-        }
         try:
-            self._producer.send(
+            publish(
+                self._producer,
                 self._settings.alerts_topic,
-                key=subject.encode(),
-                value=data.encode(),
-                headers=[(key, value.encode()) for key, value in headers.items()],
-            ).get(timeout=self.patience_seconds)
+                subject,
+                data.encode(),
+                headers(name, kind, subject, utc_now()),
+                self.patience_seconds,
+            )
         except (KafkaError, OSError) as error:
             raise TransientError(
                 f"Kafka did not take an alert ({type(error).__name__})",

@@ -119,7 +119,9 @@ class WebhookEntry(HttpEntry):
     url : str
         Where to; a redirect is refused.
     secret : Secret
-        Key of the HMAC: ``whsec_`` and base64, or any text of 24 characters and more.
+        Key of the HMAC: ``whsec_`` and the base64 of 24 to 64 bytes.
+    previous_secret : Secret or None
+        While a key is changed: messages are signed with both.
     token : Secret or None
         Sent as ``Authorization: Bearer``.
     """
@@ -127,6 +129,7 @@ class WebhookEntry(HttpEntry):
     type: Literal["webhook"]
     url: Url
     secret: Secret
+    previous_secret: Secret | None = None
     token: Secret | None = None
 
 

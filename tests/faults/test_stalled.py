@@ -11,7 +11,8 @@ from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
 from pipelines.alerts.operations import OperationalEvent
-from pipelines.alerts.publish import OPERATIONAL_EVENT_TYPE, Publisher
+from pipelines.alerts.publish import Publisher
+from pipelines.notifications.channels.kafka import OPERATIONAL_EVENT
 from pipelines.sources.kafka import KafkaSource, producer
 from pipelines.stream import Stream
 from tests.faults.ground import Ground
@@ -64,7 +65,7 @@ def published(bootstrap_servers: str, topic: str) -> set[tuple[str, str]]:
     found = {
         (headers["ce_subject"].decode(), json.loads(message.value)["headline"])
         for message in consumer
-        if (headers := dict(message.headers))["ce_type"] == OPERATIONAL_EVENT_TYPE.encode()
+        if (headers := dict(message.headers))["ce_type"] == OPERATIONAL_EVENT.name.encode()
     }
     consumer.close()
     return found
