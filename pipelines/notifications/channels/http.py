@@ -117,6 +117,9 @@ class Http:
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
                 return Reply(self._failed(error))
             with response:
+                if self._watched.expired:
+                    # Cut while the headers came, which the library takes for their end.
+                    return Reply(self._retry(f"no answer within {self._timeout:g} s"))
                 try:
                     text = response.raw.read(_MOST_BYTES, decode_content=False).decode("utf-8", "replace")
                 except (HTTPError, OSError):
