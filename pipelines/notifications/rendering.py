@@ -21,6 +21,8 @@ TITLE, VALUE, FACTS, ITEMS = 300, 1_500, 30, 50
 #: Put into what would otherwise be a mention, a link or a template; readers do not see it.
 BREAK = "\u200b"
 _ELLIPSIS = "…"
+#: A value of so many characters is left out rather than halved again.
+_SHORT = 20
 _JOINERS = "\u200c\u200d"  # needed by scripts and emoji; every other format character is dropped
 _LIVE = re.compile(
     r"(?:@(?=\w)"  # @everyone, @here, @name
@@ -80,12 +82,19 @@ class Rendered:
         return [*facts, *items, *filter(None, [self.more or self.link])]
 
     def shorter(self) -> Rendered:
-        """Return about half of it: first fewer items, then fewer facts, then less of each."""
+        """Return about half of it: first fewer items, then fewer facts, then less of each, at last the link and the title's end."""
         if self.items:
             return replace(self, items=self.items[: len(self.items) // 2], cut=True)
         if len(self.facts) > 4:
             return replace(self, facts=self.facts[: len(self.facts) // 2], cut=True)
-        facts = tuple((label, shortened(value, max(len(value) // 2, 1))) for label, value in self.facts)
+        if self.facts and all(len(value) <= _SHORT for _, value in self.facts):
+            return replace(self, facts=(), cut=True)
+        facts = tuple((label, shortened(value, max(len(value) // 2, _SHORT))) for label, value in self.facts)
+        if len(self.title) > _SHORT:
+            return replace(self, facts=facts, title=shortened(self.title, max(len(self.title) // 2, _SHORT)), cut=True)
+        if self.link:
+            # Where not even an address fits, as in a text message to a phone.
+            return replace(self, facts=facts, link=None, cut=True)
         return replace(self, facts=facts, title=shortened(self.title, max(len(self.title) // 2, 1)), cut=True)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipelines.contracts.channels import AlertmanagerEntry
-from pipelines.notifications.answers import never_raises
+from pipelines.notifications.answers import answer, never_raises
 from pipelines.notifications.channels.credentials import Credentials
 from pipelines.notifications.channels.http import Http, Reply, host_of
 from pipelines.notifications.documents import utc
@@ -26,10 +26,11 @@ from pipelines.notifications.rendering import Rendered, clean, fitted, render
 
 #: Alertmanager ends an alert that nobody repeats after five minutes, unless the alert says how long it lasts.
 FIRING = timedelta(days=365)
-_SAMPLE = timedelta(minutes=5)
+#: What nobody resolves, a sample or a digest, ends by itself.
+PASSING = timedelta(minutes=5)
 _LABEL = 200
-#: The longest request, in bytes.
-LIMIT = 200_000
+#: The longest request, and the longest list of a subject's alerts, in bytes: Alertmanager writes some characters as six.
+LIMIT, _HELD = 20_000, 2**20
 #: Names the subject among the labels.
 SUBJECT = "subject_id"
 
@@ -62,14 +63,17 @@ class AlertmanagerChannel:
     @never_raises
     def send(self, message: Message) -> Answer:
         """Bring the subject's alert to the message's state."""
-        held = self._http.get(
-            f"{self._alerts}?filter={quote(f'{SUBJECT}={json.dumps(message.subject_id)}')}", self._headers
-        )
-        if held.answer.verdict is not Verdict.DELIVERED:
-            return held.answer
+        query = f"{self._alerts}?filter={quote(f'{SUBJECT}={json.dumps(message.subject_id)}')}"
+        reply = self._http.get(query, _HELD, self._headers)
+        if reply.answer.verdict is not Verdict.DELIVERED:
+            return reply.answer
+        held = _alerts(reply)
+        if held is None:
+            # A page to log in on also answers 200, to the alert as well.
+            return answer(Verdict.REJECTED, f"no Alertmanager: it answers no list of alerts, HTTP {reply.status}")
         now = datetime.now(UTC).replace(tzinfo=None)
         labels = self._labels | _labels(message)
-        gone = [_ended(alert, now) for alert in _firing(held) if alert.get("labels") != labels]
+        gone = [_ended(alert, now) for alert in held if alert.get("labels") != labels]
         body = fitted(render(message), lambda rendered: _encoded(message, rendered, labels, gone, now), len, LIMIT)
         return self._http.post(self._alerts, body, self._headers).answer
 
@@ -86,7 +90,9 @@ def _encoded(
         "annotations": _annotations(message, rendered),
         "startsAt": utc(min(message.opened_at, now)),
         # Alertmanager takes what ends in the past for resolved, and nothing that ends before it starts.
-        "endsAt": utc(now if message.state == "resolved" else now + (_SAMPLE if message.kind == "test" else FIRING)),
+        "endsAt": utc(
+            now if message.state == "resolved" else now + (PASSING if message.kind in ("test", "digest") else FIRING)
+        ),
     }
     if rendered.link:
         alert["generatorURL"] = rendered.link
@@ -117,14 +123,14 @@ def _annotations(message: Message, rendered: Rendered) -> dict[str, str]:
     }
 
 
-def _firing(reply: Reply) -> list[dict[str, Any]]:
-    """Return the alerts that Alertmanager holds of the subject; of an answer that was cut short or is something else, none."""
+def _alerts(reply: Reply) -> list[dict[str, Any]] | None:
+    """Return the alerts that Alertmanager holds of the subject; None of an answer that is no list of them."""
     try:
         found = json.loads(reply.text)
     except ValueError:
-        return []
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+        return None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else None
 
 
 def _ended(alert: dict[str, Any], now: datetime) -> dict[str, Any]:
-    return {key: alert[key] for key in ("labels", "annotations", "startsAt") if key in alert} | {"endsAt": utc(now)}
+    return {key: alert[key] for key in ("labels", "startsAt") if key in alert} | {"endsAt": utc(now)}

@@ -23,6 +23,7 @@ _ASSET = apprise.AppriseAsset(
     interpret_escapes=False,
     interpret_emojis=False,
     result_log_disk_size=0,
+    service_timeout=30.0,
     app_id="Plumbline",
     app_desc="Plumbline",
     language="en",

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from typing import Any
 
 from pipelines.contracts.channels import EmailEntry
 from pipelines.errors import TerminalError
 from pipelines.notifications.answers import answer, never_raises
 from pipelines.notifications.channels.credentials import Credentials
+from pipelines.notifications.channels.deadline import Deadline
 from pipelines.notifications.channels.http import is_loopback
 from pipelines.notifications.message import Answer, Message, Verdict
 from pipelines.notifications.rendering import Rendered, fitted, markup, render, shortened
@@ -36,6 +38,7 @@ class EmailChannel:
     def __init__(self, name: str, entry: EmailEntry, credentials: Credentials) -> None:
         self.name = name
         self._entry = entry
+        self.server: smtplib.SMTP | None = None
         self._password = credentials.reveal(entry.password, "password") if entry.password else None
         if self._password and entry.security == "none" and not is_loopback(entry.host):
             raise TerminalError(
@@ -51,26 +54,31 @@ class EmailChannel:
     def send(self, message: Message) -> Answer:
         """Send the mail once."""
         mail = fitted(render(message), lambda rendered: self._mail(message, rendered), lambda m: len(bytes(m)), LIMIT)
-        try:
-            with self._connected() as server:
-                refused = server.send_message(mail)
-        except (OSError, smtplib.SMTPException) as error:
-            return self._failed(error)
+        with Deadline(4 * self._entry.timeout_seconds, self._in_use) as deadline:
+            try:
+                with self._connected() as server:
+                    refused = server.send_message(mail)
+            except (OSError, smtplib.SMTPException) as error:
+                return self._failed(error, deadline.expired)
         said = f"taken for {len(self._entry.to) - len(refused)} of {len(self._entry.to)} recipients"
         return self._answer(Verdict.DELIVERED, said + "".join(f"; {_reason(*why)}" for why in refused.values()))
 
     def close(self) -> None:
         """Nothing to let go of: each mail has a connection of its own."""
 
+    def _in_use(self) -> socket.socket | None:
+        return getattr(self.server, "sock", None)
+
     def _connected(self) -> smtplib.SMTP:
         entry = self._entry
         port = entry.port or _PORTS[entry.security]
+        # Noted before it connects: the greeting may be what never ends.
         if entry.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
+            server: smtplib.SMTP = _noted(smtplib.SMTP_SSL, self)(
                 entry.host, port, timeout=entry.timeout_seconds, context=self._context
             )
         else:
-            server = smtplib.SMTP(entry.host, port, timeout=entry.timeout_seconds)
+            server = _noted(smtplib.SMTP, self)(entry.host, port, timeout=entry.timeout_seconds)
         try:
             if entry.security == "starttls":
                 server.starttls(context=self._context)
@@ -98,7 +106,9 @@ class EmailChannel:
         mail.add_alternative(_page(rendered, foot), subtype="html")
         return mail
 
-    def _failed(self, error: Exception) -> Answer:
+    def _failed(self, error: Exception, expired: bool) -> Answer:
+        if expired:
+            return self._answer(Verdict.RETRY, f"no answer within {self._entry.timeout_seconds:g} s")
         if isinstance(error, smtplib.SMTPRecipientsRefused):
             reasons = list(error.recipients.values())
             final = all(code >= 500 for code, _ in reasons)
@@ -115,7 +125,8 @@ class EmailChannel:
         if isinstance(error, ssl.SSLCertVerificationError):
             todo = "set ca_file to the authority that signed it, or have it renewed"
             return self._answer(Verdict.RETRY, f"certificate refused ({error.verify_message}): {todo}")
-        if isinstance(error, TimeoutError):
+        # The library takes a wait that is over for a closed connection, and keeps the reason in its text alone.
+        if isinstance(error, TimeoutError) or "timed out" in str(error):
             return self._answer(Verdict.RETRY, f"no answer within {self._entry.timeout_seconds:g} s")
         if isinstance(error, socket.gaierror):
             return self._answer(Verdict.RETRY, "unknown host")
@@ -126,6 +137,17 @@ class EmailChannel:
 
     def _answer(self, verdict: Verdict, said: str) -> Answer:
         return answer(verdict, said, [self._password or ""])
+
+
+def _noted(base: Any, channel: EmailChannel) -> Any:
+    """Return a class of clients that tell the channel which of them is in use."""
+
+    class Noted(base):
+        def connect(self, *args: Any, **kwargs: Any) -> Any:
+            channel.server = self
+            return super().connect(*args, **kwargs)
+
+    return Noted
 
 
 def _reason(code: int, said: bytes | str) -> str:

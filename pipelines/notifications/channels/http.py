@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError
 from pipelines.contracts.channels import HttpEntry
 from pipelines.errors import TerminalError
 from pipelines.notifications.answers import answer
+from pipelines.notifications.channels.deadline import Deadline
 from pipelines.notifications.message import Answer, Verdict
 
 #: As much of an answer's body is read, in bytes; more would be cut off the log anyway.
@@ -79,10 +79,10 @@ class Http:
                 todo = f"make {entry.ca_file} a readable PEM file of certificates"
                 raise TerminalError("ca_file can't be used", where, todo) from None
             self._verify = str(entry.ca_file)
-        self._watched = _Watched()
+        self._adapter = _Noting()
         self._session = requests.Session()
-        self._session.mount("https://", self._watched)
-        self._session.mount("http://", self._watched)
+        self._session.mount("https://", self._adapter)
+        self._session.mount("http://", self._adapter)
         # A body is never unpacked: what a few bytes could unpack to has no bound.
         self._session.headers.update({"User-Agent": _AGENT, "Accept-Encoding": "identity"})
         # Without this the library would look for a login of this host in ~/.netrc.
@@ -90,19 +90,23 @@ class Http:
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
         """Send JSON and return what was answered."""
-        return self._exchange("POST", url, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
+        return self._exchange(
+            "POST", url, _MOST_BYTES, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
+        )
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
-        """Ask, and return what was answered."""
-        return self._exchange("GET", url, None, dict(headers or {}))
+    def get(self, url: str, most_bytes: int, headers: Mapping[str, str] | None = None) -> Reply:
+        """Ask, and return what was answered, at most so many bytes of it."""
+        return self._exchange("GET", url, most_bytes, None, dict(headers or {}))
 
     def close(self) -> None:
         """Let go of the connection."""
         self._session.close()
 
-    def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+    def _exchange(
+        self, method: str, url: str, most_bytes: int, body: bytes | None, headers: Mapping[str, str]
+    ) -> Reply:
         # Each wait has its limit, and all of them together: a receiver that sends a byte now and then would never end.
-        with self._watched.limited(2 * self._timeout):
+        with Deadline(2 * self._timeout, lambda: self._adapter.socket) as deadline:
             try:
                 response = self._session.request(
                     method,
@@ -115,13 +119,13 @@ class Http:
                     stream=True,
                 )
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-                return Reply(self._failed(error))
+                return Reply(self._failed(error, deadline.expired))
             with response:
-                if self._watched.expired:
+                if deadline.expired:
                     # Cut while the headers came, which the library takes for their end.
                     return Reply(self._retry(f"no answer within {self._timeout:g} s"))
                 try:
-                    text = response.raw.read(_MOST_BYTES, decode_content=False).decode("utf-8", "replace")
+                    text = response.raw.read(most_bytes, decode_content=False).decode("utf-8", "replace")
                 except (HTTPError, OSError):
                     text = ""  # the status has been said: it counts
         return Reply(
@@ -130,8 +134,8 @@ class Http:
             text,
         )
 
-    def _failed(self, error: Exception) -> Answer:
-        if self._watched.expired or isinstance(error, requests.ReadTimeout):
+    def _failed(self, error: Exception, expired: bool) -> Answer:
+        if expired or isinstance(error, requests.ReadTimeout):
             return self._retry(f"no answer within {self._timeout:g} s")
         if isinstance(error, requests.ConnectTimeout):
             return self._retry(f"no connection within {self._timeout:g} s")
@@ -250,55 +254,28 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-class _Watched(HTTPAdapter):
-    """An adapter whose connection in use can be cut when the time for a whole exchange is over."""
+class _Noting(HTTPAdapter):
+    """An adapter that knows the socket in use."""
 
     def __init__(self) -> None:
-        self.expired = False
         self.socket: socket.socket | None = None
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-
-    def limited(self, seconds: float) -> _Limit:
-        self.expired = False
-        return _Limit(seconds, self._expire)
-
-    def _expire(self) -> None:
-        self.expired = True
-        if self.socket is not None:
-            try:
-                self.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
         if not hasattr(pool.ConnectionCls, "noted_by"):
-            pool.ConnectionCls = _noting(pool.ConnectionCls, self)
+            pool.ConnectionCls = _noted(pool.ConnectionCls, self)
         return pool
 
 
-def _noting(base: Any, adapter: _Watched) -> Any:
+def _noted(base: Any, adapter: _Noting) -> Any:
     """Return a class of connections that tell the adapter which socket they use."""
 
-    class Noting(base):
+    class Noted(base):
         noted_by = adapter
 
         def connect(self) -> None:
             super().connect()
             adapter.socket = self.sock
 
-    return Noting
-
-
-class _Limit:
-    """Calls something unless the block has ended in time."""
-
-    def __init__(self, seconds: float, call: Any) -> None:
-        self._timer = threading.Timer(seconds, call)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+    return Noted

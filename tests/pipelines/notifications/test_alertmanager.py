@@ -10,7 +10,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -180,7 +180,7 @@ def test_an_acknowledged_subject_goes_on_firing_and_says_so(alertmanager: Alertm
 )
 def test_whatever_the_text_it_is_taken(sent: Message, alertmanager: Alertmanager) -> None:
     assert _send(alertmanager.url, sent).verdict is Verdict.DELIVERED
-    [held] = [alert for alert in alertmanager.alerts(sent.subject_id) if alert["labels"]["alertname"] != "x"]
+    [held] = alertmanager.alerts(sent.subject_id)
     assert "<!here>" not in json.dumps(held)
     _send(alertmanager.url, message(subject_id=sent.subject_id, occasion="resolved", state="resolved"))
     assert alertmanager.alerts(sent.subject_id) == []
@@ -194,12 +194,29 @@ def test_labels_of_the_entry_are_put_on_every_alert(alertmanager: Alertmanager) 
     assert held["labels"]["severity"] == "critical", "ours are not replaced"
 
 
-def test_a_sample_ends_by_itself(alertmanager: Alertmanager) -> None:
-    subject = "aaaaaaaaaaaaaaa6"
-    _send(alertmanager.url, message(subject_id=subject, kind="test", occasion="test", severity="info", data={}))
+@pytest.mark.parametrize("kind", ["test", "digest"])
+def test_what_nobody_resolves_ends_by_itself(kind: str, alertmanager: Alertmanager) -> None:
+    subject = f"bbbbbbbbbbbb{kind[:4]}"
+    _send(alertmanager.url, message(subject_id=subject, kind=kind, occasion=kind, severity="info", data={}))
     [held] = alertmanager.alerts(subject)
-    assert held["labels"]["alertname"] == "PlumblineTest"
-    assert held["endsAt"] < "2027"
+    assert held["labels"]["alertname"] == f"Plumbline{kind.capitalize()}"
+    assert held["endsAt"] < held["updatedAt"].replace(held["updatedAt"][:4], str(int(held["updatedAt"][:4]) + 1), 1)
+
+
+def test_of_a_huge_message_the_labels_can_still_change(alertmanager: Alertmanager) -> None:
+    subject = "aaaaaaaaaaaaaaa7"
+    for severity in ("warning", "critical"):
+        _send(alertmanager.url, replace(huge(), subject_id=subject, severity=severity))
+    assert [alert["labels"]["severity"] for alert in alertmanager.alerts(subject)] == ["critical"]
+
+
+@pytest.mark.parametrize("body", [b"<html>please log in", b"{}", b"[" * 100])
+def test_a_page_to_log_in_on_is_no_alertmanager(body: bytes, receiver: Receiver) -> None:
+    receiver.replies = [Reply(body=body)]
+    answer = _send(receiver.url, OPENED)
+    assert answer.verdict is Verdict.REJECTED
+    assert "no Alertmanager" in answer.said
+    assert [request.method for request in receiver.requests] == ["GET"]
 
 
 def test_what_it_refuses_is_told(alertmanager: Alertmanager) -> None:

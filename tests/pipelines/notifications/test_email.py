@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -52,7 +54,7 @@ class Mailbox:
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
         self.logins.append(data.login)
-        return AuthResult(success=data.login == b"plumbline" and data.password == PASSWORD.encode())
+        return AuthResult(success=data.login == b"plumbline" and data.password == PASSWORD.encode(), handled=False)
 
 
 class _Server(Controller):
@@ -62,6 +64,7 @@ class _Server(Controller):
         return SMTP(self.handler, **self.SMTP_kwargs)
 
     def _trigger_server(self) -> None:
+        assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
 
@@ -74,7 +77,7 @@ def start_server() -> Iterator[Callable[..., tuple[int, Mailbox]]]:
     def start(tls: ssl.SSLContext | None = None, **options: Any) -> tuple[int, Mailbox]:
         mailbox = Mailbox()
         if options.pop("login", False):
-            options |= {"authenticator": mailbox.authenticate, "auth_required": True}
+            options |= {"authenticator": mailbox.authenticate}
         server = _Server(mailbox, hostname="127.0.0.1", port=0, ssl_context=tls, **options)
         server.start()
         started.append(server)
@@ -210,6 +213,28 @@ def test_a_server_that_is_away_is_tried_again() -> None:
 def test_a_server_that_says_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         answer = _send(server.getsockname()[1], timeout_seconds=0.2)
+    assert answer == Answer(Verdict.RETRY, "no answer within 0.2 s")
+
+
+def test_a_greeting_that_never_ends_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = threading.Event()
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"220 wel")
+                while not done.wait(0.05):
+                    try:
+                        connection.sendall(b"c")
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        answer = _send(server.getsockname()[1], timeout_seconds=0.2)
+        done.set()
+        thread.join()
     assert answer == Answer(Verdict.RETRY, "no answer within 0.2 s")
 
 

@@ -44,7 +44,7 @@ def _read(kafka: Kafka, topic: str, count: int) -> list[Any]:
         max_partition_fetch_bytes=4 * 2**20,
     )
     try:
-        return [record for record, _ in zip(consumer, range(count), strict=False)]
+        return [record for _, record in zip(range(count), consumer, strict=False)]
     finally:
         consumer.close()
 
@@ -112,6 +112,7 @@ def test_a_topic_that_takes_less_is_told(kafka: Kafka) -> None:
     assert f"than topic {topic} takes" in answer.said
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_away_is_tried_again(tmp_path: Path) -> None:
     channel = make_channel("it", KafkaEntry(type="kafka", bootstrap_servers="127.0.0.1:1"), Settings(home=tmp_path))
     answer = channel.send(OPENED)

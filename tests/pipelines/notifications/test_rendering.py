@@ -122,11 +122,16 @@ def test_a_digest_lists_its_items() -> None:
 
 
 def test_a_message_is_fitted_to_a_limit_and_says_that_it_was_cut() -> None:
+    def build(rendered: Rendered) -> str:
+        return "\n".join([rendered.title, *rendered.lines()])
+
     for each in (digest(500), huge(), hostile()):
-        for limit in (4_000, 400, 100):
-            text = fitted(render(each), lambda rendered: "\n".join([rendered.title, *rendered.lines()]), len, limit)
+        for limit in (1_000, 400, 100):
+            text = fitted(render(each), build, len, limit)
             assert len(text) <= limit
             assert "\n… more: " in text
+            text = fitted(render(each), build, len, 60)
+            assert len(text) <= 60 and text.endswith("\n… more: see `plumbline alerts show`")
     with pytest.raises(ValueError, match="fits 3"):
         fitted(render(OPENED), lambda rendered: rendered.title + LINK, len, 3)
 
