@@ -82,7 +82,7 @@ class Rendered:
         return [*facts, *items, *filter(None, [self.more or self.link])]
 
     def shorter(self) -> Rendered:
-        """Return about half of it: first fewer items, then fewer facts, then less of each, at last the link and the title's end."""
+        """Return about half of it: fewer items, then fewer facts, then less of each, at last no link and less of the title."""
         if self.items:
             return replace(self, items=self.items[: len(self.items) // 2], cut=True)
         if len(self.facts) > 4:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from pipelines.contracts.channels import ConsoleEntry
@@ -43,3 +47,15 @@ def test_a_long_message_is_cut_with_the_link() -> None:
 def test_without_a_console_lines_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     make_channel("it", ConsoleEntry(type="console"), Settings()).send(OPENED)
     assert "lookup_order" in capsys.readouterr().err
+
+
+def test_a_console_loads_no_other_channel() -> None:
+    program = (
+        "import sys; from pipelines.contracts.channels import ConsoleEntry; from pipelines.settings import Settings\n"
+        "from pipelines.notifications.channels import make_channel\n"
+        "make_channel('it', ConsoleEntry(type='console'), Settings())\n"
+        "print([name for name in ('apprise', 'requests', 'kafka', 'smtplib') if name in sys.modules])"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
