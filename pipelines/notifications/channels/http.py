@@ -199,10 +199,11 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return min(float(value[:20]), _LONGEST_WAIT)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        return min(max((at - now).total_seconds(), 0.0), _LONGEST_WAIT)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        # What the library raises for a text that is no date.
         return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return min(max((at - now).total_seconds(), 0.0), _LONGEST_WAIT)
 
 
 def host_of(url: str, where: str, *, secret: bool) -> str:

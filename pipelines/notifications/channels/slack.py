@@ -11,6 +11,7 @@ text".
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from pipelines.contracts.channels import SlackEntry
@@ -21,7 +22,9 @@ from pipelines.notifications.message import Answer, Message
 from pipelines.notifications.rendering import Rendered, fitted, mrkdwn, render, shortened, slack
 
 #: Of each kind of text, in characters; of all the text of a message, which Slack cuts at 40,000.
-_HEADER, _SECTION, _FIELD, _FIELDS, _BLOCKS, _MESSAGE = 150, 3_000, 2_000, 10, 50, 30_000
+_HEADER, _SECTION, _FIELD, _FIELDS, _MESSAGE = 150, 3_000, 2_000, 10, 30_000
+#: Each item of a digest is a block, and a message has at most 50 of them.
+_ITEMS = 40
 
 
 class SlackChannel:
@@ -50,23 +53,37 @@ class SlackChannel:
 
 
 def _payload(message: Message, rendered: Rendered) -> dict[str, Any]:
-    fields = [_plain(f"{label}\n{value}", _FIELD) for label, value in rendered.facts]
+    facts = [f"{label}\n{value}" for label, value in rendered.facts]
+    fields = [_plain(text, _FIELD) for text in facts]
     foot = f"{message.subscription} · {message.kind} {message.subject_id} · notification {message.notification_id}"
+    # A header holds less than a title may have.
+    beside = [{"type": "section", "text": _plain(rendered.title, _SECTION)}] if _over(rendered.title, _HEADER) else []
+    cut = rendered.cut or len(rendered.items) > _ITEMS or any(_over(text, _FIELD) for text in facts)
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(rendered.title, _HEADER)},
+        *beside,
         *({"type": "section", "fields": fields[at : at + _FIELDS]} for at in range(0, len(fields), _FIELDS)),
-        *({"type": "section", "text": _plain(f"• {item}", _SECTION)} for item in rendered.items[: _BLOCKS - 10]),
-        *([_link(rendered)] if rendered.link or rendered.more else []),
+        *({"type": "section", "text": _plain(f"• {item}", _SECTION)} for item in rendered.items[:_ITEMS]),
+        *_link(replace(rendered, cut=cut)),
         {"type": "context", "elements": [_plain(foot, _FIELD)]},
     ]
     # What a notification on a phone shows; here Slack reads marks.
     return {"text": mrkdwn(rendered.title), "blocks": blocks}
 
 
-def _link(rendered: Rendered) -> dict[str, Any]:
-    said = "… more on the dashboard" if rendered.cut else "Open on the dashboard"
-    text = f"<{slack(rendered.link)}|{said}>" if rendered.link else mrkdwn(rendered.more or "")
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+def _link(rendered: Rendered) -> list[dict[str, Any]]:
+    if rendered.link:
+        said = "… more on the dashboard" if rendered.cut else "Open on the dashboard"
+        text = f"<{slack(rendered.link)}|{said}>"
+    elif rendered.more:
+        text = mrkdwn(rendered.more)
+    else:
+        return []
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}]
+
+
+def _over(text: str, most: int) -> bool:
+    return len(slack(text)) > most
 
 
 def _plain(text: str, most: int) -> dict[str, Any]:

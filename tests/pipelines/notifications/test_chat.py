@@ -131,6 +131,18 @@ def test_slack_reads_no_marks_in_what_came_from_traces(receiver: Receiver) -> No
     assert "*bold*" not in sent["text"], "the line for phones is mrkdwn: its marks are parted"
 
 
+def test_slack_says_a_title_that_a_header_does_not_hold_below_it(receiver: Receiver) -> None:
+    _send("slack", receiver, message(headline="word " * 40 + "end"))
+    header, below, *_ = receiver.last.json["blocks"]
+    assert header["text"]["text"].endswith("…")
+    assert below["text"]["text"].endswith("word end")
+
+
+def test_slack_says_that_a_value_was_cut_for_its_escapes(receiver: Receiver) -> None:
+    _send("slack", receiver, message(details=(("Tool", "&" * 1_400),)))
+    assert "… more on the dashboard" in receiver.last.json["blocks"][-2]["text"]["text"]
+
+
 def test_teams_gets_less_than_it_takes(receiver: Receiver) -> None:
     for sent in MESSAGES.values():
         _send("teams", receiver, sent)

@@ -16,16 +16,23 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.contracts.channels import EmailEntry
 from pipelines.errors import TerminalError
 from pipelines.notifications.channels import make_channel
-from pipelines.notifications.channels.email import LIMIT
+from pipelines.notifications.channels.credentials import Credentials
+from pipelines.notifications.channels.email import LIMIT, EmailChannel
 from pipelines.notifications.message import Answer, Message, Verdict
+from pipelines.notifications.rendering import render
 from pipelines.settings import Settings
 from tests.pipelines.notifications.messages import LINK, OPENED, digest, hostile, huge, message
 
 PASSWORD = "corr3ct-horse-battery"
+HEADERS = sorted(
+    ["Subject", "From", "To", "Date", "Message-ID", "References", "Auto-Submitted", "MIME-Version", "Content-Type"]
+)
 
 
 class Mailbox:
@@ -242,13 +249,21 @@ def test_hostile_text_smuggles_in_no_header_and_no_markup(start_server: START) -
     port, mailbox = start_server()
     assert _send(port, hostile()).verdict is Verdict.DELIVERED
     [mail] = mailbox.mails
-    assert sorted(mail.keys()) == sorted(
-        ["Subject", "From", "To", "Date", "Message-ID", "References", "Auto-Submitted", "MIME-Version", "Content-Type"]
-    )
+    assert sorted(mail.keys()) == HEADERS
     assert mailbox.recipients == [["ann@example.com", "bob@example.com"]]
     _, page = _parts(mail)
     for live in ("<script", "<img", "javascript:alert", "https://evil", "\u202e"):
         assert live not in page
+
+
+@given(st.text(max_size=300) | st.text(alphabet='=?utf-8qb_ <>@:;,\r\n"\\é\u200d', max_size=300))
+def test_any_text_makes_a_mail_with_our_headers_alone(text: str) -> None:
+    entry = EmailEntry(type="email", host="x", security="none", sender="a@example.com", to=("b@example.com",))
+    channel = EmailChannel("it", entry, Credentials("it", {}))
+    raw = bytes(channel.mail(message(headline=text, workflow=text or None), render(message(headline=text))))
+    read = email.message_from_bytes(raw, policy=email.policy.default)
+    assert sorted(read.keys()) == HEADERS
+    assert read["To"] == "b@example.com"
 
 
 @pytest.mark.parametrize("sent", [huge(), digest(500)], ids=["huge", "digest"])

@@ -11,6 +11,8 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.contracts.channels import HttpEntry
 from pipelines.errors import TerminalError
@@ -65,6 +67,12 @@ def test_each_status_has_one_verdict(status: int, becomes: Verdict, receiver: Re
 )
 def test_retry_after_is_read_in_seconds_and_as_a_date(value: str | None, seconds: float | None) -> None:
     assert retry_after(value, NOW) == seconds
+
+
+@given(st.text(alphabet="Wed, 21Oct206:8GMTZ+-. \t0", max_size=40) | st.text(max_size=40))
+def test_no_retry_after_is_an_error(value: str) -> None:
+    seconds = retry_after(value, NOW)
+    assert seconds is None or 0 <= seconds <= 86_400
 
 
 def test_a_receiver_that_asks_to_wait_is_heard(receiver: Receiver) -> None:
