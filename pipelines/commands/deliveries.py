@@ -32,9 +32,10 @@ def send_sample(
     """Send a marked sample through a channel, and say what the other side answered."""
     import secrets
 
+    from pipelines.notifications.channels import make_channel
     from pipelines.notifications.composing import sample
     from pipelines.notifications.message import Verdict
-    from pipelines.notifications.opening import open_channel, subscriptions_of
+    from pipelines.notifications.opening import subscriptions_of
     from pipelines.sources.kafka import utc_now
 
     settings = _with_broker(with_options(settings_of(context), subscriptions=subscriptions))
@@ -42,7 +43,7 @@ def send_sample(
     if channel not in known:
         where = str(settings.subscriptions or "no subscriptions file")
         raise TerminalError(f"no channel {channel[:80]!r}", where, f"use one of {', '.join(sorted(known))}")
-    opened = open_channel(channel, known[channel], settings, _line)
+    opened = make_channel(channel, known[channel], settings, console=_line)
     message = sample("test", utc_now(), secrets.token_hex(8), settings.dashboard_url)
     try:
         answer = opened.send(message)

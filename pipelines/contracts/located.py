@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from pipelines.errors import TerminalError
 
@@ -16,6 +19,15 @@ class Entry(BaseModel):
     """A part of such a file: it can't be changed, and has no other keys than these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+#: Kind of the errors that must not repeat what was given.
+_UNSAID = "unsaid"
+
+
+def unsaid(todo: str) -> PydanticCustomError:
+    """Return the error of a value that may be a secret: the line that people see does not repeat it."""
+    return PydanticCustomError(_UNSAID, "{todo}", {"todo": todo})
 
 
 class _Loader(yaml.SafeLoader):
@@ -84,13 +96,23 @@ def _explain(found: Any, model: type[Entry], what: str) -> tuple[str, str]:
     """Say what is wrong and what is allowed, for one finding of pydantic."""
     location: tuple[int | str, ...] = found["loc"]
     name = str(location[-1]) if location else what
-    where = [part for part in location[:-1] if isinstance(part, str)]
+    where = location[:-1]
     if found["type"] == "extra_forbidden":
         return f"unknown key {name!r}", _allowed(_model_at(model, where))
     if found["type"] == "missing":
         return f"{name!r} is missing", "required: " + ", ".join(
             key for key, field in _model_at(model, where).model_fields.items() if field.is_required()
         )
+    if found["type"] == _UNSAID:
+        return f"{name} is not given as it must be", str(found["msg"])
+    if found["type"].startswith("union_tag_"):
+        of = found["ctx"]["discriminator"].strip("'")
+        tags = found["ctx"].get("expected_tags") or ", ".join(_tagged(_annotation_at(model, location)))
+        return f"{name} has no known {of}", f"{of} is one of {tags.replace(chr(39), '')}"
+    if name == "[key]":
+        name = f"key of {location[-3]}"
+    elif name in _tagged(_annotation_at(model, where)):
+        name = str(location[-2])
     given = repr(found["input"])
     wanted = _WANTED.get(found["type"], str(found["msg"]).removeprefix("Value error, "))
     return f"{name} is {given if len(given) <= 80 else given[:77] + '...'}", wanted
@@ -99,24 +121,47 @@ def _explain(found: Any, model: type[Entry], what: str) -> tuple[str, str]:
 _WANTED = {
     "dict_type": "give a mapping of names to entries",
     "model_type": "give a mapping, {} for nothing to say",
+    "model_attributes_type": "give a mapping",
     "tuple_type": "give a list of entries",
 }
 
 
-def _model_at(model: type[Entry], location: Sequence[str]) -> type[Entry]:
-    """Return the entry that stands at a location: keys of the file, without the places in lists."""
-    wanted: Any = model
-    for part in location:
-        if isinstance(wanted, type) and issubclass(wanted, Entry):
-            field = wanted.model_fields.get(part)
-            wanted = field.annotation if field else None
-            while get_origin(wanted) is tuple:
-                wanted = get_args(wanted)[0]
-        else:
-            wanted = get_args(wanted)[-1] if get_origin(wanted) is dict else None
+def _model_at(model: type[Entry], location: Sequence[int | str]) -> type[Entry]:
+    """Return the entry that stands at a location, without the places in lists."""
+    wanted = _annotation_at(model, [part for part in location if isinstance(part, str)])
     while get_origin(wanted) in (dict, tuple):
         wanted = get_args(wanted)[-1] if get_origin(wanted) is dict else get_args(wanted)[0]
     return wanted if isinstance(wanted, type) and issubclass(wanted, Entry) else model
+
+
+def _annotation_at(model: type[Entry], location: Sequence[int | str]) -> Any:
+    """Return the type that stands at a location: keys of the file, and the tags that pydantic puts between them."""
+    wanted: Any = model
+    for part in location:
+        if isinstance(wanted, type) and issubclass(wanted, Entry):
+            field = wanted.model_fields.get(str(part))
+            # Where a tag tells members apart pydantic keeps it beside the annotation.
+            tagged = field is not None and field.discriminator is not None
+            wanted = Annotated[field.annotation, field] if field is not None and tagged else field and field.annotation
+            while get_origin(wanted) is tuple:
+                wanted = get_args(wanted)[0]
+        elif tags := _tagged(wanted):
+            wanted = tags.get(str(part))
+        else:
+            wanted = get_args(wanted)[-1] if get_origin(wanted) is dict else None
+        members = [each for each in get_args(wanted) if each is not NoneType]
+        if len(members) == 1 and get_origin(wanted) in (Union, UnionType):
+            wanted = members[0]
+    return wanted
+
+
+def _tagged(annotation: Any) -> dict[str, type[Entry]]:
+    """Return the members of a union that a field tells apart, by the field's value; of anything else none."""
+    union, *others = get_args(annotation) if get_origin(annotation) is Annotated else (None,)
+    of = next((each.discriminator for each in others if isinstance(each, FieldInfo)), None)
+    if not isinstance(of, str):
+        return {}
+    return {tag: member for member in get_args(union) for tag in get_args(member.model_fields[of].annotation)}
 
 
 def _allowed(model: type[Entry]) -> str:
@@ -136,7 +181,7 @@ def _line(root: yaml.Node, location: Sequence[int | str]) -> int:
         if isinstance(node, yaml.MappingNode):
             found = next(((key, value) for key, value in node.value if str(key.value) == str(part)), None)
             if found is None:
-                break
+                continue  # the tag of a union, which is no key; a missing key has nothing below it
             line, node = found[0].start_mark.line, found[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]

@@ -9,28 +9,15 @@ from __future__ import annotations
 import re
 from datetime import time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from pipelines.contracts import located
+from pipelines.contracts.channels import ChannelEntry
 from pipelines.contracts.located import Entry
 from pipelines.contracts.money_section import Name
-
-if TYPE_CHECKING:
-    ChannelEntry = Any
-else:
-    try:
-        from pipelines.contracts.channels import ChannelEntry
-    except ImportError:
-
-        class ChannelEntry(Entry):
-            """A channel of any type, where the entries of the types are not installed."""
-
-            model_config = ConfigDict(extra="allow", frozen=True)
-            type: str
-
 
 SEVERITIES = ("info", "warning", "critical")
 KINDS = ("drift", "budget", "forecast", "readiness", "audit", "quality", "operation")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from pipelines.contracts.subscriptions import SubscriptionEntry, Subscriptions, load_subscriptions
-from pipelines.errors import TerminalError
+from pipelines.notifications.channels import make_channel
 from pipelines.notifications.message import Channel
 from pipelines.settings import Settings
 
@@ -54,20 +53,5 @@ def subscribed(settings: Settings, console: Callable[[str], None], *, with_topic
     found = subscriptions_of(settings, with_topic=with_topic)
     named = {name for entry in found.subscriptions.values() for name in entry.to}
     named |= {name for entry in found.subscriptions.values() if entry.escalate for name in entry.escalate.to}
-    channels = {name: open_channel(name, found.channels[name], settings, console) for name in sorted(named)}
+    channels = {name: make_channel(name, found.channels[name], settings, console=console) for name in sorted(named)}
     return Subscribed(dict(found.subscriptions), channels)
-
-
-def open_channel(name: str, entry: Any, settings: Settings, console: Callable[[str], None]) -> Channel:
-    """Return the channel of an entry."""
-    try:
-        from pipelines.notifications.channels import make_channel  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        from pipelines.notifications.standing import make_standing_channel
-
-        if entry.type not in ("console", "kafka"):
-            raise TerminalError(
-                f"no channel of type {entry.type!r}", f"channel {name}", "use console or kafka"
-            ) from None
-        return make_standing_channel(name, entry, settings, console=console)
-    return make_channel(name, entry, settings, console=console)

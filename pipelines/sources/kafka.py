@@ -349,8 +349,13 @@ def _header_text(headers: Sequence[tuple[str, bytes]]) -> str | None:
     return json.dumps({key: (value or b"").decode("utf-8", "replace") for key, value in headers})
 
 
-def producer(bootstrap_servers: str) -> KafkaProducer:
+def producer(bootstrap_servers: str, block_seconds: float = 60.0) -> KafkaProducer:
     """Return a producer that waits for all replicas and never reorders.
+
+    Parameters
+    ----------
+    block_seconds : float
+        How long sending may wait for the topic to be known, in seconds.
 
     Raises
     ------
@@ -366,6 +371,7 @@ def producer(bootstrap_servers: str) -> KafkaProducer:
             batch_size=2**20,
             compression_type="lz4",
             max_request_size=32 * 2**20,
+            max_block_ms=int(block_seconds * 1000),
         )
     except (KafkaError, OSError) as error:
         raise _unreachable(bootstrap_servers, error) from error

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
 from pipelines.alerts.operations import OperationalEvent
+from pipelines.notifications.channels.kafka import OPERATIONAL_EVENT
 from pipelines.notifications.notifier import Notifier
 from pipelines.notifications.opening import subscribed
 from pipelines.sources.kafka import KafkaSource
@@ -64,7 +65,7 @@ def published(bootstrap_servers: str, topic: str) -> set[tuple[str, str]]:
     found = {
         (headers["ce_subject"].decode(), json.loads(message.value)["headline"])
         for message in consumer
-        if (headers := dict(message.headers))["ce_type"] == b"plumbline.operational_event.v1"
+        if (headers := dict(message.headers))["ce_type"] == OPERATIONAL_EVENT.name.encode()
     }
     consumer.close()
     return found
