@@ -19,6 +19,7 @@ holder of the lease, does 4 and 6 for all. A step that meets a silent broker or 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from pipelines import batch as batches
 from pipelines.alerts import operations
 from pipelines.alerts.publish import Publisher
 from pipelines.detection import Detection
+from pipelines.metrics import Metrics, unix_time
 from pipelines.outage import OUTAGES, Patience
 from pipelines.settings import Settings
 from pipelines.sources.base import Source
@@ -47,6 +49,7 @@ _LEAST_POLL_SECONDS = 0.05
 _LOOKS, _LONGEST_LOOK = 6, 5.0
 #: Asked to stop, a worker waits this much longer for locks, and this long for the broker, in seconds: it must end within ten.
 _STOP_LOCK_SECONDS, _STOP_BROKER_SECONDS = 4.0, 1.5
+_STATES = "SELECT state, count(*) FROM incidents GROUP BY state"
 
 
 @dataclass(slots=True)
@@ -76,6 +79,8 @@ class Stream:
         Called with the running counts after each batch.
     tell : callable
         Gets one line about an outage or an early end.
+    metrics : Metrics, optional
+        Where it counts, for whoever serves them.
     """
 
     def __init__(
@@ -86,12 +91,15 @@ class Stream:
         publisher: Publisher,
         report: Callable[[Progress], None],
         tell: Callable[[str], None] = lambda _: None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings, self._source, self._warehouse = settings, source, warehouse
         self._publisher, self._report, self._tell = publisher, report, tell
         self._stopping = False
-        self._patience = Patience(settings.outage_seconds, tell, lambda: self._stopping)
+        self._metrics = metrics or Metrics()
+        self._patience = Patience(settings.outage_seconds, tell, lambda: self._stopping, self._metrics.outage.set)
         self.detection = Detection(settings, warehouse, self._patience)
+        self._told: Counter[str] = Counter()
         self._rates = read_rates(warehouse.query)
         self.progress = Progress()
         self._watch = FetchWatch(settings.stall_seconds)
@@ -194,13 +202,20 @@ class Stream:
         self._watched_at = now
         self._tell_of_expired()
         lag = self._patience.through(self._source.lag)
-        stalled = self._watch.stalled(lag)
+        self._metrics.lag(lag)
+        self._count_incidents()
+        on_hold = self._source.on_hold()
+        stalled = self._watch.stalled({key: place for key, place in lag.items() if key not in on_hold})
         if not stalled:
             return
         events = [operations.stalled_fetch(*key, *lag[key], seconds) for key, seconds in stalled.items()]
         self._tell_of(events)
         self._patience.through(self._source.restart)
         self._watch.forget()
+
+    def _count_incidents(self) -> None:
+        states = self._patience.through(lambda: self._warehouse.query(_STATES))
+        self._metrics.count_incidents(dict(states.rows()))
 
     def _tell_of_expired(self) -> None:
         self._tell_of([operations.expired_messages(*gap) for gap in self._source.expired()])
@@ -245,7 +260,7 @@ class Stream:
         timings = self.progress.timings
         with timings.of("waiting for the stages"):
             prepared = coming.result()
-        with timings.of("commit"):
+        with timings.of("commit"), self._metrics.commit_seconds.time():
             fresh = self._patience.through(lambda: batches.commit(prepared, self._warehouse))
         self._patience.through(lambda: self._publisher.set_aside(fresh.dead_letters))
         if prepared.messages:
@@ -259,9 +274,22 @@ class Stream:
         progress.flagged += int((fresh.spans["quality_flags"].list.len() > 0).sum())
         progress.dead_letters += len(fresh.dead_letters)
         progress.empty_messages += prepared.empty
-        with timings.of("detect"):
+        self._note(prepared, fresh)
+        with timings.of("detect"), self._metrics.detect_seconds.time():
             self._detect(fresh)
         self._report(progress)
+
+    def _note(self, prepared: batches.Batch, fresh: batches.Batch) -> None:
+        """Count a committed batch for Prometheus."""
+        metrics = self._metrics
+        metrics.batches.inc()
+        metrics.messages.inc(prepared.messages)
+        metrics.spans.inc(len(fresh.spans))
+        metrics.redelivered.inc(prepared.received - len(fresh.spans))
+        metrics.outcomes.inc(len(fresh.stated))
+        metrics.last_commit.set_to_current_time()
+        for reason, letters in fresh.dead_letters["reason"].value_counts().iter_rows():
+            metrics.dead_letters.labels(reason).inc(letters)
 
     def _detect(self, fresh: batches.Batch | None, waiting_for: set[tuple[str, int]] | None = None) -> None:
         if self.detection.take(fresh, self._source, waiting_for):
@@ -269,6 +297,17 @@ class Stream:
         self._count()
 
     def _count(self) -> None:
-        self.progress.observations = self.detection.observations
-        self.progress.signals = self.detection.signals
-        self.progress.late_spans = self.detection.runs.late_spans
+        progress, detection, metrics = self.progress, self.detection, self._metrics
+        metrics.observations.inc(detection.observations - progress.observations)
+        # Another checkpoint taken up may hold fewer; a counter only rises.
+        metrics.late.inc(max(0, detection.runs.late_spans - progress.late_spans))
+        progress.observations = detection.observations
+        progress.signals = detection.signals
+        progress.late_spans = detection.runs.late_spans
+        for family, count in (detection.stored - self._told).items():
+            metrics.signals.labels(family).inc(count)
+        self._told = detection.stored.copy()
+        held = detection.lease.held
+        metrics.detecting.set(held)
+        metrics.watermark.set(unix_time(detection.runs.watermark if held else None))
+        metrics.checkpoint.set(unix_time(detection.saved_at if held else None))
