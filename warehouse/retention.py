@@ -32,6 +32,7 @@ _RAW: dict[str, tuple[str | None, str]] = {
     "redeliveries": (None, "ingested_at"),
     "signals": ("at", "created_at"),
     "incidents": ("last_signal_at", "updated_at"),
+    "incident_changes": ("at", "noted_at"),
     "deliveries": (None, "delivered_at"),
     "dead_letters": (None, "seen_at"),
     "operational_events": (None, "at"),

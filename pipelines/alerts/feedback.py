@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines.alerts.changes import move
 from pipelines.alerts.incidents import Incident
 from pipelines.alerts.store import incidents
 from pipelines.errors import TerminalError
@@ -71,28 +72,72 @@ def judge(
     TerminalError
         No incident begins so, several do, or a text is too long.
     """
+    refuse_long(said_by, note)
+    return warehouse.transaction(
+        lambda connection: judged(connection, warehouse, one(connection, beginning), judgement, said_by, note)
+    )
+
+
+def judged(
+    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
+    incident: Incident,
+    judgement: str,
+    said_by: str | None,
+    note: str | None,
+) -> Incident:
+    """Note a judgement inside a transaction: about the incident, and about those that went into it; return it as it is then."""
+    # What was over stays over: that it had been real is no news to those who were told that it is.
+    state = incident.state if incident.state == "resolved" else _STATES[judgement]
+    until, after = None, None
+    if incident.state == "silenced" and state == "acknowledged":
+        state, until, after = "silenced", incident.silenced_until, "acknowledged"
+    now = utc_now()
+    merged = incidents(connection, f"i.merged_into = '{incident.incident_id}'")  # an id of ours
+    for each in (incident, *merged):
+        connection.execute(
+            "INSERT INTO acknowledgements VALUES (?, ?, ?, ?, ?, ?)",
+            [secrets.token_hex(8), each.incident_id, judgement, said_by, note, now],
+        )
+    kind = {"real": "acknowledged", "false": "judged_false", "resolved": "resolved"}[judgement]
+    move(
+        connection,
+        warehouse,
+        incident,
+        kind,
+        state,
+        now,
+        said_by=said_by,
+        why=note,
+        silenced_until=until,
+        silenced_from=after,
+        merged_into=incident.merged_into,
+    )
+    return one(connection, incident.incident_id)
+
+
+def refuse_long(said_by: str | None, note: str | None) -> None:
+    """Refuse texts that are longer than a person types.
+
+    Raises
+    ------
+    TerminalError
+        A name over 200 characters, or a note over 2,000.
+    """
     for name, text in (("said_by", said_by), ("note", note)):
         if text is not None and len(text) > _LONGEST[name]:
             what = f"{'the name' if name == 'said_by' else 'the note'} has {len(text):,} characters"
             raise TerminalError(what, "alerts", f"at most {_LONGEST[name]:,}")
 
-    def work(connection: duckdb.DuckDBPyConnection) -> Incident:
-        incident = _one(connection, beginning)
-        now = utc_now()
-        connection.execute(
-            "INSERT INTO acknowledgements VALUES (?, ?, ?, ?, ?, ?)",
-            [secrets.token_hex(8), incident.incident_id, judgement, said_by, note, now],
-        )
-        connection.execute(
-            "UPDATE incidents SET state = ?, updated_at = ? WHERE incident_id = ?",
-            [_STATES[judgement], now, incident.incident_id],
-        )
-        return _one(connection, incident.incident_id)
 
-    return warehouse.transaction(work)
+def one(connection: duckdb.DuckDBPyConnection, beginning: str) -> Incident:
+    """Return the one incident whose id begins so.
 
-
-def _one(connection: duckdb.DuckDBPyConnection, beginning: str) -> Incident:
+    Raises
+    ------
+    TerminalError
+        There is none, or several.
+    """
     found = [each for each in incidents(connection) if beginning and each.incident_id.startswith(beginning)]
     if not found:
         raise TerminalError("no such incident", repr(beginning[:80]), "take an id from `plumbline alerts list`")

@@ -62,10 +62,20 @@ class Incident:
     ----------
     leader : Leader or None
         The signal that the headline speaks of; None for incidents of an earlier version.
+    state : str
+        ``open``, ``acknowledged``, ``silenced``, ``resolved`` or ``merged``.
     judged_at : datetime or None
         Event time up to which a person has judged it.
     streams : frozenset of (family, metric, dimension)
         Where its signals come from.
+    revision : int
+        States it has been in, this one included.
+    silenced_until : datetime or None
+        End of the silence, UTC; None where it is not silenced.
+    silenced_from : str or None
+        State that it returns to then.
+    merged_into : str or None
+        Incident that it went into; its own signals stay with it.
     """
 
     incident_id: str
@@ -83,6 +93,10 @@ class Incident:
     leader: Leader | None = None
     judged_at: datetime | None = None
     streams: frozenset[Stream] = frozenset()
+    revision: int = 1
+    silenced_until: datetime | None = None
+    silenced_from: str | None = None
+    merged_into: str | None = None
 
 
 def signal_id(signal: dict[str, Any]) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from pipelines.alerts.incidents import Incident, Leader, assign, signal_id
+from pipelines.alerts import changes
+from pipelines.alerts.changes import Change
+from pipelines.alerts.incidents import Incident, Leader, assign, digest, signal_id
 from pipelines.sources.kafka import utc_now
 from warehouse import Warehouse
 
 _COLUMNS = (
     "incident_id, workflow, family, families, severity, state, headline, "
-    "onset_at, opened_at, last_signal_at, signals, run_ids, judged_at"
+    "onset_at, opened_at, last_signal_at, signals, run_ids, judged_at, "
+    "revision, silenced_until, silenced_from, merged_into"
 )
 _LEADER = 's.signal_id, s.family, s.kind, s.log_e, s."at", s.headline'
 _STREAMS = (
@@ -37,11 +41,12 @@ def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident
             [{name: row.get(name) for name in names} | {"created_at": now} for row in rows], infer_schema_length=None
         )
         warehouse.insert(connection, "signals", frame)
+        changes.note(connection, warehouse, _changes(rows, changed, _states(connection), now))
         for incident in changed:
             connection.execute("DELETE FROM incidents WHERE incident_id = ?", [incident.incident_id])
             connection.execute(
                 f"INSERT INTO incidents ({_COLUMNS}, leading_signal_id, updated_at) "  # noqa: S608 - columns of ours
-                f"VALUES ({', '.join('?' * 15)})",
+                f"VALUES ({', '.join('?' * 19)})",
                 [
                     incident.incident_id,
                     incident.workflow,
@@ -56,6 +61,10 @@ def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident
                     incident.signals,
                     list(incident.run_ids),
                     incident.judged_at,
+                    incident.revision,
+                    incident.silenced_until,
+                    incident.silenced_from,
+                    incident.merged_into,
                     incident.leader.signal_id if incident.leader else None,
                     now,
                 ],
@@ -63,6 +72,45 @@ def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident
         return changed
 
     return warehouse.transaction(work)
+
+
+def _states(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the states of the incidents that took others in."""
+    sql = "SELECT incident_id, state FROM incidents WHERE incident_id IN (SELECT merged_into FROM incidents)"
+    return dict(connection.execute(sql).fetchall())
+
+
+def _changes(
+    rows: list[dict[str, Any]], changed: list[Incident], states_of_takers: dict[str, str], now: datetime
+) -> list[Change]:
+    """Return what the signals changed: each opened an incident or joined one, and the one that this went into."""
+    found: list[Change] = []
+    states = {incident.incident_id: (incident.state, incident.merged_into) for incident in changed}
+    for row in rows:
+        incident, signal = row["incident_id"], row["signal_id"]
+        state, into = states[incident]
+        opens = incident == digest(row["workflow"], signal)
+        kind = "opened" if opens else "signal_joined"
+        name = digest(incident, kind, signal)
+        found.append(
+            Change(name, incident, kind, None if opens else state, state, row["at"], noted_at=now, signal_id=signal)
+        )
+        if into is not None:
+            name, state = digest(into, kind, signal), states_of_takers[into]
+            found.append(
+                Change(
+                    name,
+                    into,
+                    kind,
+                    state,
+                    state,
+                    row["at"],
+                    noted_at=now,
+                    signal_id=signal,
+                    other_incident_id=incident,
+                )
+            )
+    return found
 
 
 def unknown(signals: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
@@ -102,8 +150,12 @@ def incidents(connection: duckdb.DuckDBPyConnection, condition: str = "true") ->
             signals=row[10],
             run_ids=tuple(row[11] or ()),
             judged_at=row[12],
-            streams=frozenset((each[0], each[1], each[2]) for each in row[13] or ()),
-            leader=None if row[14] is None else Leader(*row[14:20]),
+            revision=row[13] or 1,
+            silenced_until=row[14],
+            silenced_from=row[15],
+            merged_into=row[16],
+            streams=frozenset((each[0], each[1], each[2]) for each in row[17] or ()),
+            leader=None if row[18] is None else Leader(*row[18:24]),
         )
         for row in rows
     ]

@@ -29,8 +29,8 @@ class Message:
     subject_id : str
         Incident or other subject: constant over its life, so that a receiver can update and resolve what it has.
     occasion : str
-        Why now: ``opened``, ``changed``, ``reopened``, ``acknowledged``, ``silenced``, ``resolved``, ``renotified``, ``escalated``,
-        ``digest``, ``test``.
+        Why now: ``opened``, ``changed``, ``reopened``, ``acknowledged``, ``silenced``, ``resolved``, ``renotified``,
+        ``escalated``, ``digest``, ``test``.
     state : str
         The subject's state: ``open``, ``acknowledged``, ``silenced`` or ``resolved``.
     severity : str
