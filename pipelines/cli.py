@@ -11,6 +11,7 @@ import typer
 
 from pipelines.commands import (
     alerts,
+    api,
     audit,
     backfill,
     bills,
@@ -77,6 +78,7 @@ app.add_typer(bills.imports, name="import")
 app.command()(bills.reconcile)
 app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(serving.dashboard, name="dashboard")
+app.command()(api.api)
 app.add_typer(alerts.alerts, name="alerts")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 

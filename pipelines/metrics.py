@@ -25,7 +25,7 @@ disable_created_metrics()
 
 #: Upper bounds in seconds: a commit takes 20 ms to some seconds, and waits behind another writer for up to minutes.
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-STATES = ("open", "acknowledged", "silenced", "resolved")
+STATES = ("open", "acknowledged", "silenced", "resolved", "merged")
 _UNKNOWN = math.nan
 
 
