@@ -20,12 +20,14 @@ from pipelines.commands import (
     budgets,
     compare,
     dead_letters,
+    deliveries,
     demo,
     export,
     flow,
     reading,
     serving,
     showback,
+    subscriptions,
     whatif,
 )
 from pipelines.commands.context import Invocation, err
@@ -79,7 +81,10 @@ app.command()(bills.reconcile)
 app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(serving.dashboard, name="dashboard")
 app.command()(api.api)
+for name, command in deliveries.COMMANDS.items():
+    alerts.alerts.command(name)(command)
 app.add_typer(alerts.alerts, name="alerts")
+app.add_typer(subscriptions.subscriptions, name="subscriptions")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 
 

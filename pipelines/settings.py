@@ -28,6 +28,10 @@ class Settings:
         Consumer group, named for lag monitoring; positions come from the warehouse.
     catalog : Path or None
         ``catalog.yaml``; everything works without one.
+    subscriptions : Path or None
+        ``subscriptions.yaml``: who is told of what; without one the console and the alerts topic hear of every incident.
+    dashboard_url : str
+        Address of the dashboard as its readers reach it, ``https://host/path``: messages link to it. Empty: no links.
     batch_spans : int
         About how many spans one warehouse transaction holds.
     batch_seconds : float
@@ -83,6 +87,8 @@ class Settings:
     dead_letter_topic: str = "otlp_spans.dead_letter"
     group_id: str = "plumbline"
     catalog: Path | None = None
+    subscriptions: Path | None = None
+    dashboard_url: str = ""
     batch_spans: int = 12_000
     batch_seconds: float = 1.0
     open_spans: int = 100_000
@@ -117,8 +123,10 @@ class Settings:
 
 
 def _typed(name: str, value: Any, source: str) -> Any:
-    if name in ("home", "catalog", "api_token_file"):
+    if name in ("home", "catalog", "api_token_file", "subscriptions"):
         return Path(value)
+    if name == "dashboard_url":
+        return _address(str(value), source)
     if name == "retention_days":
         return _retention_days(value, source)
     kind = str(next(each.type for each in fields(Settings) if each.name == name))
@@ -130,6 +138,17 @@ def _typed(name: str, value: Any, source: str) -> Any:
         return int(value) if kind == "int" else float(value) if "float" in kind else str(value)
     except ValueError:
         raise TerminalError(f"{name} is not a valid {kind}", source, f"got {str(value)[:80]!r}") from None
+
+
+def _address(value: str, source: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
+        raise TerminalError(
+            "dashboard_url is no address", source, f"give one like https://host/path, not {value[:80]!r}"
+        )
+    return value
 
 
 def _retention_days(value: Any, source: str) -> dict[str, int]:

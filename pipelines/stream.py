@@ -1,4 +1,4 @@
-"""The main job: poll, stages, commit, detect, publish.
+"""The main job: poll, stages, commit, detect, notify.
 
 The order for each batch, and what a crash after each step leaves:
 
@@ -9,11 +9,12 @@ The order for each batch, and what a crash after each step leaves:
    warehouse's offsets say where to go on; the detectors catch up from the warehouse's rows.)
 4. Open runs and detectors; signals and incidents are stored under ids that follow from their content. (A replay finds
    them there already.)
-5. Publish what the outbox holds. (Sent again under the same id, if the note of its delivery was lost.)
+5. Write down who is to be told of what, and hand it to the channels' threads. (:mod:`pipelines.notifications.notifier`: sent
+   again under the same id, if the note of its delivery was lost.)
 6. Every 30 s, and at the end, write the detectors' checkpoint with the offsets it has seen.
 
 Any number of workers do steps 1 to 3 on one home, each on the partitions that the consumer group gives it; one of them, the
-holder of the lease, does 4 and 6 for all. A step that meets a silent broker or a locked catalog is tried again as it is.
+holder of the lease, does 4 to 6 for all. A step that meets a silent broker or a locked catalog is tried again as it is.
 """
 
 from __future__ import annotations
@@ -22,18 +23,21 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from pipelines import batch as batches
 from pipelines.alerts import operations
-from pipelines.alerts.publish import Publisher
+from pipelines.dead_letters.topic import DeadLetterTopic
 from pipelines.detection import Detection
 from pipelines.metrics import Metrics, unix_time
+from pipelines.notifications.notifier import Notifier
 from pipelines.outage import OUTAGES, Patience
 from pipelines.settings import Settings
 from pipelines.sources.base import Source
+from pipelines.sources.kafka import utc_now
 from pipelines.stages.rates import read_rates
 from pipelines.timings import Timings
 from pipelines.watch import FetchWatch
@@ -47,9 +51,12 @@ _LEAST_POLL_SECONDS = 0.05
 #: Looks at the fetch, and at how far others are, within each stall_seconds: often enough to notice soon, and the first to
 #: notice that the broker is gone.
 _LOOKS, _LONGEST_LOOK = 6, 5.0
-#: Asked to stop, a worker waits this much longer for locks, and this long for the broker, in seconds: it must end within ten.
+#: Asked to stop, a worker waits this much longer for locks, and this long for the broker and for channels, in seconds: it must
+#: end within ten.
 _STOP_LOCK_SECONDS, _STOP_BROKER_SECONDS = 4.0, 1.5
 _STATES = "SELECT state, count(*) FROM incidents GROUP BY state"
+#: At the end of the log it waits this long for channels; what they have not taken then, the next worker sends.
+_FLUSH_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -81,6 +88,8 @@ class Stream:
         Gets one line about an outage or an early end.
     metrics : Metrics, optional
         Where it counts, for whoever serves them.
+    dead_letter_topic : DeadLetterTopic or None
+        Gets a copy of what could not be read; None where there is no broker.
     """
 
     def __init__(
@@ -88,13 +97,16 @@ class Stream:
         settings: Settings,
         source: Source,
         warehouse: Warehouse,
-        publisher: Publisher,
+        notifier: Notifier,
         report: Callable[[Progress], None],
         tell: Callable[[str], None] = lambda _: None,
+        *,
+        dead_letter_topic: DeadLetterTopic | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._settings, self._source, self._warehouse = settings, source, warehouse
-        self._publisher, self._report, self._tell = publisher, report, tell
+        self._notifier, self._report, self._tell = notifier, report, tell
+        self._dead_letter_topic = dead_letter_topic
         self._stopping = False
         self._metrics = metrics or Metrics()
         self._patience = Patience(settings.outage_seconds, tell, lambda: self._stopping, self._metrics.outage.set)
@@ -117,7 +129,8 @@ class Stream:
         if not self._stopping:
             self._stopping = True
             self._warehouse.give_up_at = time.monotonic() + _STOP_LOCK_SECONDS
-            self._publisher.patience_seconds = _STOP_BROKER_SECONDS
+            if self._dead_letter_topic is not None:
+                self._dead_letter_topic.patience_seconds = _STOP_BROKER_SECONDS
 
     def run(self, *, until_end: bool) -> Progress:
         """Stream until stopped, or until all that is there is consumed.
@@ -136,12 +149,13 @@ class Stream:
                 raise
             self._tell(f"stopped without the batch in hand, which is read again at the next start: {error}")
         finally:
+            with suppress(*OUTAGES):  # what is not written down is sent again
+                self._notifier.close(_STOP_BROKER_SECONDS)
             self.detection.lease.release()
         return self.progress
 
     def _consume(self, until_end: bool) -> None:
         self._lead()
-        self._patience.through(self._publisher.publish_operational)
         self._patience.through(lambda: self._source.seek(lambda: batches.positions(self._warehouse)))
         timings = self.progress.timings
         with ThreadPoolExecutor(1, thread_name_prefix="prepare") as ahead:
@@ -175,16 +189,19 @@ class Stream:
         self._lead()
         self._detect(None, waiting_for=set() if until_end and not self._stopping else None)
         self.detection.save()
+        if self.detection.lease.held:
+            patience = _STOP_BROKER_SECONDS if self._stopping else _FLUSH_SECONDS
+            self._patience.through(lambda: self._notifier.flush(patience))
 
     def _lead(self) -> None:
-        """Take the detectors over if nobody runs them, and publish what a dead worker left in the outbox."""
+        """Take the detectors over if nobody runs them, and tell what a dead worker left untold."""
         if self.detection.lease.held or self._stopping:
             return
         self.detection.take_lease(self._source)
         if self.detection.lease.held:
             if self.detection.rewarmed:
                 self._tell(f"detectors were warmed up from the warehouse: {self.detection.rewarmed}")
-            self._patience.through(self._publisher.publish)
+            self._notify(changed=True)
             self._count()
 
     def _idle(self) -> None:
@@ -223,7 +240,8 @@ class Stream:
     def _tell_of(self, events: list[operations.OperationalEvent]) -> None:
         if events:
             self._patience.through(lambda: operations.record(events, self._warehouse))
-            self._patience.through(self._publisher.publish_operational)
+            self._notifier.conditions_changed()
+            self._notify(changed=True)
 
     def _gather(self, until_end: bool) -> tuple[pl.DataFrame, bool]:
         """Poll until the batch is full by spans or by bytes (then there is a backlog: true), or by age.
@@ -262,7 +280,9 @@ class Stream:
             prepared = coming.result()
         with timings.of("commit"), self._metrics.commit_seconds.time():
             fresh = self._patience.through(lambda: batches.commit(prepared, self._warehouse))
-        self._patience.through(lambda: self._publisher.set_aside(fresh.dead_letters))
+        topic = self._dead_letter_topic
+        if topic is not None:
+            self._patience.through(lambda: topic.copy(fresh.dead_letters))
         if prepared.messages:
             self._spans_per_message = max(1.0, prepared.received / prepared.messages)
         progress = self.progress
@@ -292,9 +312,14 @@ class Stream:
             metrics.dead_letters.labels(reason).inc(letters)
 
     def _detect(self, fresh: batches.Batch | None, waiting_for: set[tuple[str, int]] | None = None) -> None:
-        if self.detection.take(fresh, self._source, waiting_for):
-            self._patience.through(self._publisher.publish)
+        changed = self.detection.take(fresh, self._source, waiting_for)
+        self._notify(changed=bool(changed))
         self._count()
+
+    def _notify(self, *, changed: bool) -> None:
+        """Let the worker that detects also tell."""
+        if self.detection.lease.held:
+            self._patience.through(lambda: self._notifier.tick(utc_now(), changed=changed))
 
     def _count(self) -> None:
         progress, detection, metrics = self.progress, self.detection, self._metrics

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from warehouse import marts
-from warehouse.headers import Relation, read_added_columns, read_tables
+from warehouse.headers import Relation, read_added_columns, read_dropped, read_tables
 from warehouse.migrate import migrations
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "data_dictionary.md"
@@ -28,8 +28,8 @@ _SECTIONS = {
     "view": ("Staging views", "Between the raw tables and the marts."),
     "table": (
         "Raw tables",
-        "Written by the stream as it reads, and from the catalog; `release_comparisons`, `budgets_monthly` and "
-        "`budget_events` by Dagster.",
+        "Written by the stream as it reads, and from the catalog; `release_comparisons`, `budgets_monthly`, "
+        "`budget_events` and `check_results` by Dagster.",
     ),
 }
 
@@ -40,6 +40,8 @@ def raw_tables() -> list[Relation]:
     for migration in migrations():
         for table, column, description in read_added_columns(migration.sql):
             found[table] = replace(found[table], columns={**found[table].columns, column: description})
+        for table in read_dropped(migration.sql):
+            del found[table]
     return list(found.values())
 
 

@@ -48,6 +48,7 @@ class Relation:
 _FIELD = re.compile(r"^(mart|view|table|group|grain|keys|period|incremental|columns): ?(.*)$")
 _COLUMN = re.compile(r"^  (\w+): (.+)$")
 _TABLE_COLUMN = re.compile(r'^    "?(\w+)"? [A-Z][^-]*?,?  -- (.+)$')
+_DROPPED = re.compile(r"^DROP TABLE (\w+);", re.MULTILINE)
 _ADDED_COLUMN = re.compile(r'^ALTER TABLE (\w+) ADD COLUMN "?(\w+)"? [^;]+;(?:  -- (.+))?$', re.MULTILINE)
 
 
@@ -123,6 +124,11 @@ def read_tables(sql: str) -> list[Relation]:
             )
         )
     return found
+
+
+def read_dropped(sql: str) -> list[str]:
+    """The tables of earlier migrations that a migration does away with."""
+    return _DROPPED.findall(sql)
 
 
 def read_added_columns(sql: str) -> list[tuple[str, str, str]]:

@@ -33,7 +33,8 @@ _RAW: dict[str, tuple[str | None, str]] = {
     "signals": ("at", "created_at"),
     "incidents": ("last_signal_at", "updated_at"),
     "incident_changes": ("at", "noted_at"),
-    "deliveries": (None, "delivered_at"),
+    "notifications": (None, "made_at"),
+    "delivery_attempts": (None, "began_at"),
     "dead_letters": (None, "seen_at"),
     "operational_events": (None, "at"),
 }

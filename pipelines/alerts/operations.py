@@ -1,11 +1,10 @@
-"""Operational events: trouble of a worker itself, told through the same outbox as incidents.
+"""Operational events: trouble of a worker itself, told through the same subscriptions as incidents.
 
 Kept apart from incidents, which are about agents: nobody acknowledges a fetch that was begun again.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -17,7 +16,6 @@ from warehouse import Warehouse
 
 STALLED_FETCH = "stalled_fetch"
 EXPIRED_MESSAGES = "expired_messages"
-_RAISED = "raised"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +30,6 @@ class OperationalEvent:
     end_offset: int
     headline: str
     at: datetime
-
-    def document(self) -> str:
-        """Return the event as JSON text."""
-        return json.dumps({**asdict(self), "at": self.at.isoformat() + "Z"}, ensure_ascii=False)
 
 
 def stalled_fetch(topic: str, partition: int, offset: int, end: int, seconds: float) -> OperationalEvent:
@@ -80,27 +74,3 @@ def record(events: list[OperationalEvent], warehouse: Warehouse) -> None:
                 )
 
     warehouse.transaction(work)
-
-
-def undelivered(warehouse: Warehouse, channel: str) -> list[OperationalEvent]:
-    """Return the events that the channel has not been told, oldest first."""
-    rows = warehouse.query(
-        "SELECT * FROM operational_events WHERE event_id NOT IN "
-        '(SELECT incident_id FROM deliveries WHERE channel = ?) ORDER BY "at", event_id',
-        [channel],
-    )
-    return [OperationalEvent(*row) for row in rows.iter_rows()]
-
-
-def mark_delivered(warehouse: Warehouse, channel: str, told: list[OperationalEvent]) -> None:
-    """Note that the channel took these events."""
-
-    def work(connection: duckdb.DuckDBPyConnection) -> None:
-        for event in told:
-            name = digest(event.event_id, _RAISED, channel)
-            connection.execute(
-                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?)", [name, event.event_id, _RAISED, channel, utc_now()]
-            )
-
-    if told:
-        warehouse.transaction(work)

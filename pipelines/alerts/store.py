@@ -23,7 +23,7 @@ _LEADER = 's.signal_id, s.family, s.kind, s.log_e, s."at", s.headline'
 _STREAMS = (
     "(SELECT list(DISTINCT [family, metric, coalesce(dimension, '')]) FROM signals WHERE incident_id = i.incident_id)"
 )
-__all__ = ["Incident", "incidents", "mark_delivered", "record", "undelivered", "unknown"]
+__all__ = ["Incident", "incidents", "record", "unknown"]
 
 
 def record(signals: list[dict[str, Any]], warehouse: Warehouse) -> list[Incident]:
@@ -159,33 +159,3 @@ def incidents(connection: duckdb.DuckDBPyConnection, condition: str = "true") ->
         )
         for row in rows
     ]
-
-
-def revision(incident: Incident) -> str:
-    """Return what a message about the incident would tell: its state and how many signals it has."""
-    return f"{incident.state}/{incident.signals}"
-
-
-def undelivered(warehouse: Warehouse, channel: str) -> list[Incident]:
-    """Return the incidents whose present revision the channel has not been told."""
-    told = {
-        (row[0], row[1])
-        for row in warehouse.connection.execute(
-            "SELECT incident_id, revision FROM deliveries WHERE channel = ?", [channel]
-        ).fetchall()
-    }
-    return [each for each in incidents(warehouse.connection) if (each.incident_id, revision(each)) not in told]
-
-
-def mark_delivered(warehouse: Warehouse, channel: str, told: list[tuple[str, Incident]]) -> None:
-    """Note that the channel took these messages: (delivery id, incident)."""
-
-    def work(connection: duckdb.DuckDBPyConnection) -> None:
-        for delivery_id, incident in told:
-            connection.execute(
-                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?)",
-                [delivery_id, incident.incident_id, revision(incident), channel, utc_now()],
-            )
-
-    if told:
-        warehouse.transaction(work)

@@ -85,12 +85,19 @@ class Change(BaseModel):
 
 
 class Delivery(BaseModel):
-    """One message about the incident that a channel took."""
+    """One message about the incident to one channel, and what became of it."""
 
-    delivery_id: str
-    revision: str = Field(description="State of the incident and its number of signals, as told.")
+    notification_id: str = Field(description="The same for every try: receivers know duplicates by it.")
+    subscription: str
     channel: str
-    delivered_at: datetime
+    occasion: str = Field(description="Why: opened, changed, acknowledged, silenced, resolved, …")
+    state: str = Field(description="State of the incident, as told.")
+    status: str = Field(description="waiting, delivered, set_aside or gathered (told in a digest).")
+    tries: int
+    made_at: datetime
+    settled_at: datetime | None = Field(description="When it was delivered or set aside; null while it waits.")
+    next_try_at: datetime | None
+    said: str | None = Field(description="What the channel answered last.")
 
 
 class Detail(Incident):

@@ -22,7 +22,16 @@ _COUNTS = {
     "incidents": ("plumbline_warehouse_incidents", "state", "Incidents."),
     "signals": ("plumbline_warehouse_signals", "family", "Signals."),
     "dead_letters": ("plumbline_warehouse_dead_letters", "reason", "Unreadable messages that were not replayed."),
-    "deliveries": ("plumbline_warehouse_deliveries", "channel", "Messages that a channel took."),
+    "notifications_waiting": (
+        "plumbline_warehouse_notifications_waiting",
+        "channel",
+        "Notifications that no channel has taken yet.",
+    ),
+    "notifications_set_aside": (
+        "plumbline_warehouse_notifications_set_aside",
+        "channel",
+        "Notifications that their channel will never take.",
+    ),
 }
 
 
@@ -51,6 +60,9 @@ class Standing(Collector):
             for value, count in (dict.fromkeys(STATES, 0) | counts if measure == "incidents" else counts).items():
                 family.add_metric([value], count)
             yield family
+        waiting = found.get("waiting_since", {}).get("unknown")
+        if waiting is not None:
+            yield _gauge("oldest_waiting_timestamp_seconds", "Unix time since when a notification waits.", waiting)
         committed = found.get("committed_at", {}).get("unknown")
         if committed is not None:
             yield _gauge("last_commit_timestamp_seconds", "Unix time of the last commit of any worker.", committed)

@@ -7,14 +7,13 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from pipelines.alerts.incidents import Incident
-from pipelines.alerts.operations import OperationalEvent
 from pipelines.commands.context import broker_address, err, open_warehouse, out, settings_of, with_options
 from pipelines.contracts.drift_names import DEFAULT_DRIFTS, DRIFTS
 from pipelines.errors import TerminalError
@@ -231,7 +230,9 @@ def _run(
     *,
     until_end: bool,
 ):
-    from pipelines.alerts.publish import Publisher
+    from pipelines.dead_letters.topic import DeadLetterTopic
+    from pipelines.notifications.notifier import Notifier
+    from pipelines.notifications.opening import subscribed
     from pipelines.outage import Patience
     from pipelines.sources.files import FileSource
     from pipelines.sources.kafka import KafkaSource, producer
@@ -248,6 +249,7 @@ def _run(
                 "--files or --outcomes without --source files", "stream", "add --source files, or publish them: produce"
             )
         address = broker_address(settings)
+        settings = replace(settings, bootstrap_servers=address)
         _topics(address, settings)
         reader = KafkaSource(
             address,
@@ -259,6 +261,7 @@ def _run(
         sender = producer(address)
     else:
         raise TerminalError(f"unknown source {source!r}", "stream", "use kafka or files")
+    told = subscribed(settings, tell, with_topic=sender is not None)
     # The clients' own warnings of each failed connection: an outage is told in one line.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
@@ -270,10 +273,18 @@ def _run(
                 settings,
                 reader,
                 warehouse,
-                Publisher(settings, warehouse, sender, announce),
+                Notifier(
+                    settings,
+                    warehouse,
+                    told.subscriptions,
+                    told.channels,
+                    tell=tell,
+                    tried=lambda one: metrics.delivered(one.channel, one.verdict, one.duration_ms / 1000),
+                ),
                 lambda progress: update(progress.spans, None),
                 tell,
-                metrics,
+                metrics=metrics,
+                dead_letter_topic=None if sender is None else DeadLetterTopic(sender, settings.dead_letter_topic),
             )
             with _stopped_by_signals(stream):
                 err.print(f"reading {reader.name}", markup=False)
@@ -313,19 +324,6 @@ def _topics(address: str, settings: Settings) -> None:
         settings.dead_letter_topic: 1,
     }
     create_topics(address, wanted)
-
-
-def announce(incident: Incident | OperationalEvent) -> None:
-    """Print an incident or an operational event on the console, as text."""
-    if isinstance(incident, OperationalEvent):
-        tell(f"operational alert {incident.event_id} {incident.kind} · {incident.headline}")
-        return
-    err.print(
-        f"incident {incident.incident_id} {incident.severity} {incident.state} · {incident.workflow} · "
-        f"{', '.join(incident.families)} · since {incident.onset_at:%Y-%m-%d %H:%M} UTC · {incident.headline}",
-        markup=False,
-        soft_wrap=True,
-    )
 
 
 def stream(

@@ -79,8 +79,8 @@ def _tried(ground: Ground, name: str, run: Callable[[Ground, int], Result], seed
 def table(results: dict[str, list[Result | None]]) -> str:
     """Return the summary: per scenario how many seeds, faults, and what they cost."""
     lines = [
-        "| scenario | seeds | kills | lost | doubled | offsets | incidents | failed |",
-        "|---|---|---|---|---|---|---|---|",
+        "| scenario | seeds | kills | lost | doubled | offsets | incidents | notifications | failed |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, each in results.items():
         done = [result for result in each if result is not None]

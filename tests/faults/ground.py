@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import polars as pl
 from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
+from pipelines.alerts import lifecycle
 from pipelines.broker import create_topics
 from pipelines.commands import flow
 from pipelines.commands.context import err
@@ -47,6 +49,8 @@ class Result:
         Partitions whose consumed offset is not the log's end.
     incidents : int
         Rows of signals and incidents that only one of the two has.
+    notifications : int
+        States of incidents that the alerts topic lacks, ids that say two things, and states told under two ids.
     """
 
     kills: int
@@ -54,10 +58,11 @@ class Result:
     doubled: int
     offsets: int
     incidents: int
+    notifications: int = 0
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.doubled or self.offsets or self.incidents)
+        return not (self.lost or self.doubled or self.offsets or self.incidents or self.notifications)
 
 
 class Ground:
@@ -75,7 +80,7 @@ class Ground:
 
     def __init__(self, bootstrap_servers: str, folder: Path, name: str) -> None:
         self.bootstrap_servers, self.folder, self.topic = bootstrap_servers, folder, name
-        self._homes = 0
+        self._homes = self._topics = 0
         create_topics(bootstrap_servers, {name: PARTITIONS, f"{name}.alerts": 1, f"{name}.dead": 1})
         simulate(folder / "traffic", seed=11, days=1, workflows=1, rate=20)
         self.empty = self.home()
@@ -104,21 +109,36 @@ class Ground:
             "batch_spans": 200,
             "checkpoint_seconds": 0.3,
             "session_seconds": 6.0,
+            "alerts_topic": f"{self.topic}.alerts",
             **more,
         }
         return Settings(
             home=home,
             bootstrap_servers=self.bootstrap_servers,
             topic=self.topic,
-            alerts_topic=f"{self.topic}.alerts",
             dead_letter_topic=f"{self.topic}.dead",
             alarm_budget_per_week=3000.0,
             **given,
         )
 
-    def start(self, settings: Settings, *death: object, until_end: bool = True, **popen: Any) -> subprocess.Popen[str]:
-        """Start a worker, to die at (point, nth, delay in ms) if given."""
-        arguments = ["--home", str(settings.home), "stream", *(["--until-end"] if until_end else [])]
+    def new_topic(self) -> str:
+        """Return the name of a new topic for alerts: what one home says, apart from the others'."""
+        self._topics += 1
+        name = f"{self.topic}.alerts-{self._topics}"
+        create_topics(self.bootstrap_servers, {name: 1})
+        return name
+
+    def start(
+        self,
+        settings: Settings,
+        *death: object,
+        until_end: bool = True,
+        command: tuple[str, ...] = (),
+        **popen: Any,
+    ) -> subprocess.Popen[str]:
+        """Start a worker, or another command, to die at (point, nth, delay in ms) if given."""
+        asked = command or ("stream", *(["--until-end"] if until_end else []))
+        arguments = ["--home", str(settings.home), *asked]
         told = death if death else ("never", 1, 0)
         return subprocess.Popen(
             [sys.executable, "-m", "tests.faults.worker", *map(str, told), *arguments],
@@ -130,11 +150,11 @@ class Ground:
             **popen,
         )
 
-    def finish(self, home: Path) -> None:
+    def finish(self, home: Path, settings: Settings | None = None) -> None:
         """Run a worker to the end, here: what is started again after a fault."""
         err.quiet = True
         try:
-            flow.run_stream(self.settings(home), "kafka", None, until_end=True)
+            flow.run_stream(settings or self.settings(home), "kafka", None, until_end=True)
         finally:
             err.quiet = False
 
@@ -151,6 +171,38 @@ class Ground:
             + sum(max(0, len(new) - len(old)) for new, old in zip(found, expected, strict=True)),
             offsets=len(set(self.ends.items()) ^ set(consumed(home, self.topic).items())),
             incidents=sum(different(new, old) for new, old in zip(alarms, self.alarms, strict=True)),
+        )
+
+    def act(self, home: Path, rng: random.Random) -> None:
+        """Let people change what the home has: some incidents are acknowledged, some resolved."""
+        with Warehouse.open(home / "warehouse") as warehouse:
+            for (name,) in warehouse.query("SELECT incident_id FROM incidents ORDER BY incident_id").rows():
+                rng.choice((lifecycle.acknowledge, lifecycle.resolve))(warehouse, name, by="ada")
+
+    def untold(self, home: Path, settings: Settings) -> int:
+        """Return how often the alerts topic and the outbox do not agree with the incidents as they are."""
+        with Warehouse.open(home / "warehouse", read_only=True) as warehouse:
+            incidents = warehouse.query("SELECT incident_id, state, signals FROM incidents").rows()
+            made = warehouse.query(
+                "SELECT notification_id, subject_id, state, extent, revision, status FROM notifications WHERE channel = 'kafka'"
+            ).rows(named=True)
+        topic = TopicPartition(settings.alerts_topic, 0)
+        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap_servers, consumer_timeout_ms=2000)
+        consumer.assign([topic])
+        consumer.seek_to_beginning(topic)
+        told: dict[str, set[bytes]] = {}
+        for message in consumer:
+            told.setdefault(dict(message.headers)["ce_id"].decode(), set()).add(message.value)
+        consumer.close()
+        said = {(one["subject_id"], one["state"], one["extent"]) for one in made if one["notification_id"] in told}
+        states = [(one["subject_id"], one["revision"], one["extent"]) for one in made]
+        return (
+            len(set(incidents) - said)
+            + sum(len(values) > 1 for values in told.values())
+            + len(told.keys() - {one["notification_id"] for one in made})
+            + len(states)
+            - len(set(states))
+            + sum(one["status"] != "delivered" for one in made)
         )
 
     def _ends(self) -> dict[int, int]:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.broker import Broker
@@ -26,8 +27,9 @@ POINTS = {
     "observed": 1,
     "recording": 1,
     "recorded": 1,
-    "published": 1,
-    "delivered": 2,
+    "told": 1,
+    "published": 2,
+    "delivered": 1,
     "checkpoint written": 3,
     "checkpointed": 3,
 }
@@ -67,6 +69,33 @@ def _killed(ground: Ground, rng: random.Random, point: str, nth: int, delay_ms: 
             kills += _ended(worker, -signal.SIGKILL, 0)
         ground.finish(home)
         return ground.compare(home, kills)
+
+
+def deliverer(ground: Ground, seed: int) -> Result:
+    """Who delivers dies: the worker while it tells of incidents, then `alerts deliver` after people have changed some."""
+    rng = random.Random(f"deliverer {seed}")
+    with ground.trial() as home:
+        settings = ground.settings(home, alerts_topic=ground.new_topic())
+        kills = _ended(ground.start(settings, *_death_of_deliverer(rng, "running")), -signal.SIGKILL, 0)
+        ground.finish(home, settings)
+        result = ground.compare(home, 0)
+        ground.act(home, rng)
+        for _ in range(2):
+            dying = ground.start(settings, *_death_of_deliverer(rng, "flushing"), command=DELIVER)
+            kills += _ended(dying, -signal.SIGKILL, 0)
+        _ended(ground.start(settings, command=DELIVER), 0)
+        return replace(result, kills=kills, notifications=ground.untold(home, settings))
+
+
+DELIVER = ("alerts", "deliver", "--once")
+
+
+def _death_of_deliverer(rng: random.Random, moment: str) -> tuple[str, int, float]:
+    """Between two steps of it, within the milliseconds after one, or at any moment."""
+    point = rng.choice(("told", "published", "delivered", moment))
+    if point == moment:
+        return point, 1, rng.uniform(1, 1500)
+    return point, rng.randint(1, 3) if point == "published" else 1, rng.choice((0.0, rng.uniform(0.1, 30)))
 
 
 def rebalance(ground: Ground, seed: int) -> Result:
@@ -200,6 +229,7 @@ SCENARIOS: dict[str, Callable[[Ground, int], Result]] = {
     "killed between two steps": between_steps,
     "killed at any moment": any_moment,
     "killed mid-commit": mid_commit,
+    "killed while delivering": deliverer,
     "rebalance of two workers": rebalance,
     "locked catalog": locked_catalog,
     "full disk": full_disk,

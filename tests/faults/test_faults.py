@@ -17,6 +17,8 @@ SEEDS = [
     ("killed between two steps", 10),
     ("killed at any moment", 1),
     ("killed mid-commit", 1),
+    ("killed while delivering", 1),
+    ("killed while delivering", 2),
     ("rebalance of two workers", 1),
     ("locked catalog", 1),
     ("full disk", 1),

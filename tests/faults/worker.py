@@ -1,4 +1,4 @@
-"""A worker that dies: `plumbline stream` with a SIGKILL to itself at a point, or a moment, that it is told.
+"""A worker that dies: `plumbline stream`, or another command, with a SIGKILL to itself at a point, or a moment, that it is told.
 
 ``python -m tests.faults.worker POINT NTH DELAY_MS ARGUMENT…``: at the NTH passing of POINT, DELAY_MS later. The product's
 functions are wrapped, not changed: what runs is what an operator runs.
@@ -17,8 +17,8 @@ from pipelines import batch, checkpoint, detection
 from pipelines import stream as streams
 from pipelines.alerts import store
 from pipelines.alerts.feedback import Feedback
-from pipelines.alerts.publish import Publisher
 from pipelines.cli import main
+from pipelines.notifications import delivery, notifier, outbox
 from warehouse import Warehouse
 
 
@@ -67,8 +67,9 @@ def wrap(death: Death) -> None:
     after(detection.Detection, "_hear", lambda changed: death.at("judgement followed") if changed else None)
     after(store, "assign", lambda _: death.at("recording"))
     after(store, "record", lambda _: death.at("recorded"))
-    after(Publisher, "_send", lambda _: death.at("published"))
-    after(store, "mark_delivered", lambda _: death.at("delivered"))
+    after(outbox, "add", lambda _: death.at("told"))
+    after(delivery, "Tried", lambda _: death.at("published"))
+    after(outbox, "note", lambda _: death.at("delivered"))
     after(checkpoint, "_write", lambda _: death.at("checkpoint written"))
     after(checkpoint, "save", lambda _: death.at("checkpointed"))
     inner = Warehouse.transaction
@@ -89,6 +90,13 @@ def wrap(death: Death) -> None:
         return run(self, until_end=until_end)
 
     streams.Stream.run = running
+    flush = notifier.Notifier.flush
+
+    def flushing(self: notifier.Notifier, patience_seconds: float) -> None:
+        death.at("flushing")
+        flush(self, patience_seconds)
+
+    notifier.Notifier.flush = flushing
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.alerts.publish import Publisher
 from pipelines.broker import create_topics
+from pipelines.notifications.notifier import Notifier
 from pipelines.runs import OpenRuns
 from pipelines.settings import Settings
 from pipelines.sources import kafka
@@ -108,8 +108,8 @@ def test_open_runs_stay_few_and_every_span_is_stored(
     source = source_of(few)
     try:
         with Warehouse.open(few.warehouse) as warehouse:
-            publisher = Publisher(few, warehouse, None, lambda _: None)
-            Stream(few, source, warehouse, publisher, lambda _: None).run(until_end=True)
+            notifier = Notifier(few, warehouse)
+            Stream(few, source, warehouse, notifier, lambda _: None).run(until_end=True)
             assert warehouse.query("SELECT count(*) FROM spans").item() == 2 * RUNS
     finally:
         source.close()

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.alerts.publish import Publisher
+from pipelines.notifications.notifier import Notifier
 from pipelines.settings import Settings
 from pipelines.sources.files import FileSource
 from pipelines.stream import Progress, Stream
@@ -29,8 +29,8 @@ def stream(home: Path, traces: list[Path], outcomes: list[Path], **more: Any) ->
     settings = Settings(home=home, **more)
     with Warehouse.open(settings.warehouse) as warehouse:
         source = FileSource([str(path) for path in traces], [str(path) for path in outcomes])
-        publisher = Publisher(settings, warehouse, None, lambda _: None)
-        return Stream(settings, source, warehouse, publisher, lambda _: None).run(until_end=True)
+        notifier = Notifier(settings, warehouse)
+        return Stream(settings, source, warehouse, notifier, lambda _: None).run(until_end=True)
 
 
 def refreshed(home: Path, sql: str) -> pl.DataFrame:

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipelines.alerts.publish import Publisher
 from pipelines.commands.context import open_warehouse
 from pipelines.errors import TerminalError
 from pipelines.exposition import exposed
 from pipelines.metrics import Metrics
+from pipelines.notifications.notifier import Notifier
 from pipelines.simulate import simulate
 from pipelines.sources.files import FileSource
 from pipelines.stream import Progress, Stream
@@ -53,8 +53,8 @@ def streamed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Progress, dict[s
     files = [str(path) for path in sorted((home / "traffic").glob("*.[bj]*")) if path.name != "truth.json"]
     settings, metrics = settings_for(home), Metrics()
     with open_warehouse(settings) as warehouse, exposed(metrics.registry, "127.0.0.1", 0, Tokens(())) as address:
-        publisher = Publisher(settings, warehouse, None, lambda _: None)
-        stream = Stream(settings, FileSource(files), warehouse, publisher, lambda _: None, metrics=metrics)
+        notifier = Notifier(settings, warehouse)
+        stream = Stream(settings, FileSource(files), warehouse, notifier, lambda _: None, metrics=metrics)
         counts = stream.run(until_end=True)
         status, text = asked(address)
         stored = warehouse.query("SELECT family, count(*) AS signals FROM signals GROUP BY family").rows()

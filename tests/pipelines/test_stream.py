@@ -11,8 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from detectors.state import VERSION
-from pipelines.alerts.publish import Publisher
 from pipelines.commands.context import open_warehouse
+from pipelines.notifications.notifier import Notifier
 from pipelines.settings import Settings
 from pipelines.simulate import simulate
 from pipelines.sources.files import FileSource
@@ -50,8 +50,8 @@ def settings_for(home: Path, **more: object) -> Settings:
 def run(settings: Settings, files: list[Path], report: Callable[[Progress], None] = lambda _: None) -> Progress:
     with open_warehouse(settings) as warehouse:
         source = FileSource([str(path) for path in files])
-        publisher = Publisher(settings, warehouse, None, lambda _: None)
-        return Stream(settings, source, warehouse, publisher, report).run(until_end=True)
+        notifier = Notifier(settings, warehouse)
+        return Stream(settings, source, warehouse, notifier, report).run(until_end=True)
 
 
 def stored(settings: Settings, sql: str) -> pl.DataFrame:
@@ -121,9 +121,7 @@ def test_without_a_checkpoint_the_detectors_warm_up_from_the_warehouse_to_the_sa
     (settings.checkpoints / "detectors.zip").write_bytes(b"not a checkpoint")
     with open_warehouse(settings) as warehouse:
         source = FileSource([str(path) for path in traffic])
-        stream = Stream(
-            settings, source, warehouse, Publisher(settings, warehouse, None, lambda _: None), lambda _: None
-        )
+        stream = Stream(settings, source, warehouse, Notifier(settings, warehouse), lambda _: None)
         stream.run(until_end=True)
         assert stream.detection.rewarmed is not None
         assert stream.progress.signals >= 3
@@ -139,9 +137,9 @@ def test_a_state_of_another_version_is_said_once_and_learned_anew(
         run(settings, traffic[:1])
     told: list[str] = []
     with Warehouse.open(settings.warehouse) as warehouse:
-        publisher = Publisher(settings, warehouse, None, lambda _: None)
+        notifier = Notifier(settings, warehouse)
         source = FileSource([str(path) for path in traffic[:1]])
-        stream = Stream(settings, source, warehouse, publisher, lambda _: None, told.append)
+        stream = Stream(settings, source, warehouse, notifier, lambda _: None, told.append)
         stream.run(until_end=True)
     said = f"detector state of version {VERSION - 1}, this program reads version {VERSION}"
     assert told == [f"detectors were warmed up from the warehouse: {said}"]

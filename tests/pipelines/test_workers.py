@@ -13,9 +13,9 @@ import pytest
 
 from pipelines import batch as batches
 from pipelines import lease
-from pipelines.alerts.publish import Publisher
 from pipelines.errors import TransientError
 from pipelines.lease import Lease
+from pipelines.notifications.notifier import Notifier
 from pipelines.outage import Patience
 from pipelines.settings import Settings
 from pipelines.sources.files import FileSource
@@ -134,6 +134,6 @@ def test_what_is_in_hand_is_committed_when_the_log_stops_answering(tmp_path: Pat
     settings = Settings(home=tmp_path / "home")
     source = Silent([str(tmp_path / "one.binpb")])
     with Warehouse.open(settings.warehouse) as warehouse:
-        publisher = Publisher(settings, warehouse, None, lambda _: None)
-        progress = Stream(settings, source, warehouse, publisher, lambda _: None).run(until_end=True)
+        notifier = Notifier(settings, warehouse)
+        progress = Stream(settings, source, warehouse, notifier, lambda _: None).run(until_end=True)
     assert source.asked > 1 and (progress.spans, progress.dead_letters) == (1, 0)

@@ -6,7 +6,9 @@ SELECT 'dead_letters', reason, count(*) FROM dead_letters WHERE replayed_at IS N
 UNION ALL
 SELECT 'signals', family, count(*) FROM signals GROUP BY family
 UNION ALL
-SELECT 'deliveries', channel, count(*) FROM deliveries GROUP BY channel
+SELECT 'notifications_' || status, channel, count(*) FROM notifications WHERE status IN ('waiting', 'set_aside') GROUP BY ALL
+UNION ALL
+SELECT 'waiting_since', '', epoch(min(made_at)) FROM notifications WHERE status = 'waiting'
 UNION ALL
 SELECT 'committed_at', '', epoch(max(committed_at)) FROM consumed_offsets
 ORDER BY ALL

@@ -13,8 +13,8 @@ import pytest
 
 from detectors import SIGNAL_SCHEMA
 from pipelines.alerts.evidence import MOST_RUNS, explained
-from pipelines.alerts.publish import Publisher
 from pipelines.commands.context import open_warehouse
+from pipelines.notifications.notifier import Notifier
 from pipelines.settings import Settings
 from pipelines.simulate import simulate
 from pipelines.sources.files import FileSource
@@ -42,9 +42,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     settings = Settings(home=folder / "home", catalog=CATALOG)
     source = FileSource([str(path) for path in sorted((folder / "traffic").glob("*.binpb"))])
     with open_warehouse(settings) as warehouse:
-        Stream(settings, source, warehouse, Publisher(settings, warehouse, None, lambda _: None), lambda _: None).run(
-            until_end=True
-        )
+        Stream(settings, source, warehouse, Notifier(settings, warehouse), lambda _: None).run(until_end=True)
         yield warehouse
 
 
@@ -222,9 +220,7 @@ def test_a_spike_names_its_own_run_and_claims_no_test(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     source = FileSource([str(tmp_path / "traffic.jsonl")])
     with open_warehouse(settings) as warehouse:
-        Stream(settings, source, warehouse, Publisher(settings, warehouse, None, lambda _: None), lambda _: None).run(
-            until_end=True
-        )
+        Stream(settings, source, warehouse, Notifier(settings, warehouse), lambda _: None).run(until_end=True)
         rows = warehouse.query("SELECT * FROM signals ORDER BY metric").to_dicts()
         incidents = warehouse.query("SELECT headline FROM incidents")["headline"].to_list()
     assert [row["metric"] for row in rows] == ["context_tokens", "input_tokens_per_call", "tokens_per_call"]

@@ -16,10 +16,12 @@ from polars.testing import assert_frame_equal
 from detectors import Monitor
 from pipelines import checkpoint
 from pipelines.alerts.feedback import judge
-from pipelines.alerts.publish import Publisher
 from pipelines.commands.context import open_warehouse
 from pipelines.detection import monitor_settings
 from pipelines.errors import TerminalError
+from pipelines.notifications.message import Answer, Message, Verdict
+from pipelines.notifications.notifier import Notifier
+from pipelines.notifications.opening import subscriptions_of
 from pipelines.settings import Settings
 from pipelines.simulate import simulate
 from pipelines.sources.files import FileSource
@@ -43,13 +45,30 @@ def settings_for(home: Path) -> Settings:
     return Settings(home=home, catalog=catalog, batch_spans=1500, alarm_budget_per_week=3000.0)
 
 
+class Recorder:
+    """A channel that keeps the states that it is told."""
+
+    name = "console"
+
+    def __init__(self, told: list[str]) -> None:
+        self.told = told
+
+    def send(self, message: Message) -> Answer:
+        self.told.append(message.state)
+        return Answer(Verdict.DELIVERED, "kept")
+
+    def close(self) -> None:
+        pass
+
+
 def run(home: Path, files: list[Path]) -> list[str]:
     """Stream to the end; return the headlines and states that were published."""
     settings, told = settings_for(home), []
     with open_warehouse(settings) as warehouse:
         source = FileSource([str(path) for path in files])
-        publisher = Publisher(settings, warehouse, None, lambda event: told.append(getattr(event, "state", "")))
-        Stream(settings, source, warehouse, publisher, lambda _: None).run(until_end=True)
+        default = subscriptions_of(settings, with_topic=False).subscriptions
+        notifier = Notifier(settings, warehouse, default, {"console": Recorder(told)})
+        Stream(settings, source, warehouse, notifier, lambda _: None).run(until_end=True)
     return told
 
 

@@ -12,8 +12,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines import batch as batches
-from pipelines.alerts.publish import Publisher
 from pipelines.dead_letters.replay import Replayed, replay
+from pipelines.notifications.notifier import Notifier
 from pipelines.settings import Settings
 from pipelines.sources.files import FileSource
 from pipelines.stages.decode import Decoded, decode
@@ -196,8 +196,8 @@ def test_the_detectors_are_the_same_with_and_without_replayed_spans(
 
     def detectors() -> int:
         with Warehouse.open(settings.warehouse) as warehouse:
-            publisher = Publisher(settings, warehouse, None, lambda _: None)
-            stream = Stream(settings, FileSource([str(lines)]), warehouse, publisher, lambda _: None)
+            notifier = Notifier(settings, warehouse)
+            stream = Stream(settings, FileSource([str(lines)]), warehouse, notifier, lambda _: None)
             stream.run(until_end=True)
             return stream.detection.observations
 
