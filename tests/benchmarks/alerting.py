@@ -16,7 +16,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,13 @@ import yaml
 from pipelines.alerts import store
 from pipelines.broker import Broker, create_topics
 from pipelines.commands.context import open_warehouse
+from pipelines.contracts.otlp import trace_request_type
 from pipelines.notifications.notifier import Notifier
 from pipelines.notifications.opening import subscribed
 from pipelines.settings import Settings
-from pipelines.simulate import simulate
-from pipelines.simulate.truth import Truth
 from pipelines.sources.files import records
 from pipelines.sources.kafka import producer
-from tests.benchmarks.traffic import CONTENT_BYTES, SPANS_PER_RUN, WORKFLOWS
+from tests.benchmarks.traffic import traffic
 from tests.benchmarks.worker import Worker
 from tests.pipelines.otlp import as_protobuf, request, span
 
@@ -47,6 +46,7 @@ _PROBE_SECONDS = 0.37
 _TAIL_SECONDS = 30.0
 _START = datetime(2026, 9, 1)
 _EPOCH = datetime(1970, 1, 1)
+_LATEST_NS = 4_000_000_000 * 10**9  # the year 2096
 _PROBE = re.compile(r"alerting-probe-(\d{6})")
 SECRET = "PLUMBLINE_BENCHMARK_WEBHOOK"
 
@@ -119,7 +119,8 @@ def at_rate(scratch: Path, rate: int, seconds: float, *, seed: int) -> dict[str,
         The worker ended with an error.
     """
     whole = _WARM_UP_SECONDS + seconds + _TAIL_SECONDS
-    load, delivered = _traffic(scratch / f"traffic{rate}", rate, whole, seed=seed)
+    made = traffic(scratch / f"traffic{rate}", round(rate * whole), seed=seed)
+    load = _in_step([value for path in made.files for _, _, value in records(path)], whole)
     probes = int(seconds / _PROBE_SECONDS)
     settings = Settings(home=scratch / f"alerting{rate}")
     settings.home.mkdir(parents=True)
@@ -135,7 +136,7 @@ def at_rate(scratch: Path, rate: int, seconds: float, *, seed: int) -> dict[str,
             while not (settings.warehouse / "catalog.sqlite").exists():
                 time.sleep(0.1)
             time.sleep(3)
-            appended, took = _append(address, settings.topic, load, delivered / rate, whole, probes)
+            appended, took = _append(address, settings.topic, load, made.delivered / rate, whole, probes)
             _wait(other, len(appended), time.perf_counter() + 120)
         finally:
             worker.terminate()
@@ -149,7 +150,7 @@ def at_rate(scratch: Path, rate: int, seconds: float, *, seed: int) -> dict[str,
     p50, p99 = np.percentile(ages, [50, 99]) if ages else (float("nan"), float("nan"))
     return {
         "rate": rate,
-        "reached": delivered / took,
+        "reached": made.delivered / took,
         "probes": len(appended),
         "missed": len(appended) - len(ages),
         "p50_seconds": float(p50),
@@ -159,28 +160,34 @@ def at_rate(scratch: Path, rate: int, seconds: float, *, seed: int) -> dict[str,
     }
 
 
-def _traffic(directory: Path, rate: int, seconds: float, *, seed: int) -> tuple[list[bytes], int]:
-    """Messages of about ``rate`` spans per second of event time, and how many spans they deliver."""
-    runs_per_hour = rate * 3600 / (WORKFLOWS * SPANS_PER_RUN)
-    # Arrivals follow the hour of the day: a small sample of the same minutes tells by how much they are under the mean.
-    sample = _simulated(directory / "sample", runs_per_hour / 20, seconds, seed)
-    share = sample.delivered_spans / (rate / 20 * seconds)
-    truth = _simulated(directory / "whole", runs_per_hour / share, seconds, seed)
-    messages = [value for name in truth.files for _, _, value in records(directory / "whole" / name)]
-    return messages, truth.delivered_spans
+def _in_step(load: list[bytes], seconds: float) -> list[bytes]:
+    """Return the messages with their spans shifted in time, so that event time goes over them evenly in ``seconds``.
+
+    A simulated day goes by in a minute or two; the watermark must not. Spans keep their lengths; what is shortened is the time
+    between the messages of one run.
+    """
+    shifted = []
+    for number, value in enumerate(load):
+        message: Any = trace_request_type()()
+        message.ParseFromString(value)
+        spans = [each for part in message.resource_spans for scope in part.scope_spans for each in scope.spans]
+        if not spans:
+            continue
+        # The newest end that is no broken clock: those stay as they are.
+        ends = [each.end_time_unix_nano for each in spans if each.end_time_unix_nano < _LATEST_NS]
+        by = _nanoseconds(_START + timedelta(seconds=seconds * number / len(load))) - max(ends, default=0)
+        for each in spans:
+            if each.end_time_unix_nano < _LATEST_NS and each.start_time_unix_nano + by > 0:
+                each.start_time_unix_nano += by
+                each.end_time_unix_nano += by
+                for event in each.events:
+                    event.time_unix_nano += by
+        shifted.append(message.SerializeToString())
+    return shifted
 
 
-def _simulated(directory: Path, runs_per_hour: float, seconds: float, seed: int) -> Truth:
-    return simulate(
-        directory,
-        seed=seed,
-        days=seconds / 86_400,
-        workflows=WORKFLOWS,
-        rate=runs_per_hour,
-        drifts=(),
-        content_bytes=CONTENT_BYTES,
-        start=_START.replace(tzinfo=UTC),
-    )
+def _nanoseconds(moment: datetime) -> int:
+    return int((moment - _EPOCH) / timedelta(microseconds=1)) * 1000
 
 
 def _append(
@@ -210,7 +217,7 @@ def _append(
 
 def _probe(number: int, ended_at: datetime) -> bytes:
     """One run whose model the catalog does not list, as a Collector would send it when it has ended."""
-    end = int((ended_at - _EPOCH) / timedelta(microseconds=1)) * 1000
+    end = _nanoseconds(ended_at)
     trace, root = f"{number + 1:032x}", f"{number + 1:016x}"
     named = {"gen_ai.agent.name": f"alerting-probe-{number:06d}"}
     call = {

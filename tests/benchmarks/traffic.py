@@ -11,7 +11,7 @@ from pipelines.simulate import simulate
 #: Bytes of message text per model call that bring the mean span to about 1.2 KB on the wire.
 CONTENT_BYTES = 830
 WORKFLOWS = 24
-SPANS_PER_RUN = 9.0
+_SPANS_PER_RUN = 9.0
 _START = datetime(2026, 9, 1, tzinfo=UTC)
 
 
@@ -27,7 +27,7 @@ class Traffic:
 
 def traffic(directory: Path, spans: int, *, seed: int, day: int = 0) -> Traffic:
     """Return about ``spans`` spans of one day (``day`` days after 2026-09-01), no drift injected."""
-    rate = spans / (24 * WORKFLOWS * SPANS_PER_RUN)
+    rate = spans / (24 * WORKFLOWS * _SPANS_PER_RUN)
     truth = simulate(
         directory,
         seed=seed,
