@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboards import security
 from dashboards.data import Reader, View
 from dashboards.data import State as DataState
+from dashboards.desk import ACTS, Desk
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
 from dashboards.pages import cost, drift, empty, releases, scorecard, shell
+from dashboards.pages.parts import attributes
 from warehouse import WarehouseError
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,9 @@ ASSETS = Path(__file__).parent / "assets"
 
 # How often an open page asks whether anything changed, in milliseconds.
 _ASK_MS = 4_000
+
+# The longest silence that a page asks for, in hours.
+_MOST_HOURS = 24 * 90
 
 # A page is some hundred kilobytes.
 _PAGES_KEPT = 48
@@ -56,13 +61,15 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def create_app(home: Path) -> Dash:
+def create_app(home: Path, desk: Desk | None = None) -> Dash:
     """The dashboard of Plumbline home `home`; it may be empty, or appear later.
 
     Parameters
     ----------
     home : Path
         Holds ``warehouse/``.
+    desk : Desk | None
+        Takes what people answer to incidents; without it pages show the commands.
     """
     reader = Reader(home)
     app = Dash(
@@ -85,7 +92,7 @@ def create_app(home: Path) -> Dash:
     )
     app.index_string = _PAGE.replace("THEME", app.get_asset_url("theme.js"))
     app.layout = lambda: _layout(reader)
-    _wire(app, reader)
+    _wire(app, reader, desk)
     security.harden(app)
     return app
 
@@ -106,6 +113,7 @@ def _layout(reader: Reader) -> html.Div:
             html.Main(
                 [
                     html.Div([html.Div(id="heading"), shell.controls(extent, Filters())], className="top"),
+                    html.P(id="told", className="told", **attributes(role="status", aria_live="polite")),
                     html.Div(html.Div(className="waiting"), id="content", tabIndex="-1"),
                 ]
             ),
@@ -117,8 +125,10 @@ def _layout(reader: Reader) -> html.Div:
     )
 
 
-def _wire(app: Dash, reader: Reader) -> None:
-    pages = Kept(reader)
+def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
+    pages = Kept(reader, can_act=desk is not None)
+    if desk is not None:
+        _wire_answers(app, reader, desk)
     controls = [f"filter-{name}" for name in ("workflow", "environment", "period")]
     # The address and the controls follow each other: whichever changed wins.
     app.clientside_callback(
@@ -167,11 +177,60 @@ def _wire(app: Dash, reader: Reader) -> None:
         return shell.offered(extent, Filters.parse(search))
 
 
+def _wire_answers(app: Dash, reader: Reader, desk: Desk) -> None:
+    """Let the buttons of the incident page ask the API; what it says stands above the page until another is opened."""
+
+    @app.callback(
+        Output("told", "children"),
+        Output("told", "className"),
+        Output("revision", "data", allow_duplicate=True),
+        Input({"act": ALL}, "n_clicks"),
+        State({"act": ALL}, "id"),
+        State("address", "search"),
+        State("act-who", "value", allow_optional=True),
+        State("act-why", "value", allow_optional=True),
+        State("act-hours", "value", allow_optional=True),
+        prevent_initial_call=True,
+    )
+    def answer(
+        clicks: list[int | None],
+        _names: list[dict[str, str]],
+        search: str | None,
+        who: str | None,
+        why: str | None,
+        hours: float | None,
+    ) -> Any:
+        pressed, incident = ctx.triggered_id, Filters.parse(search).incident
+        if not any(clicks) or not isinstance(pressed, dict) or pressed.get("act") not in ACTS or not incident:
+            return no_update, no_update, no_update
+        said = desk.act(pressed["act"], incident, who=str(who or ""), why=str(why or ""), hours=_number(hours))
+        shown = "told good" if said.is_done else "told bad"
+        try:
+            now = reader.revision() if said.is_done else no_update
+        except (WarehouseError, duckdb.Error):
+            now = no_update
+        return said.line, shown, now
+
+    @app.callback(
+        Output("told", "children", allow_duplicate=True),
+        Output("told", "className", allow_duplicate=True),
+        Input("address", "pathname"),
+        Input("address", "search"),
+        prevent_initial_call=True,
+    )
+    def forget(_path: str | None, _search: str | None) -> tuple[str, str]:
+        return "", "told"
+
+
+def _number(hours: Any) -> float | None:
+    return hours if isinstance(hours, (int, float)) and 0 < hours <= _MOST_HOURS else None
+
+
 class Kept:
     """Pages as last made, kept until the warehouse's next revision: many readers of one page cost one making of it."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, *, can_act: bool = False) -> None:
+        self._reader, self._can_act = reader, can_act
         self._pages: OrderedDict[tuple[str, str, Filters], Shown] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -182,7 +241,7 @@ class Kept:
             if key in self._pages:
                 self._pages.move_to_end(key)
                 return self._pages[key]
-        made = _made(self._reader, path, filters)
+        made = _made(self._reader, path, filters, can_act=self._can_act)
         with self._lock:
             self._pages[key] = made
             while len(self._pages) > _PAGES_KEPT:
@@ -205,12 +264,12 @@ def render(pages: Kept, path: str, filters: Filters) -> Shown:
         return _framed(path, filters, empty.broken("this page can't be made", "", todo))
 
 
-def _made(reader: Reader, path: str, filters: Filters) -> Shown:
+def _made(reader: Reader, path: str, filters: Filters, *, can_act: bool) -> Shown:
     state = reader.state()
     view = reader.view(filters) if state is DataState.READY else None
     if view is None:
         return _framed(path, filters, empty.not_ready(state))
-    return _framed(path, filters, content_of(reader, path, view), view)
+    return _framed(path, filters, content_of(reader, path, view, can_act=can_act), view)
 
 
 def _framed(path: str, filters: Filters, content: Component, view: View | None = None) -> Shown:
@@ -218,12 +277,12 @@ def _framed(path: str, filters: Filters, content: Component, view: View | None =
     return shell.bar(links, path), shell.heading(path, view), content
 
 
-def content_of(reader: Reader, path: str, view: View, *, is_report: bool = False) -> html.Div:
+def content_of(reader: Reader, path: str, view: View, *, is_report: bool = False, can_act: bool = False) -> html.Div:
     """The page at `path`, with a word above it when its figures lag behind the stream."""
     if path == cost.PATH:
         page = cost.page(view)
     elif path == drift.PATH:
-        page = drift.page(view, reader, is_report=is_report)
+        page = drift.page(view, reader, is_report=is_report, can_act=can_act)
     elif path == releases.PATH:
         page = releases.page(view, reader, is_report=is_report)
     else:

@@ -1,4 +1,4 @@
-"""Security of the served app: who may ask, and what a page may load.
+"""Security of the served app: who may ask, what a page may load, and that only its own pages may change anything.
 
 There is no login yet, so only this machine may ask: the server binds to loopback, and a request whose Host header names
 another machine (a web page that rebinds its own name to 127.0.0.1) is refused.
@@ -7,9 +7,10 @@ another machine (a web page that rebinds its own name to 127.0.0.1) is refused.
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import urlsplit
 
 from dash import Dash
-from flask import Response
+from flask import Response, abort, request
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
@@ -47,6 +48,18 @@ def harden(app: Dash) -> None:
     allowed = policy(app)
     app.server.config["TRUSTED_HOSTS"] = list(HOSTS)
     app.server.config["MAX_CONTENT_LENGTH"] = 1_000_000
+
+    @app.server.before_request
+    def _own_pages_only() -> None:
+        # A page of another origin can't send JSON without asking first, and is not answered; this holds where that fails.
+        if request.method in {"GET", "HEAD", "OPTIONS"}:
+            return
+        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "same-origin")
+        is_own = origin is None or (
+            urlsplit(origin).netloc == request.host and urlsplit(origin).scheme == request.scheme
+        )
+        if site != "same-origin" or not is_own or request.mimetype != "application/json":
+            abort(403)
 
     @app.server.after_request
     def _headers(response: Response) -> Response:

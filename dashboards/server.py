@@ -11,6 +11,7 @@ from pathlib import Path
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from dashboards.app import create_app
+from dashboards.desk import Desk
 from dashboards.errors import DashboardError
 from dashboards.security import is_loopback
 
@@ -25,7 +26,14 @@ class _QuietHandler(WSGIRequestHandler):
         return "plumbline"
 
 
-def serve(home: Path, host: str = "127.0.0.1", port: int = 8050, *, ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    home: Path,
+    host: str = "127.0.0.1",
+    port: int = 8050,
+    *,
+    desk: Desk | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
     """Serve the dashboard of `home` until interrupted.
 
     Parameters
@@ -36,6 +44,8 @@ def serve(home: Path, host: str = "127.0.0.1", port: int = 8050, *, ready: Calla
         A loopback address: there is no login, so no other machine may connect.
     port : int
         0 takes a free one.
+    desk : Desk | None
+        Takes what people answer to incidents.
     ready : callable | None
         Called with the address once it can be opened.
 
@@ -44,7 +54,7 @@ def serve(home: Path, host: str = "127.0.0.1", port: int = 8050, *, ready: Calla
     DashboardError
         If `host` is not loopback, or the port is taken.
     """
-    server = listen(home, host, port)
+    server = listen(home, host, port, desk)
     if ready is not None:
         ready(address(server))
     with contextlib.suppress(KeyboardInterrupt):
@@ -53,9 +63,9 @@ def serve(home: Path, host: str = "127.0.0.1", port: int = 8050, *, ready: Calla
 
 
 @contextlib.contextmanager
-def served(home: Path) -> Iterator[str]:
+def served(home: Path, desk: Desk | None = None) -> Iterator[str]:
     """Address of a dashboard that is served from a thread, on a free port, while the context lasts."""
-    server = listen(home, "127.0.0.1", 0)
+    server = listen(home, "127.0.0.1", 0, desk)
     thread = threading.Thread(target=server.serve_forever, name="dashboard", daemon=True)
     thread.start()
     try:
@@ -72,7 +82,7 @@ def address(server: BaseWSGIServer) -> str:
     return f"http://{host}:{server.port}/"
 
 
-def listen(home: Path, host: str, port: int) -> BaseWSGIServer:
+def listen(home: Path, host: str, port: int, desk: Desk | None = None) -> BaseWSGIServer:
     """A threaded server that is bound and not yet serving.
 
     Raises
@@ -102,7 +112,12 @@ def listen(home: Path, host: str, port: int) -> BaseWSGIServer:
         ) from error
     bound = listener.getsockname()[1]
     server = make_server(
-        host, bound, create_app(home).server, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
+        host,
+        bound,
+        create_app(home, desk).server,
+        threaded=True,
+        request_handler=_QuietHandler,
+        fd=listener.fileno(),
     )
     listener.close()  # the server holds its own copy
     return server

@@ -135,3 +135,11 @@ def _ipc(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.write_ipc(buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def saved_at(directory: Path) -> float | None:
+    """Return when the checkpoint was written, as Unix time in seconds; None where there is none."""
+    try:
+        return (directory / _NAME).stat().st_mtime
+    except OSError:
+        return None

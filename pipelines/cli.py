@@ -11,6 +11,7 @@ import typer
 
 from pipelines.commands import (
     alerts,
+    api,
     audit,
     backfill,
     bills,
@@ -79,6 +80,7 @@ app.add_typer(bills.imports, name="import")
 app.command()(bills.reconcile)
 app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(serving.dashboard, name="dashboard")
+app.command()(api.api)
 for name, command in deliveries.COMMANDS.items():
     alerts.alerts.command(name)(command)
 app.add_typer(alerts.alerts, name="alerts")

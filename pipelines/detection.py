@@ -10,6 +10,7 @@ the same signals with the same ids.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -60,6 +61,10 @@ class Detection:
         Without it every method leaves all as it is.
     observations, signals : int
         Counted since the start of this process, replay included.
+    stored : Counter of str
+        Signals that were new in the warehouse, by family.
+    saved_at : datetime or None
+        When the checkpoint was last written by this process (UTC); None while it holds no lease.
     ahead : set of (topic, partition)
         Partitions to read nothing of for now: their spans fill memory while they wait for the slowest one.
     rewarmed : str or None
@@ -71,6 +76,8 @@ class Detection:
         self._monitor_settings = monitor_settings(settings)
         self.lease = Lease(settings.home / "detection.lock")
         self.observations = self.signals = 0
+        self.stored: Counter[str] = Counter()
+        self.saved_at: datetime | None = None
         self.rewarmed: str | None = None
         self._policies = warehouse.query("SELECT policy, version, effective_at FROM catalog_policies")
         self._declared = Declared.of(
@@ -253,7 +260,9 @@ class Detection:
         if fresh.is_empty():
             return []
         told = explained(fresh, self._warehouse, self.runs.timeout, self._policies, self._declared)
-        return store.record(told, self._warehouse)
+        changed = store.record(told, self._warehouse)
+        self.stored.update(fresh["family"].to_list())
+        return changed
 
     def _hear(self) -> list[store.Incident]:
         """Follow what people have said about incidents since the last look; return those incidents."""
@@ -274,11 +283,13 @@ class Detection:
 
     def save(self) -> None:
         """Write the checkpoint of everything processed so far; only the lease's holder does."""
+        self.saved_at = None
         if self.lease.held:
             state, answered = self.monitor.encode(), self.feedback.applied
             checkpoint.save(
                 self._settings.checkpoints, self.positions, state, self.runs, answered, self.latches, self.history
             )
+            self.saved_at = batches.utc_now()
         self._saved_at = time.monotonic()
 
 

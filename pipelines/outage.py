@@ -34,10 +34,18 @@ class Patience:
         Gets one line when an outage begins and one when it is over.
     stopping : callable
         Whether the worker is to stop: then the next failure is the last.
+    waiting : callable
+        Gets true when an outage begins, and false when it is over.
     """
 
-    def __init__(self, seconds: float, tell: Callable[[str], None], stopping: Callable[[], bool]) -> None:
-        self._seconds, self._tell, self.stopping = seconds, tell, stopping
+    def __init__(
+        self,
+        seconds: float,
+        tell: Callable[[str], None],
+        stopping: Callable[[], bool],
+        waiting: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._seconds, self._tell, self.stopping, self._waiting = seconds, tell, stopping, waiting
 
     def through(self, step: Callable[[], T]) -> T:
         """Return what the step returns, tried until it does.
@@ -58,9 +66,11 @@ class Patience:
                     raise
                 if began is None:
                     began = now
+                    self._waiting(True)
                     self._tell(f"{error}; trying again for up to {self._seconds:g} s")
             else:
                 if began is not None:
+                    self._waiting(False)
                     self._tell(f"went on after an outage of {time.monotonic() - began:.1f} s")
                 return result
             until = time.monotonic() + wait

@@ -67,6 +67,16 @@ class Settings:
         the digest of a guessed text can be compared.
     keep_dead_letter_payload : bool
         Store and publish the original bytes of messages that could not be read; they can't be masked.
+    metrics_port : int
+        ``plumbline stream`` serves its metrics to Prometheus on this port; 0: it does not.
+    metrics_host : str
+        Address that they are served on; beyond loopback only with a token of ``api_token_file``.
+    api_token_file : Path or None
+        Tokens of ``plumbline api``, lines of ``NAME ROLE TOKEN``. The dashboard takes the one named ``dashboard``.
+    api_tokens : str
+        The same lines themselves, for the environment; semicolons may stand for ends of lines.
+    api_url : str
+        Where ``plumbline api`` answers, for the dashboard: ``http://127.0.0.1:8060``. Empty: pages show commands instead.
     """
 
     home: Path = Path(".plumbline")
@@ -95,6 +105,11 @@ class Settings:
     retention_days: Mapping[str, int] = field(default_factory=dict)
     hash_key: str = ""
     keep_dead_letter_payload: bool = True
+    metrics_port: int = 0
+    metrics_host: str = "127.0.0.1"
+    api_token_file: Path | None = None
+    api_tokens: str = field(default="", repr=False)
+    api_url: str = ""
 
     @property
     def warehouse(self) -> Path:
@@ -108,7 +123,7 @@ class Settings:
 
 
 def _typed(name: str, value: Any, source: str) -> Any:
-    if name in ("home", "catalog", "subscriptions"):
+    if name in ("home", "catalog", "api_token_file", "subscriptions"):
         return Path(value)
     if name == "dashboard_url":
         return _address(str(value), source)

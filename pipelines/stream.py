@@ -20,6 +20,7 @@ holder of the lease, does 4 to 6 for all. A step that meets a silent broker or a
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -31,6 +32,7 @@ from pipelines import batch as batches
 from pipelines.alerts import operations
 from pipelines.dead_letters.topic import DeadLetterTopic
 from pipelines.detection import Detection
+from pipelines.metrics import Metrics, unix_time
 from pipelines.notifications.notifier import Notifier
 from pipelines.outage import OUTAGES, Patience
 from pipelines.settings import Settings
@@ -52,6 +54,7 @@ _LOOKS, _LONGEST_LOOK = 6, 5.0
 #: Asked to stop, a worker waits this much longer for locks, and this long for the broker and for channels, in seconds: it must
 #: end within ten.
 _STOP_LOCK_SECONDS, _STOP_BROKER_SECONDS = 4.0, 1.5
+_STATES = "SELECT state, count(*) FROM incidents GROUP BY state"
 #: At the end of the log it waits this long for channels; what they have not taken then, the next worker sends.
 _FLUSH_SECONDS = 10.0
 
@@ -83,6 +86,8 @@ class Stream:
         Called with the running counts after each batch.
     tell : callable
         Gets one line about an outage or an early end.
+    metrics : Metrics, optional
+        Where it counts, for whoever serves them.
     dead_letter_topic : DeadLetterTopic or None
         Gets a copy of what could not be read; None where there is no broker.
     """
@@ -97,13 +102,16 @@ class Stream:
         tell: Callable[[str], None] = lambda _: None,
         *,
         dead_letter_topic: DeadLetterTopic | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings, self._source, self._warehouse = settings, source, warehouse
         self._notifier, self._report, self._tell = notifier, report, tell
         self._dead_letter_topic = dead_letter_topic
         self._stopping = False
-        self._patience = Patience(settings.outage_seconds, tell, lambda: self._stopping)
+        self._metrics = metrics or Metrics()
+        self._patience = Patience(settings.outage_seconds, tell, lambda: self._stopping, self._metrics.outage.set)
         self.detection = Detection(settings, warehouse, self._patience)
+        self._told: Counter[str] = Counter()
         self._rates = read_rates(warehouse.query)
         self.progress = Progress()
         self._watch = FetchWatch(settings.stall_seconds)
@@ -211,13 +219,20 @@ class Stream:
         self._watched_at = now
         self._tell_of_expired()
         lag = self._patience.through(self._source.lag)
-        stalled = self._watch.stalled(lag)
+        self._metrics.lag(lag)
+        self._count_incidents()
+        on_hold = self._source.on_hold()
+        stalled = self._watch.stalled({key: place for key, place in lag.items() if key not in on_hold})
         if not stalled:
             return
         events = [operations.stalled_fetch(*key, *lag[key], seconds) for key, seconds in stalled.items()]
         self._tell_of(events)
         self._patience.through(self._source.restart)
         self._watch.forget()
+
+    def _count_incidents(self) -> None:
+        states = self._patience.through(lambda: self._warehouse.query(_STATES))
+        self._metrics.count_incidents(dict(states.rows()))
 
     def _tell_of_expired(self) -> None:
         self._tell_of([operations.expired_messages(*gap) for gap in self._source.expired()])
@@ -263,7 +278,7 @@ class Stream:
         timings = self.progress.timings
         with timings.of("waiting for the stages"):
             prepared = coming.result()
-        with timings.of("commit"):
+        with timings.of("commit"), self._metrics.commit_seconds.time():
             fresh = self._patience.through(lambda: batches.commit(prepared, self._warehouse))
         topic = self._dead_letter_topic
         if topic is not None:
@@ -279,9 +294,22 @@ class Stream:
         progress.flagged += int((fresh.spans["quality_flags"].list.len() > 0).sum())
         progress.dead_letters += len(fresh.dead_letters)
         progress.empty_messages += prepared.empty
-        with timings.of("detect"):
+        self._note(prepared, fresh)
+        with timings.of("detect"), self._metrics.detect_seconds.time():
             self._detect(fresh)
         self._report(progress)
+
+    def _note(self, prepared: batches.Batch, fresh: batches.Batch) -> None:
+        """Count a committed batch for Prometheus."""
+        metrics = self._metrics
+        metrics.batches.inc()
+        metrics.messages.inc(prepared.messages)
+        metrics.spans.inc(len(fresh.spans))
+        metrics.redelivered.inc(prepared.received - len(fresh.spans))
+        metrics.outcomes.inc(len(fresh.stated))
+        metrics.last_commit.set_to_current_time()
+        for reason, letters in fresh.dead_letters["reason"].value_counts().iter_rows():
+            metrics.dead_letters.labels(reason).inc(letters)
 
     def _detect(self, fresh: batches.Batch | None, waiting_for: set[tuple[str, int]] | None = None) -> None:
         changed = self.detection.take(fresh, self._source, waiting_for)
@@ -294,6 +322,17 @@ class Stream:
             self._patience.through(lambda: self._notifier.tick(utc_now(), changed=changed))
 
     def _count(self) -> None:
-        self.progress.observations = self.detection.observations
-        self.progress.signals = self.detection.signals
-        self.progress.late_spans = self.detection.runs.late_spans
+        progress, detection, metrics = self.progress, self.detection, self._metrics
+        metrics.observations.inc(detection.observations - progress.observations)
+        # Another checkpoint taken up may hold fewer; a counter only rises.
+        metrics.late.inc(max(0, detection.runs.late_spans - progress.late_spans))
+        progress.observations = detection.observations
+        progress.signals = detection.signals
+        progress.late_spans = detection.runs.late_spans
+        for family, count in (detection.stored - self._told).items():
+            metrics.signals.labels(family).inc(count)
+        self._told = detection.stored.copy()
+        held = detection.lease.held
+        metrics.detecting.set(held)
+        metrics.watermark.set(unix_time(detection.runs.watermark if held else None))
+        metrics.checkpoint.set(unix_time(detection.saved_at if held else None))

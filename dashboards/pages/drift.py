@@ -32,20 +32,22 @@ _COLUMNS = (
 )
 
 
-def page(view: View, reader: Reader, *, is_report: bool = False) -> html.Div:
+def page(view: View, reader: Reader, *, is_report: bool = False, can_act: bool = False) -> html.Div:
     """The drift page of the workflows and the period that `view` holds, with the chosen incident opened.
 
     Parameters
     ----------
     is_report : bool
         A static page, where nothing can be opened: every open incident is shown with its evidence.
+    can_act : bool
+        Whether the opened incident can be answered on the page.
     """
     if view.incidents.is_empty():
         return html.Div([_quiet(view), _precision(view)])
     chosen = _chosen(view)
     return html.Div(
         [
-            detail(view, reader, chosen) if chosen else None,
+            detail(view, reader, chosen, can_act=can_act) if chosen else None,
             _tiles(view),
             card(
                 "Incidents over time",

@@ -10,13 +10,14 @@ from dash import dcc, html
 from dashboards import explained, mixes, text, words
 from dashboards.data import Reader, View
 from dashboards.figures import drift as figures
-from dashboards.pages import releases
+from dashboards.pages import acting, releases
 from dashboards.pages.parts import Column, family, graph, how, pill, table
 
 PATH = "/drift"
 
 # More signals than this say the same again.
 _MOST_SIGNALS = 8
+_MOST_CHANGES = 20
 
 
 def leading(view: View, incident: dict[str, Any]) -> dict[str, Any] | None:
@@ -64,7 +65,9 @@ def anchor(incident_id: str) -> str:
     return "incident-" + text.plain(incident_id, 64).replace(" ", "-")
 
 
-def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool = False) -> html.Section:
+def detail(
+    view: View, reader: Reader, row: dict[str, Any], *, is_report: bool = False, can_act: bool = False
+) -> html.Section:
     """An incident with its evidence.
 
     Parameters
@@ -73,6 +76,8 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
         Row of ``incidents``.
     is_report : bool
         One of several on a static page: it can't be closed, and its anchor carries its id.
+    can_act : bool
+        Whether the API is there to take an answer; else the page shows the command.
     """
     signals = view.signals.filter(pl.col("incident_id") == row["incident_id"]).to_dicts()
     strongest = leading(view, row)
@@ -94,7 +99,8 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
             text.plain(strongest["containment"], 300) if strongest and strongest["containment"] else text.UNKNOWN,
         ),
         *_also(strongest),
-        ("Judged", _judged(view, row)),
+        ("Judged", _judged(view, row, can_act=can_act)),
+        *_silenced(row),
     ]
     pairs = [part for term, value in facts for part in (html.Dt(term), html.Dd(value))]
     runs = [run for run in (row["run_ids"] or []) if run][:12]
@@ -127,7 +133,9 @@ def detail(view: View, reader: Reader, row: dict[str, Any], *, is_report: bool =
                 ],
                 className="detail-head",
             ),
+            acting.controls(row) if can_act else None,
             *_causes(strongest),
+            *_happened(reader, row),
             html.H3(f"What was measured ({len(signals)} {'signal' if len(signals) == 1 else 'signals'})"),
             html.Div([_signal(view, reader, signal) for signal in signals[:_MOST_SIGNALS]], className="smalls two"),
         ],
@@ -156,13 +164,59 @@ def _also(signal: dict[str, Any] | None) -> list[tuple[str, Any]]:
     return [("Else", html.Ul([html.Li(each) for each in others], className="choices"))] if others else []
 
 
-def _judged(view: View, row: dict[str, Any]) -> Any:
+def _silenced(row: dict[str, Any]) -> list[tuple[str, Any]]:
+    until = row.get("silenced_until")
+    return [("Silenced", f"until {text.when(until)}")] if row["state"] == "silenced" and until else []
+
+
+_HAPPENED = {
+    "opened": "Opened",
+    "acknowledged": "Acknowledged",
+    "judged_false": "Judged a false alarm",
+    "silenced": "Silenced",
+    "silence_ended": "The silence ended",
+    "unsilenced": "Silence ended early",
+    "resolved": "Resolved",
+    "resolved_itself": "Resolved by itself",
+    "reopened": "Reopened",
+    "merged": "Went into another incident",
+    "took_in": "Took another incident in",
+}
+_HAPPENED_COLUMNS = (Column("What happened"), Column("When"), Column("Who"), Column("Why"))
+
+
+def _happened(reader: Reader, row: dict[str, Any]) -> list[Any]:
+    """What people and time did with the incident, the latest first; nothing where it has only been opened."""
+    if "incident_changes" not in set(reader.rows("tables")["table_name"]):
+        return []
+    changes = reader.rows("changes", [row["incident_id"], _MOST_CHANGES]).to_dicts()
+    if not any(change["kind"] != "opened" for change in changes):
+        return []
+    rows = [
+        [
+            _HAPPENED.get(change["kind"], text.plain(change["kind"], 40))
+            + (f" until {text.when(change['silenced_until'])}" if change["silenced_until"] else ""),
+            text.when(change["at"]),
+            text.plain(change["said_by"], 120) if change["said_by"] else text.UNKNOWN,
+            text.plain(change["why"], 300) if change["why"] else text.UNKNOWN,
+        ]
+        for change in changes
+    ]
+    return [
+        html.H3("What happened to it"),
+        table(_HAPPENED_COLUMNS, rows, caption="What happened to the incident, the latest first", kind="cards"),
+    ]
+
+
+def _judged(view: View, row: dict[str, Any], *, can_act: bool) -> Any:
     """What a person said about the incident, or how to say it."""
     known = (
         view.judgements.filter(pl.col("incident_id") == row["incident_id"]).to_dicts()
         if "incident_id" in view.judgements.columns
         else []
     )
+    if not known and can_act:
+        return "not yet"
     if not known:
         command = f"plumbline alerts ack {text.plain(row['incident_id'], 60)} --as real|false"
         return html.Span(["not yet: ", html.Code(command)])

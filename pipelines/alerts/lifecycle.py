@@ -249,7 +249,7 @@ def merge(warehouse: Warehouse, into: str, other: str, *, by: str | None = None,
 
 def history(warehouse: Warehouse, incident_id: str) -> pl.DataFrame:
     """Return what changed about an incident, oldest first: the columns of table ``incident_changes``."""
-    return warehouse.connection.execute(_HISTORY, {"incident_id": incident_id}).pl()
+    return warehouse.query(_HISTORY, [incident_id])
 
 
 def _changed(

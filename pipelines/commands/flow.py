@@ -21,6 +21,7 @@ from pipelines.settings import Settings
 from warehouse import Limits
 
 if TYPE_CHECKING:
+    from pipelines.metrics import Metrics
     from pipelines.stream import Stream
 
 #: A worker waits for a lock in short pieces, between which it can be stopped and says what it waits for.
@@ -199,7 +200,36 @@ def _start_own_broker(settings: Settings) -> None:
 def run_stream(
     settings: Settings, source: str, files: list[str] | None, outcomes: list[str] | None = None, *, until_end: bool
 ):
-    """Run the main job with the console as it is; return its progress counts and the warehouse's path."""
+    """Run the main job with the console as it is, its metrics served where asked for; return its progress counts."""
+    from pipelines.metrics import Metrics
+
+    metrics = Metrics()
+    with _exposed(metrics, settings):
+        return _run(settings, source, files, outcomes, metrics, until_end=until_end)
+
+
+@contextlib.contextmanager
+def _exposed(metrics: Metrics, settings: Settings) -> Iterator[None]:
+    if not settings.metrics_port:
+        yield
+        return
+    from pipelines.exposition import exposed
+    from pipelines.tokens import tokens_of
+
+    with exposed(metrics.registry, settings.metrics_host, settings.metrics_port, tokens_of(settings)) as address:
+        tell(f"metrics at {address}")
+        yield
+
+
+def _run(
+    settings: Settings,
+    source: str,
+    files: list[str] | None,
+    outcomes: list[str] | None,
+    metrics: Metrics,
+    *,
+    until_end: bool,
+):
     from pipelines.dead_letters.topic import DeadLetterTopic
     from pipelines.notifications.notifier import Notifier
     from pipelines.notifications.opening import subscribed
@@ -235,7 +265,7 @@ def run_stream(
     # The clients' own warnings of each failed connection: an outage is told in one line.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
-        opened = Patience(settings.outage_seconds, tell, lambda: False).through(
+        opened = Patience(settings.outage_seconds, tell, lambda: False, metrics.outage.set).through(
             lambda: open_warehouse(settings, WORKER_LIMITS)
         )
         with opened as warehouse, progress_bar("spans") as update:
@@ -243,9 +273,17 @@ def run_stream(
                 settings,
                 reader,
                 warehouse,
-                Notifier(settings, warehouse, told.subscriptions, told.channels, tell=tell),
+                Notifier(
+                    settings,
+                    warehouse,
+                    told.subscriptions,
+                    told.channels,
+                    tell=tell,
+                    tried=lambda one: metrics.delivered(one.channel, one.verdict, one.duration_ms / 1000),
+                ),
                 lambda progress: update(progress.spans, None),
                 tell,
+                metrics=metrics,
                 dead_letter_topic=None if sender is None else DeadLetterTopic(sender, settings.dead_letter_topic),
             )
             with _stopped_by_signals(stream):
@@ -302,12 +340,17 @@ def stream(
         bool | None, typer.Option("--second-opinion", help="Note on each signal what River's ADWIN says.")
     ] = None,
     timings: Annotated[bool, typer.Option("--timings", help="Print at the end how long each step took.")] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve metrics to Prometheus on this port of 127.0.0.1; 0: do not.")
+    ] = None,
 ) -> None:
     """Stream traces through detection into the warehouse: the main job. SIGTERM and Ctrl-C finish the batch in hand.
 
     Start it several times on one home and the workers share the topic's partitions; one of them detects for all.
     """
-    settings = with_options(settings_of(context), catalog=catalog, second_opinion=second_opinion)
+    settings = with_options(
+        settings_of(context), catalog=catalog, second_opinion=second_opinion, metrics_port=metrics_port
+    )
     counts = run_stream(settings, source, files, outcomes, until_end=until_end)
     print(
         f"{counts.spans:,} spans from {counts.messages:,} messages in {counts.batches:,} transactions; "

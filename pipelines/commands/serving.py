@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from pipelines.commands.context import err, existing_warehouse, open_warehouse, 
 from pipelines.commands.reading import export_path
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from dashboards.desk import Desk
 
 broker = typer.Typer(help="A real single-node Kafka on loopback, for development and trials.", no_args_is_help=True)
 dashboard = typer.Typer(help="The dashboard, live or as static files.", invoke_without_command=True)
@@ -118,9 +121,35 @@ def dashboard_serve(
         return
     from dashboards import serve
 
-    existing_warehouse(settings_of(context))
+    settings = settings_of(context)
+    existing_warehouse(settings)
+    desk = _desk(settings)
     err.print(f"dashboard at http://{host}:{port} (Ctrl-C stops it)", markup=False, soft_wrap=True)
-    serve(settings_of(context).home, host=host, port=port)
+    serve(settings.home, host=host, port=port, desk=desk)
+
+
+def _desk(settings: Settings) -> Desk | None:
+    """Return what takes the pages' answers to incidents; None where ``api_url`` is not set.
+
+    Raises
+    ------
+    TerminalError
+        There is no token for the dashboard.
+    """
+    if not settings.api_url:
+        return None
+    from dashboards.desk import Desk
+    from pipelines.tokens import Role, tokens_of
+
+    tokens = tokens_of(settings)
+    token = tokens.named("dashboard") or (tokens.all[0] if len(tokens.all) == 1 else None)
+    if token is None or token.role is not Role.OPERATE:
+        raise TerminalError(
+            "the dashboard has no token for the API",
+            "setting api_token_file",
+            "name one in it `dashboard`, of role operate, or unset api_url",
+        )
+    return Desk(settings.api_url, token.secret)
 
 
 @dashboard.command("export")

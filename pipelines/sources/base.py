@@ -71,13 +71,17 @@ class Source(Protocol):
         ...
 
     def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """Return (position, end) of every partition that this reader reads now, those on hold left out.
+        """Return (position, end) of every partition that is this reader's now.
 
         Raises
         ------
         pipelines.errors.TransientError
             The log did not answer; try again.
         """
+        ...
+
+    def on_hold(self) -> set[tuple[str, int]]:
+        """Return those of this reader's partitions that nothing is read of for now."""
         ...
 
     def expired(self) -> list[tuple[str, int, int, int]]:

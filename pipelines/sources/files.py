@@ -167,6 +167,10 @@ class FileSource:
         """Nothing: a file that can't be read is an error at once."""
         return {}
 
+    def on_hold(self) -> set[tuple[str, int]]:
+        """None: files are read one after the other."""
+        return set()
+
     def expired(self) -> list[tuple[str, int, int, int]]:
         """Nothing: a file that is shorter than what was read of it has no more records."""
         return []

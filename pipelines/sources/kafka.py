@@ -287,10 +287,13 @@ class KafkaSource:
         self._held = partitions
 
     def lag(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """Return (position, end) of every assigned partition that is not on hold, the end fresh from the broker."""
-        assigned = list(self._consumer.assignment() - self._consumer.paused())
-        ends = self._asked(assigned)
+        """Return (position, end) of every assigned partition, the end fresh from the broker."""
+        ends = self._asked(list(self._consumer.assignment()))
         return {key: (self._positions.get(key, self._first[key]), end) for key, end in ends.items()}
+
+    def on_hold(self) -> set[tuple[str, int]]:
+        """Assigned partitions that the client has paused."""
+        return {(each.topic, each.partition) for each in self._consumer.paused()}
 
     def at_end(self) -> bool:
         """Whether everything that was there at the first call has been polled here or committed by another worker."""

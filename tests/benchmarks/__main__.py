@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import freshness, growth, refreshing, report, throughput
+from tests.benchmarks import alerting, freshness, growth, refreshing, report, throughput
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
 
-SCENARIOS = ("throughput", "freshness", "growth", "refresh")
+SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting")
 _RATES = (1_000, 10_000, 30_000)
 
 
@@ -25,6 +25,8 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=60.0, help="seconds of each freshness rate")
     options.add_argument("--grow-to", type=int, default=50_000_000, help="rows of the largest warehouse")
     options.add_argument("--refresh-spans", type=int, default=10_000_000, help="rows of the refreshed warehouse")
+    options.add_argument("--alerting-rates", type=int, nargs="+", default=[1_000, 10_000], help="spans/s of alerting")
+    options.add_argument("--storm-signals", type=int, default=10_000, help="signals of the storm of alerting")
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--scratch", type=Path, help="directory for traffic and warehouses; default: a temporary one")
     options.add_argument("--print-only", action="store_true", help="do not write the results to docs/")
@@ -63,6 +65,11 @@ def _growth(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _refresh(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
     return refreshing.refreshing(scratch, given.refresh_spans, seed=given.seed)
+
+
+def _alerting(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
+    rates = [alerting.at_rate(scratch, rate, given.seconds, seed=given.seed) for rate in given.alerting_rates]
+    return {"rates": rates, "storm": alerting.storm(scratch, given.storm_signals)}
 
 
 if __name__ == "__main__":

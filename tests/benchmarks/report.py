@@ -124,9 +124,62 @@ def _refresh(figures: list[dict[str, Any]]) -> str:
     )
 
 
+def _alerting(figures: dict[str, list[dict[str, Any]]]) -> str:
+    rates = _table(
+        [
+            "spans/s appended",
+            "reached",
+            "probes",
+            "missed",
+            "p50, s",
+            "p99, s",
+            "longest, s",
+            "worker's peak memory, MiB",
+        ],
+        [
+            [
+                f"{each['rate']:,}",
+                f"{each['reached']:,.0f}",
+                f"{each['probes']:,}",
+                f"{each['missed']:,}",
+                f"{each['p50_seconds']:.2f}",
+                f"**{each['p99_seconds']:.2f}**",
+                f"{each['longest_seconds']:.2f}",
+                f"{each['peak_resident_bytes'] / 2**20:,.0f}",
+            ]
+            for each in figures["rates"]
+        ],
+    )
+    storm = _table(
+        [
+            "renotify interval",
+            "signals",
+            "workflows",
+            "incidents",
+            "messages",
+            "received",
+            "most per workflow and interval",
+        ],
+        [
+            [
+                f"{each['renotify_seconds'] / 3600:g} h",
+                f"{each['signals']:,}",
+                f"{each['workflows']:,}",
+                f"{each['incidents']:,}",
+                f"{each['messages']:,}",
+                f"{each['received']:,}",
+                f"**{each['most_per_workflow_and_interval']}**",
+            ]
+            for each in figures["storm"]
+        ],
+    )
+    return f"{rates}\n\n{storm}"
+
+
 _TABLES: dict[str, Callable[[Any], str]] = {
     "throughput": _throughput,
     "freshness": _freshness,
     "growth": _growth,
     "refresh": _refresh,
+    "alerting": _alerting,
 }

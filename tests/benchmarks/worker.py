@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +35,14 @@ class Outcome:
 class Worker:
     """A worker process; its output is kept beside its home."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self._log = home.with_suffix(".log").open("w+")
         self._began = time.perf_counter()
         self._process = subprocess.Popen(
-            [*_COMMAND, "--home", str(home), "stream", "--timings", *arguments], stdout=self._log, stderr=self._log
+            [*_COMMAND, "--home", str(home), "stream", "--timings", *arguments],
+            stdout=self._log,
+            stderr=self._log,
+            env={**os.environ, **(environment or {})},
         )
         self._peak = 0
         self._watching = threading.Thread(target=self._watch, daemon=True)
