@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import TerminalError
+from warehouse import Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,16 @@ class Settings:
         the digest of a guessed text can be compared.
     keep_dead_letter_payload : bool
         Store and publish the original bytes of messages that could not be read; they can't be masked.
+    query_memory_mb, query_spill_mb : int
+        What one analyst's statement may use of memory, and of the disk beyond that while it runs, in MiB.
+    query_rows, query_result_mb : int
+        How many rows a result may have, and how large it may be in memory, in MiB.
+    query_seconds : float
+        How long a statement may take, in seconds.
+    query_slots : int
+        Statements that the SQL server answers at once; others wait.
+    sql_token : str
+        What clients of the SQL server show as their password or bearer token; without it one is made in ``home``.
     """
 
     home: Path = Path(".plumbline")
@@ -89,6 +100,24 @@ class Settings:
     retention_days: Mapping[str, int] = field(default_factory=dict)
     hash_key: str = ""
     keep_dead_letter_payload: bool = True
+    query_memory_mb: int = 2048
+    query_spill_mb: int = 4096
+    query_rows: int = 5_000_000
+    query_result_mb: int = 1024
+    query_seconds: float = 300.0
+    query_slots: int = 4
+    sql_token: str = ""
+
+    @property
+    def bounds(self) -> Bounds:
+        """What one analyst's statement may use."""
+        return Bounds(
+            memory_mb=self.query_memory_mb,
+            spill_mb=self.query_spill_mb,
+            rows=self.query_rows,
+            result_mb=self.query_result_mb,
+            seconds=self.query_seconds,
+        )
 
     @property
     def warehouse(self) -> Path:
