@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse import compaction
+from warehouse import compaction, describing
 from warehouse.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def migrate(warehouse: Warehouse) -> list[int]:
     missing = [migration for migration in known if migration.version not in done]
     if missing:
         warehouse.transaction(lambda connection: [_apply(connection, migration) for migration in missing])
-    if missing and done:
+    described = describing.put_comments(warehouse)
+    if (missing or described) and done:
         # A changed table leaves its old inlined one behind. Flushed later, beside readers, it would vanish under them, and
         # a reader that has seen it fails until it attaches anew (DuckLake issue 1305).
         warehouse.transaction(lambda connection: connection.execute(compaction.FLUSH).fetchall())
