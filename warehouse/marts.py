@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import describing, incremental
+from warehouse import describing, incremental, stable
 from warehouse.errors import WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.headers import Relation, read_model
@@ -195,6 +195,7 @@ def _replace(connection: duckdb.DuckDBPyConnection, name: str, snapshot: int) ->
     connection.execute(f'CREATE OR REPLACE TABLE lake.main."{name}" AS SELECT * FROM {_COMPUTED}')  # noqa: S608 - our names
     connection.execute(f'COMMENT ON TABLE lake.main."{name}" IS {_mark(models()[name], snapshot)}')
     describing.comment_columns(connection, models()[name])
+    stable.put(connection, [name])
     row = connection.execute(f"SELECT count(*) FROM {_COMPUTED}").fetchone()  # noqa: S608 - our name
     return row[0] if row else 0
 

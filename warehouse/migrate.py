@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse import compaction, describing
+from warehouse import compaction, describing, stable
 from warehouse.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -63,11 +63,24 @@ def migrate(warehouse: Warehouse) -> list[int]:
     if missing:
         warehouse.transaction(lambda connection: [_apply(connection, migration) for migration in missing])
     described = describing.put_comments(warehouse)
+    _put_stable_views(warehouse)
     if (missing or described) and done:
         # A changed table leaves its old inlined one behind. Flushed later, beside readers, it would vanish under them, and
         # a reader that has seen it fails until it attaches anew (DuckLake issue 1305).
         warehouse.transaction(lambda connection: connection.execute(compaction.FLUSH).fetchall())
     return [migration.version for migration in missing]
+
+
+def _put_stable_views(warehouse: Warehouse) -> None:
+    """Views of tables that are there: a mart's, after an older version left it, and those of raw tables."""
+    there = {
+        row[0]
+        for row in warehouse.connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+        ).fetchall()
+    }
+    if stable.stale(warehouse.connection, there):
+        warehouse.transaction(lambda connection: stable.put(connection, there))
 
 
 def applied(connection: duckdb.DuckDBPyConnection) -> set[int]:

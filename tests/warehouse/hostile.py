@@ -44,9 +44,9 @@ def write_small_lake(lake: Path) -> None:
 
 
 def on_disk(lake: Path) -> dict[str, str]:
-    """Digest of every file of the warehouse and beside it; SQLite's shared memory is no content."""
+    """Digest of every file of the warehouse and beside it; SQLite's shared memory and an empty log are no content."""
     return {
         str(file.relative_to(lake.parent)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(lake.parent.rglob("*"))
-        if file.is_file() and not file.name.endswith("-shm")
+        if file.is_file() and not file.name.endswith("-shm") and (file.stat().st_size or not file.name.endswith("-wal"))
     }
