@@ -148,6 +148,7 @@ def _update(
         connection.execute(f"DELETE FROM {table} WHERE run_id IN ({runs}) AND {kept}")  # noqa: S608 - our names
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {_COMPUTED}")  # noqa: S608 - our names
         connection.execute(f"COMMENT ON TABLE {table} IS {_mark(mart, snapshot)}")
+        stable.put(connection, [mart.name])
         row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our name
         return row[0] if row else 0
 

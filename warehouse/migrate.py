@@ -72,15 +72,12 @@ def migrate(warehouse: Warehouse) -> list[int]:
 
 
 def _put_stable_views(warehouse: Warehouse) -> None:
-    """Views of tables that are there: a mart's, after an older version left it, and those of raw tables."""
-    there = {
-        row[0]
-        for row in warehouse.connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
-        ).fetchall()
-    }
-    if stable.stale(warehouse.connection, there):
-        warehouse.transaction(lambda connection: stable.put(connection, there))
+    """Those of raw tables; a mart's come with the mart, which an older version may have left without a column."""
+    from warehouse.dictionary import raw_tables  # here: it reads this module
+
+    tables = [table.name for table in raw_tables()]
+    if stable.stale(warehouse.connection, tables):
+        warehouse.transaction(lambda connection: stable.put(connection, tables))
 
 
 def applied(connection: duckdb.DuckDBPyConnection) -> set[int]:

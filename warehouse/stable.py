@@ -1,8 +1,9 @@
 """Stable views: columns and types that a saved report may count on, under a name that carries their version (``runs_v1``).
 
-``stable_views.csv`` is the promise: view, column, type, and where the column comes from (empty: the column of that name of the table
-that the view is named for). Columns may be added at the end. A change that takes a column away, renames it, changes its type or
-its meaning is made as ``…_v2``, beside which ``…_v1`` goes on answering for one release, if need be by an expression as its source.
+``stable_views.csv`` is the promise: view, column, type, and where the column comes from (empty: the column of that name of the
+table that the view is named for). Columns may be added at the end. A change that takes a column away, renames it, changes its
+type or its meaning is made as ``…_v2``, beside which ``…_v1`` goes on answering for one release, if need be by an expression as
+its source.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from pygments.lexers.sql import SqlLexer
 
 from warehouse import Reader, WarehouseError, describing
 
-HELP = r"""A statement ends with a semicolon; until then Enter goes on in the next line. Tab completes, arrows go through the history.
+HELP = r"""A statement ends with a semicolon; until then Enter goes on in the next line. Tab completes, arrows recall.
 \d          tables and views, and what a row of each is
 \d TABLE    its grain, keys, source and columns
 \q          leave (or Ctrl-D)"""
