@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import TerminalError
+from warehouse import Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,16 @@ class Settings:
         The same lines themselves, for the environment; semicolons may stand for ends of lines.
     api_url : str
         Where ``plumbline api`` answers, for the dashboard: ``http://127.0.0.1:8060``. Empty: pages show commands instead.
+    query_memory_mb, query_spill_mb : int
+        What one analyst's statement may use of memory, and of the disk beyond that while it runs, in MiB.
+    query_rows, query_result_mb : int
+        How many rows a result may have, and how large it may be in memory, in MiB.
+    query_seconds : float
+        How long a statement may take, in seconds.
+    query_slots : int
+        Statements that the SQL server answers at once; others wait.
+    sql_token : str
+        What clients of the SQL server show as their password or bearer token; without it one is made in ``home``.
     """
 
     home: Path = Path(".plumbline")
@@ -110,6 +121,24 @@ class Settings:
     api_token_file: Path | None = None
     api_tokens: str = field(default="", repr=False)
     api_url: str = ""
+    query_memory_mb: int = 2048
+    query_spill_mb: int = 4096
+    query_rows: int = 5_000_000
+    query_result_mb: int = 1024
+    query_seconds: float = 300.0
+    query_slots: int = 4
+    sql_token: str = ""
+
+    @property
+    def bounds(self) -> Bounds:
+        """What one analyst's statement may use."""
+        return Bounds(
+            memory_mb=self.query_memory_mb,
+            spill_mb=self.query_spill_mb,
+            rows=self.query_rows,
+            result_mb=self.query_result_mb,
+            seconds=self.query_seconds,
+        )
 
     @property
     def warehouse(self) -> Path:

@@ -1,13 +1,21 @@
 """The lakehouse: connection, migrations, SQL models, the read-only door for analysts, and the data dictionary."""
 
 from warehouse.connection import Limits
-from warehouse.errors import StatementRefusedError, WarehouseBusyError, WarehouseError, WarehouseFullError
+from warehouse.errors import (
+    ResultTooLargeError,
+    StatementRefusedError,
+    WarehouseBusyError,
+    WarehouseError,
+    WarehouseFullError,
+)
 from warehouse.lake import Warehouse, read_only
-from warehouse.reader import Reader, run_select
+from warehouse.reader import Bounds, Reader, run_select
 
 __all__ = [
+    "Bounds",
     "Limits",
     "Reader",
+    "ResultTooLargeError",
     "StatementRefusedError",
     "Warehouse",
     "WarehouseBusyError",

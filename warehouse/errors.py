@@ -41,6 +41,10 @@ class WarehouseFullError(WarehouseError):
     """The disk is full: nothing of the transaction was written, and it can be made again when there is room."""
 
 
+class ResultTooLargeError(WarehouseError):
+    """A result is beyond what one statement may answer: nothing was changed, and a narrower question may succeed."""
+
+
 class StatementRefusedError(WarehouseError):
     """A statement that is not one plain SELECT was given to the reader: nothing was run."""
 

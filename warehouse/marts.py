@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import incremental
+from warehouse import describing, incremental, stable
 from warehouse.errors import WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.headers import Relation, read_model
@@ -148,6 +148,7 @@ def _update(
         connection.execute(f"DELETE FROM {table} WHERE run_id IN ({runs}) AND {kept}")  # noqa: S608 - our names
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {_COMPUTED}")  # noqa: S608 - our names
         connection.execute(f"COMMENT ON TABLE {table} IS {_mark(mart, snapshot)}")
+        stable.put(connection, [mart.name])
         row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our name
         return row[0] if row else 0
 
@@ -194,13 +195,15 @@ def _replace(connection: duckdb.DuckDBPyConnection, name: str, snapshot: int) ->
     """Put the computed rows in place of all that the mart held."""
     connection.execute(f'CREATE OR REPLACE TABLE lake.main."{name}" AS SELECT * FROM {_COMPUTED}')  # noqa: S608 - our names
     connection.execute(f'COMMENT ON TABLE lake.main."{name}" IS {_mark(models()[name], snapshot)}')
+    describing.comment_columns(connection, models()[name])
+    stable.put(connection, [name])
     row = connection.execute(f"SELECT count(*) FROM {_COMPUTED}").fetchone()  # noqa: S608 - our name
     return row[0] if row else 0
 
 
 def _mark(mart: Relation, snapshot: int) -> str:
     """The mart's comment: what it is, by which model, and which snapshot of the lake it comes from, or a later one."""
-    return quote_text(f"{mart.notes[0]} [model {_version(mart.name)}] [snapshot {snapshot}]")
+    return quote_text(f"{describing.comment_of(mart)} [model {_version(mart.name)}] [snapshot {snapshot}]")
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse import compaction
+from warehouse import compaction, describing, stable
 from warehouse.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -62,11 +62,22 @@ def migrate(warehouse: Warehouse) -> list[int]:
     missing = [migration for migration in known if migration.version not in done]
     if missing:
         warehouse.transaction(lambda connection: [_apply(connection, migration) for migration in missing])
-    if missing and done:
+    described = describing.put_comments(warehouse)
+    _put_stable_views(warehouse)
+    if (missing or described) and done:
         # A changed table leaves its old inlined one behind. Flushed later, beside readers, it would vanish under them, and
         # a reader that has seen it fails until it attaches anew (DuckLake issue 1305).
         warehouse.transaction(lambda connection: connection.execute(compaction.FLUSH).fetchall())
     return [migration.version for migration in missing]
+
+
+def _put_stable_views(warehouse: Warehouse) -> None:
+    """Those of raw tables; a mart's come with the mart, which an older version may have left without a column."""
+    from warehouse.dictionary import raw_tables  # here: it reads this module
+
+    tables = [table.name for table in raw_tables()]
+    if stable.stale(warehouse.connection, tables):
+        warehouse.transaction(lambda connection: stable.put(connection, tables))
 
 
 def applied(connection: duckdb.DuckDBPyConnection) -> set[int]:

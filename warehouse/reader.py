@@ -5,57 +5,56 @@ Two walls, because neither is enough alone (measured on DuckLake in DuckDB 1.5.5
 - The engine: catalog attached READ_ONLY, file access outside the lake's data off, configuration locked. Still let through:
   COPY into the data directory, CALL, CREATE TEMP TABLE, opening any SQLite file with ``sqlite_scan``, and deleting files
   with ``SELECT * FROM ducklake_cleanup_old_files(…)``.
-- DuckDB's own parser: exactly one statement, typed SELECT, whose syntax tree names only table functions of a short list
-  and only relations that exist. No text is matched, so comments, case and quoting change nothing.
+- DuckDB's own parser: `warehouse.statements`.
+
+Every way in that Plumbline serves (`plumbline sql`, exports, the Flight SQL server, the dashboard) goes through it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from warehouse.connection import DATA_DIRECTORY, Limits, connect
-from warehouse.errors import StatementRefusedError, WarehouseError
+from warehouse.errors import ResultTooLargeError, WarehouseError
 from warehouse.extensions import quote_text
-from warehouse.syntax import functions_read, syntax_tree, tables_read
+from warehouse.statements import check, first_line
 
-# Table functions that neither change anything nor open a file of the caller's choice.
-TABLE_FUNCTIONS = frozenset(
-    {
-        "ducklake_current_snapshot",
-        "ducklake_options",
-        "ducklake_snapshots",
-        "ducklake_table_changes",
-        "ducklake_table_deletions",
-        "ducklake_table_info",
-        "ducklake_table_insertions",
-        "duckdb_columns",
-        "duckdb_functions",
-        "duckdb_keywords",
-        "duckdb_tables",
-        "duckdb_types",
-        "duckdb_views",
-        "generate_series",
-        "histogram",
-        "histogram_values",
-        "json_each",
-        "json_tree",
-        "pg_timezone_names",
-        "pragma_table_info",
-        "range",
-        "repeat",
-        "unnest",
-    }
-)
+# Rows that the engine hands over at a time: one of its own vectors, so that long texts are seen to be too many early.
+_BATCH_ROWS = 2_048
+_MIB = 1 << 20
 
-_ASK = "write one SELECT"
-_RELATIONS = "SELECT table_name FROM duckdb_tables() UNION SELECT view_name FROM duckdb_views()"
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one statement may use.
+
+    Parameters
+    ----------
+    memory_mb, spill_mb : int
+        Memory of the engine, and what it may put on disk beyond that while the statement runs, in MiB.
+    rows : int
+        Rows of a result.
+    result_mb : int
+        Size of a result in memory, in MiB.
+    seconds : float
+        From its start to its last row.
+    """
+
+    memory_mb: int = 2048
+    spill_mb: int = 4096
+    rows: int = 5_000_000
+    result_mb: int = 1024
+    seconds: float = 300.0
 
 
 class Reader:
@@ -66,19 +65,24 @@ class Reader:
     path : Path
         Directory of the warehouse.
     limits : Limits | None
-        Memory and threads of its connection.
-    timeout_s : float
-        A statement is stopped after this many seconds.
+        Threads of its connection, and how long it waits for the catalog.
+    bounds : Bounds | None
+        What each statement may use.
     """
 
-    def __init__(self, path: Path, *, limits: Limits | None = None, timeout_s: float = 300.0) -> None:
-        self.path, self.timeout_s = Path(path), timeout_s
+    def __init__(self, path: Path, *, limits: Limits | None = None, bounds: Bounds | None = None) -> None:
+        self.path, self.bounds = Path(path), bounds or Bounds()
         self._turn = threading.Lock()
         self._connection = connect(self.path, read_only=True, limits=limits or Limits())
         data = str(self.path.absolute() / DATA_DIRECTORY) + "/"
-        self._connection.execute(f"SET allowed_directories = [{quote_text(data)}]")
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET lock_configuration = true")
+        for setting in (
+            f"memory_limit = '{self.bounds.memory_mb}MiB'",
+            f"max_temp_directory_size = '{self.bounds.spill_mb}MiB'",
+            f"allowed_directories = [{quote_text(data)}]",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            self._connection.execute(f"SET {setting}")
 
     def select(self, sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of one SELECT.
@@ -94,46 +98,67 @@ class Reader:
         ------
         StatementRefusedError
             If it is not one SELECT, or names what a reader may not use.
+        ResultTooLargeError
+            If it has more rows, or larger ones, than `bounds` allow.
         WarehouseError
-            If it fails or takes longer than `timeout_s`.
+            If it fails, or needs more memory or time.
+        """
+        with self.stream(sql, params) as batches:
+            table = pa.Table.from_batches(list(batches), batches.schema)
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    @contextmanager
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Batches]:
+        """Rows of one SELECT as they are computed, of column names that are distinct: a, a_1, a_2.
+
+        The reader answers nothing else until the block is left. Raises what `select` raises.
         """
         with self._turn:
-            self._check(sql)
+            check(self._connection, sql)
             late = threading.Event()
-            timer = threading.Timer(self.timeout_s, lambda: (late.set(), self._connection.interrupt()))
+            timer = threading.Timer(self.bounds.seconds, lambda: (late.set(), self._connection.interrupt()))
             timer.start()
             try:
-                return _frame(self._connection.execute(sql, list(params) or None))
-            except duckdb.Error as error:
-                if late.is_set():
-                    raise WarehouseError(
-                        f"the statement took longer than {self.timeout_s:g} s",
-                        "sql",
-                        "narrow it, or ask for fewer days",
-                    ) from error
-                raise WarehouseError("the statement failed", "sql", _first_line(error)) from error
+                result = self._connection.execute(sql, list(params) or None).to_arrow_reader(_BATCH_ROWS)
+                with result:
+                    yield Batches(result, self.bounds, late)
+            except (duckdb.Error, pa.ArrowException) as error:
+                raise self._told(error, late) from error
             finally:
                 timer.cancel()
 
-    def _check(self, sql: str) -> None:
-        try:
-            statements = self._connection.extract_statements(sql)
-        except duckdb.Error as error:
-            raise WarehouseError("the statement can't be read", "sql", _first_line(error)) from error
-        if len(statements) != 1:
-            raise StatementRefusedError(f"{len(statements)} statements", "sql", _ASK)
-        if statements[0].type != duckdb.StatementType.SELECT:
-            raise StatementRefusedError(f"{statements[0].type.name} is not allowed", "sql", _ASK)
-        tree = syntax_tree(self._connection, sql)
-        if tree is None:  # PRAGMA is typed SELECT too, but has no syntax tree of one
-            raise StatementRefusedError("not a plain SELECT", "sql", _ASK)
-        forbidden = sorted(functions_read(tree) - TABLE_FUNCTIONS)
-        if forbidden:
-            raise StatementRefusedError(f"table function {forbidden[0]} is not allowed", "sql", "read from the tables")
-        known = {str(row[0]).lower() for row in self._connection.execute(_RELATIONS).fetchall()}
-        unknown = sorted(tables_read(tree) - known)
-        if unknown:
-            raise WarehouseError(f"there is no table {unknown[0][:80]!r}", "sql", "SHOW TABLES lists what there is")
+    def schema(self, sql: str, params: Sequence[Any] = ()) -> pa.Schema:
+        """Names and types of the columns of one SELECT that is not run; values of its ``?`` marks may be left out.
+
+        Raises what `select` raises.
+        """
+        with self._turn:
+            check(self._connection, sql)
+            try:
+                marks = self._connection.extract_statements(sql)[0].named_parameters
+                values = list(params) or (
+                    [None] * len(marks) if all(mark.isdecimal() for mark in marks) else dict.fromkeys(marks)
+                )
+                relation = self._connection.sql(sql, params=values or None)
+                return _distinct(relation.limit(0).to_arrow_table().schema)
+            except duckdb.Error as error:
+                raise WarehouseError("the statement failed", "sql", first_line(error)) from error
+
+    def _told(self, error: Exception, late: threading.Event) -> WarehouseError:
+        bounds = self.bounds
+        if late.is_set():
+            return WarehouseError(
+                f"the statement took longer than {bounds.seconds:g} s", "sql", "narrow it, or ask for fewer days"
+            )
+        line = first_line(error)
+        if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in line:
+            used = f"{bounds.memory_mb} MiB of memory and {bounds.spill_mb} MiB of disk"
+            return WarehouseError(
+                f"the statement needs more than {used}", "sql", "narrow it: fewer days, fewer columns, no cross join"
+            )
+        return WarehouseError("the statement failed", "sql", line)
 
     def close(self) -> None:
         """Close the connection; later calls fail."""
@@ -149,23 +174,52 @@ class Reader:
         self.close()
 
 
-def run_select(path: Path, sql: str, *, limits: Limits | None = None, timeout_s: float = 300.0) -> pl.DataFrame:
+class Batches:
+    """Record batches of one result, up to what its bounds allow.
+
+    Attributes
+    ----------
+    schema : pyarrow.Schema
+    rows : int
+        Rows handed out so far.
+    """
+
+    def __init__(self, result: pa.RecordBatchReader, bounds: Bounds, late: threading.Event) -> None:
+        self.schema, self.rows = _distinct(result.schema), 0
+        self._result, self._bounds, self._late, self._bytes = result, bounds, late, 0
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Each batch once; raises ResultTooLargeError at the first that goes beyond the bounds."""
+        for batch in self._result:
+            if self._late.is_set():  # the client took its time: the engine was idle, and nothing was interrupted
+                raise WarehouseError(
+                    f"the statement took longer than {self._bounds.seconds:g} s", "sql", "take its rows faster"
+                )
+            self.rows += batch.num_rows
+            self._bytes += batch.nbytes
+            if self.rows > self._bounds.rows:
+                raise ResultTooLargeError(
+                    f"the result has more than {self._bounds.rows:,} rows", "sql", "aggregate, or add a LIMIT"
+                )
+            if self._bytes > self._bounds.result_mb * _MIB:
+                raise ResultTooLargeError(
+                    f"the result is larger than {self._bounds.result_mb:,} MiB",
+                    "sql",
+                    "aggregate, or name fewer columns",
+                )
+            yield batch.rename_columns(self.schema.names)
+
+
+def run_select(path: Path, sql: str, *, limits: Limits | None = None, bounds: Bounds | None = None) -> pl.DataFrame:
     """Rows of one SELECT on the warehouse in directory `path`; see `Reader.select` for what it raises."""
-    with Reader(path, limits=limits, timeout_s=timeout_s) as reader:
+    with Reader(path, limits=limits, bounds=bounds) as reader:
         return reader.select(sql)
 
 
-def _frame(result: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    table = result.to_arrow_table()
+def _distinct(schema: pa.Schema) -> pa.Schema:
     seen: dict[str, int] = {}
     names: list[str] = []
-    for name in table.column_names:  # a frame needs distinct names: a, a_1, a_2
+    for name in schema.names:  # a frame needs distinct names
         count = seen[name] = seen.get(name, -1) + 1
         names.append(f"{name}_{count}" if count else name)
-    frame = pl.from_arrow(table.rename_columns(names))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
+    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])

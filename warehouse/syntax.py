@@ -56,3 +56,8 @@ def functions_read(tree: Node) -> set[str]:
         for node in nodes(tree)
         if node.get("type") == "TABLE_FUNCTION"
     }
+
+
+def functions_called(tree: Node) -> set[str]:
+    """Names of scalar and aggregate functions and operators, in lower case."""
+    return {str(node.get("function_name") or "").lower() for node in nodes(tree) if node.get("class") == "FUNCTION"}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pipelines.billing.focus import focus_month, write_focus
 from pipelines.commands.context import err, existing_warehouse, settings_of
-from warehouse import read_only
+from pipelines.export import MANIFEST, export_query, export_table
+from warehouse import Reader, read_only
 
 export = typer.Typer(help="Write what is known in the formats of others.", no_args_is_help=True)
 
@@ -27,6 +28,39 @@ def focus(
     err.print(
         f"{file}: {len(found.rows):,} rows, ${found.rows['BilledCost'].sum():,.6f}; {found.priced:,} of {found.calls:,} model "
         "calls have a known price, the others have no row",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@export.command()
+def table(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Table, view or mart.")],
+    folder: Annotated[Path, typer.Option("--out", help="Directory for the files; made if absent, else empty.")],
+) -> None:
+    """Write a table as Parquet files, as of one snapshot, with manifest.json: rows, schema, snapshot, SHA-256 per file."""
+    settings = settings_of(context)
+    with Reader(existing_warehouse(settings), bounds=settings.bounds) as reader:
+        _tell(export_table(reader, name, folder), folder)
+
+
+@export.command()
+def query(
+    context: typer.Context,
+    statement: Annotated[str, typer.Argument(help="One SELECT statement.")],
+    folder: Annotated[Path, typer.Option("--out", help="Directory for the files; made if absent, else empty.")],
+) -> None:
+    """Write the rows of one SELECT as Parquet files, with manifest.json."""
+    settings = settings_of(context)
+    with Reader(existing_warehouse(settings), bounds=settings.bounds) as reader:
+        _tell(export_query(reader, statement, folder), folder)
+
+
+def _tell(manifest: dict[str, Any], folder: Path) -> None:
+    err.print(
+        f"{manifest['rows']:,} rows in {len(manifest['files'])} files, as of snapshot {manifest['snapshot_id']}: "
+        f"{folder / MANIFEST}",
         markup=False,
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""Commands that read: sql, doctor."""
+"""Commands that read: sql and its shell, doctor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 import typer
@@ -18,18 +18,54 @@ from pipelines.billing.focus import unarmed
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.errors import TerminalError
 
+if TYPE_CHECKING:
+    from warehouse import Reader
+
 
 def sql(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(help="One SELECT statement.")],
+    query: Annotated[str | None, typer.Argument(help="One SELECT statement; without it a shell opens.")] = None,
     form: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
+    describe: Annotated[
+        str | None, typer.Option(metavar="TABLE", help="Say what a table holds: grain, keys, units, source, examples.")
+    ] = None,
 ) -> None:
-    """Answer one SELECT from the warehouse, read only."""
-    from warehouse import run_select
+    """Answer one SELECT from the warehouse, or any number in a shell; read only.
+
+    Without a statement, one is read from stdin where that is no terminal.
+    """
+    from warehouse import Reader
 
     if form not in ("table", "csv", "json", "parquet"):
         raise TerminalError(f"unknown format {form!r}", "sql", "use table, csv, json or parquet")
-    write(run_select(existing_warehouse(settings_of(context)), query), form)
+    if query is not None and describe is not None:
+        raise TerminalError("a statement and --describe together", "sql", "give one of them")
+    settings = settings_of(context)
+    with Reader(existing_warehouse(settings), bounds=settings.bounds) as reader:
+        if describe is not None:
+            _describe(reader, describe, form)
+        elif query is not None or not sys.stdin.isatty():
+            write(reader.select(query if query is not None else sys.stdin.read()), form)
+        else:
+            from pipelines.commands import shell
+
+            tell("\\? tells what the shell understands, \\d lists the tables, Ctrl-D leaves")
+            shell.run(reader, shell.session_of(reader, settings.home / "sql_history"), lambda f: write(f, form), tell)
+
+
+def _describe(reader: Reader, name: str, form: str) -> None:
+    from pipelines.commands import shell
+    from warehouse import describing
+
+    if form == "table":
+        shell.tell_table(reader, name, lambda frame: write(frame, form), tell)
+    else:
+        write(describing.describe(reader, describing.find(name)), form)
+
+
+def tell(line: str) -> None:
+    """Print a line for a person, as the text it is."""
+    out.print(printable(line), markup=False, soft_wrap=True)
 
 
 def write(frame: pl.DataFrame, form: str) -> None:

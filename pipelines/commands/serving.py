@@ -1,4 +1,4 @@
-"""Commands that run something beside the stream: broker, refresh, dagster, dashboard."""
+"""Commands that run something beside the stream: broker, refresh, dagster, dashboard, sql-server."""
 
 from __future__ import annotations
 
@@ -162,3 +162,61 @@ def dashboard_export(
     existing_warehouse(settings_of(context))
     for path in export(settings_of(context).home, export_path(directory)):
         out.print(str(path), markup=False, soft_wrap=True)
+
+
+def sql_server(
+    context: typer.Context,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback only with TLS or --plaintext.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 31337,
+    certificate: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")] = None,
+    key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")] = None,
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", help="Listen beyond loopback without TLS: the token can be read on the way.")
+    ] = False,
+) -> None:
+    """Serve the warehouse read only by Arrow Flight SQL, for BI tools and drivers that can't attach it (ADBC, JDBC).
+
+    Each client shows a token, as password or bearer token: setting sql_token, else the one in HOME/sql_server.token.
+    """
+    import signal
+
+    from dashboards.security import is_loopback
+    from warehouse.flight import FlightSqlServer, token_of
+
+    settings = settings_of(context)
+    warehouse = existing_warehouse(settings)
+    if (certificate is None) != (key is None):
+        raise TerminalError(
+            "a certificate without its key, or a key alone", "sql-server", "give --tls-cert and --tls-key"
+        )
+    if not (is_loopback(host) or certificate or plaintext):
+        raise TerminalError(
+            "beyond loopback without TLS",
+            host,
+            "give --tls-cert and --tls-key, or --plaintext if the network is trusted",
+        )
+    file = settings.home / "sql_server.token"
+    server = FlightSqlServer(
+        warehouse,
+        token=token_of(file, settings.sql_token),
+        host=host,
+        port=port,
+        certificate=certificate,
+        key=key,
+        bounds=settings.bounds,
+        slots=settings.query_slots,
+    )
+    where = "setting sql_token" if settings.sql_token else str(file)
+    scheme = "grpc+tls" if certificate else "grpc"
+    err.print(
+        f"Flight SQL at {scheme}://{host}:{server.port}, token in {where} (Ctrl-C stops it)",
+        markup=False,
+        soft_wrap=True,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: server.shutdown())
+    try:
+        server.serve()
+    finally:
+        server.shutdown()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,22 +9,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from warehouse import Reader, StatementRefusedError, Warehouse, WarehouseError, run_select
+from tests.warehouse.hostile import hostile_statements, on_disk, write_small_lake
+from warehouse import Bounds, Reader, StatementRefusedError, Warehouse, WarehouseError, run_select
+from warehouse.statements import REFUSED_FUNCTIONS
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("reader") / "warehouse"
-    with Warehouse.open(path) as warehouse:
-        for copies in (1, 150):
-            frame = pl.DataFrame(
-                {
-                    "topic": ["t"] * copies,
-                    "partition": range(copies),
-                    "next_offset": range(copies),
-                }
-            )
-            warehouse.transaction(lambda c, frame=frame: warehouse.insert(c, "consumed_offsets", frame))
+    write_small_lake(path)
     return path
 
 
@@ -54,102 +46,60 @@ ALLOWED = [
     "VALUES (1)",
 ]
 
-# Each did something on a read-only DuckLake, or would on a machine with other files in reach.
-REFUSED = [
-    "",
-    ";",
-    "SELECT 1; DELETE FROM spans",
-    "SELECT 1; SELECT 2",
-    "DELETE FROM spans",
-    "WITH x AS (SELECT 1) DELETE FROM spans",
-    "INSERT INTO consumed_offsets VALUES ('x', 0, 0, NULL)",
-    "UPDATE consumed_offsets SET next_offset = 0",
-    "DROP TABLE spans",
-    "TRUNCATE spans",
-    "CREATE TABLE x (a INTEGER)",
-    "CREATE TEMP TABLE x (a INTEGER)",
-    "CREATE OR REPLACE MACRO f() AS 1",
-    "CREATE VIEW v AS SELECT 1",
-    "ALTER TABLE spans ADD COLUMN x INTEGER",
-    "COPY spans TO '{data}/x.csv'",
-    "COPY (SELECT 1) TO '/tmp/x.csv'",
-    "COPY spans FROM '{data}/x.csv'",
-    "EXPORT DATABASE '{data}'",
-    "ATTACH '{data}/x.db'",
-    "ATTACH ':memory:' AS m",
-    "DETACH lake",
-    "USE memory",
-    "CALL ducklake_snapshots('lake')",
-    "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)",
-    "PRAGMA database_list",
-    "PRAGMA enable_profiling",
-    "SET threads = 1",
-    "RESET threads",
-    "INSTALL httpfs",
-    "LOAD httpfs",
-    "CHECKPOINT",
-    "VACUUM",
-    "BEGIN",
-    "PREPARE x AS SELECT 1",
-    "EXECUTE x",
-    "EXPLAIN ANALYZE SELECT 1",
-    "PIVOT consumed_offsets ON topic USING count(*)",
-    "FROM read_csv('/etc/passwd')",
-    "SELECT * FROM Read_Text('/etc/hostname')",
-    "SELECT * FROM \"read_text\"('/etc/hostname')",
-    "FROM '/etc/passwd'",
-    'SELECT * FROM "/etc/passwd"',
-    "FROM '{data}/main/consumed_offsets/*.parquet'",
-    "FROM 'http://127.0.0.1:1/x.csv'",
-    "SELECT * FROM glob('/etc/*')",
-    "SELECT (SELECT count(*) FROM read_blob('/etc/passwd'))",
-    "SELECT 1 WHERE EXISTS (FROM glob('*'))",
-    "WITH x AS (FROM read_parquet('{data}/**/*.parquet')) FROM x",
-    "FROM read_blob('{home}/catalog.sqlite')",
-    "FROM sqlite_scan('{home}/catalog.sqlite', 'ducklake_snapshot')",
-    "FROM sqlite_scan('{other}', 'secret')",
-    "FROM sqlite_attach('{other}')",
-    "FROM sqlite_query('lake', 'SELECT 1')",
-    "FROM parquet_metadata('/etc/passwd')",
-    "FROM query('SELECT 42')",
-    "FROM query_table('consumed_offsets')",
-    "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
-    "FROM ducklake_cleanup_old_files('lake', cleanup_all => true)",
-    "FROM main.ducklake_cleanup_old_files('lake', cleanup_all => true)",
-    "SELECT * FROM (SELECT * FROM ducklake_expire_snapshots('lake', older_than => now()))",
-    "FROM ducklake_delete_orphaned_files('lake', cleanup_all => true)",
-    "FROM ducklake_merge_adjacent_files('lake')",
-    "FROM ducklake_set_option('lake', 'sort_on_insert', true)",
-    "FROM ducklake_add_data_files('lake', 'spans', '/etc/passwd')",
-    "FROM enable_logging()",
-    "FROM checkpoint()",
-    "DESCRIBE FROM read_csv('/etc/passwd')",
-    "SUMMARIZE '/etc/passwd'",
-    "FROM frame_in_python",
-    "SELECT " + "abs(" * 5000 + "1" + ")" * 5000,
-]
-
 
 @pytest.mark.parametrize("statement", ALLOWED)
 def test_a_select_is_answered(reader: Reader, statement: str) -> None:
     assert reader.select(statement).width >= 1
 
 
-@pytest.mark.parametrize("statement", REFUSED, ids=lambda statement: statement[:60])
-def test_anything_else_is_refused_and_changes_nothing(reader: Reader, lake: Path, statement: str) -> None:
+def test_two_hundred_hostile_statements_are_refused_and_change_nothing(reader: Reader, lake: Path) -> None:
     frame_in_python = pl.DataFrame({"secret": [1]})
-    other = lake.parent / "other.sqlite"
-    with sqlite3.connect(other) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS secret (word)")
-    files = {file: file.stat().st_size for file in (lake / "data").rglob("*") if file.is_file()}
-    with pytest.raises(WarehouseError) as caught:
-        reader.select(
-            statement.replace("{data}", str(lake / "data")).replace("{home}", str(lake)).replace("{other}", str(other))
-        )
-    assert "\n" not in str(caught.value)
-    assert {file: file.stat().st_size for file in (lake / "data").rglob("*") if file.is_file()} == files
+    statements, before = hostile_statements(lake), on_disk(lake)
+    assert len(statements) > 200
+    for statement in ["", *statements]:
+        with pytest.raises(WarehouseError) as caught:
+            pytest.fail(f"answered {statement!r}: {reader.select(statement)}")
+        assert "\n" not in str(caught.value)
+    assert on_disk(lake) == before
     assert reader.select("SELECT count(*) FROM consumed_offsets").item() == 151
     assert frame_in_python.height == 1
+
+
+def test_every_function_of_the_engine_that_does_more_than_answer_is_known(reader: Reader) -> None:
+    """A DuckDB that brings another one fails here, until somebody has looked at it."""
+    volatile = reader.select("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'")
+    harmless = {"error", "random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7"} | {
+        f"current_{name}" for name in ("connection_id", "query", "query_id", "transaction_id")
+    }
+    assert set(volatile["function_name"]) - harmless <= REFUSED_FUNCTIONS
+
+
+@pytest.mark.parametrize(
+    ("statement", "line"),
+    [
+        ("SELECT a.range FROM range(1000000000) a, range(1000000000) b", "more than 128 MiB of memory"),
+        ("SELECT a.range FROM range(1000000000) a", "more than 100,000 rows"),
+        ("SELECT a.range FROM range(100000000) a ORDER BY hash(a.range)", "more than 128 MiB of memory"),
+        ("SELECT repeat('x', 1000) AS wide FROM range(10000000)", "larger than 32 MiB"),
+        ("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t", "longer than 1 s"),
+    ],
+    ids=["cross join", "many rows", "sort", "ten gigabytes", "recursion without end"],
+)
+def test_what_asks_for_too_much_ends_in_one_line(lake: Path, statement: str, line: str) -> None:
+    bounds = Bounds(memory_mb=128, spill_mb=32, rows=100_000, result_mb=32, seconds=1 if "longer" in line else 300)
+    with Reader(lake, bounds=bounds) as reader:
+        with pytest.raises(WarehouseError, match=line) as caught:
+            reader.select(statement)
+        assert "\n" not in str(caught.value)
+        assert reader.select("SELECT 1").item() == 1
+    assert not [file for file in (lake / "tmp").rglob("*") if file.is_file()]
+
+
+def test_the_columns_of_a_statement_are_known_without_running_it(reader: Reader) -> None:
+    asked = "SELECT a.range AS n, topic FROM range(100000000000) a, consumed_offsets WHERE topic = ? -- all"
+    assert [(field.name, str(field.type)) for field in reader.schema(asked)] == [("n", "int64"), ("topic", "string")]
+    with pytest.raises(StatementRefusedError):
+        reader.schema("DELETE FROM spans")
 
 
 def test_the_engine_alone_keeps_files_and_settings_shut(reader: Reader) -> None:
@@ -174,7 +124,7 @@ def test_columns_of_one_name_are_told_apart(reader: Reader) -> None:
 
 
 def test_a_statement_without_end_is_stopped(lake: Path) -> None:
-    with Reader(lake, timeout_s=0.3) as reader:
+    with Reader(lake, bounds=Bounds(seconds=0.3)) as reader:
         with pytest.raises(WarehouseError, match="longer than"):
             reader.select("SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b")
         assert reader.select("SELECT 1").item() == 1
