@@ -194,10 +194,10 @@ def test_labels_of_the_entry_are_put_on_every_alert(alertmanager: Alertmanager) 
     assert held["labels"]["severity"] == "critical", "ours are not replaced"
 
 
-@pytest.mark.parametrize("kind", ["test", "digest"])
+@pytest.mark.parametrize("kind", ["test", "digest", "operation"])
 def test_what_nobody_resolves_ends_by_itself(kind: str, alertmanager: Alertmanager) -> None:
-    subject = f"bbbbbbbbbbbb{kind[:4]}"
-    _send(alertmanager.url, message(subject_id=subject, kind=kind, occasion=kind, severity="info", data={}))
+    subject = f"bbbbbbbb{kind}"
+    _send(alertmanager.url, message(subject_id=subject, kind=kind, severity="info", data={"event_id": subject}))
     [held] = alertmanager.alerts(subject)
     assert held["labels"]["alertname"] == f"Plumbline{kind.capitalize()}"
     assert held["endsAt"] < held["updatedAt"].replace(held["updatedAt"][:4], str(int(held["updatedAt"][:4]) + 1), 1)
