@@ -90,9 +90,7 @@ def _encoded(
         "annotations": _annotations(message, rendered),
         "startsAt": utc(min(message.opened_at, now)),
         # Alertmanager takes what ends in the past for resolved, and nothing that ends before it starts.
-        "endsAt": utc(
-            now if message.state == "resolved" else now + (PASSING if message.kind in ("test", "digest") else FIRING)
-        ),
+        "endsAt": utc(now if message.state == "resolved" else now + (PASSING if _passes(message) else FIRING)),
     }
     if rendered.link:
         alert["generatorURL"] = rendered.link
