@@ -125,7 +125,8 @@ def render(message: Message) -> Rendered:
         "Environment": message.environment,
         "Since": f"{message.opened_at:%Y-%m-%d %H:%M} UTC",
     }
-    pairs = [*((label, value) for label, value in known.items() if value), *message.details]
+    said = {label for label, _ in message.details}
+    pairs = [*((label, value) for label, value in known.items() if value and label not in said), *message.details]
     facts = tuple((clean(label, 80), clean(value, VALUE)) for label, value in pairs[:FACTS])
     items = tuple(_item(item) for item in message.items[:ITEMS])
     long = [message.headline, *(value for _, value in message.details)]

@@ -26,7 +26,7 @@ from pipelines.notifications.rendering import Rendered, clean, fitted, render
 
 #: Alertmanager ends an alert that nobody repeats after five minutes, unless the alert says how long it lasts.
 FIRING = timedelta(days=365)
-#: What nobody resolves, a sample or a digest, ends by itself.
+#: What nobody resolves ends by itself: a sample, a digest, an operational event.
 PASSING = timedelta(minutes=5)
 _LABEL = 200
 #: The longest request, and the longest list of a subject's alerts, in bytes: Alertmanager writes some characters as six.
@@ -90,13 +90,15 @@ def _encoded(
         "annotations": _annotations(message, rendered),
         "startsAt": utc(min(message.opened_at, now)),
         # Alertmanager takes what ends in the past for resolved, and nothing that ends before it starts.
-        "endsAt": utc(
-            now if message.state == "resolved" else now + (PASSING if message.kind in ("test", "digest") else FIRING)
-        ),
+        "endsAt": utc(now if message.state == "resolved" else now + (PASSING if _passes(message) else FIRING)),
     }
     if rendered.link:
         alert["generatorURL"] = rendered.link
     return json.dumps([*gone, alert], ensure_ascii=False).encode()
+
+
+def _passes(message: Message) -> bool:
+    return message.kind in ("test", "digest") or "event_id" in message.data
 
 
 def _labels(message: Message) -> dict[str, str]:

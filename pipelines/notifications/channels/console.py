@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipelines.notifications.answers import answer, never_raises
 from pipelines.notifications.message import Answer, Message, Verdict
-from pipelines.notifications.rendering import render
+from pipelines.notifications.rendering import TITLE, clean, render
 
 
 class ConsoleChannel:
@@ -25,8 +25,8 @@ class ConsoleChannel:
     @never_raises
     def send(self, message: Message) -> Answer:
         """Print the message."""
+        self._write(_line(message))
         rendered = render(message)
-        self._write(f"{message.kind} {message.subject_id} {message.state} · {rendered.title}")
         for item in rendered.items:
             self._write(f"  {item}")
         if rendered.more:
@@ -35,3 +35,11 @@ class ConsoleChannel:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _line(message: Message) -> str:
+    workflow = f" · {clean(message.workflow, TITLE)}" if message.workflow else ""
+    # What the state does not say.
+    again = f" · {message.occasion}" if message.occasion in ("renotified", "escalated", "reopened") else ""
+    what = f"{message.kind} {message.subject_id} {message.severity} {message.state}"
+    return f"{what}{workflow} · {clean(message.headline, TITLE)}{again}"

@@ -12,7 +12,7 @@ from pipelines.contracts.channels import ConsoleEntry
 from pipelines.notifications.channels import make_channel
 from pipelines.notifications.message import Answer, Message, Verdict
 from pipelines.settings import Settings
-from tests.pipelines.notifications.messages import LINK, OPENED, digest, hostile, huge
+from tests.pipelines.notifications.messages import LINK, OPENED, digest, hostile, huge, message
 
 
 def _lines(sent: Message) -> list[str]:
@@ -25,8 +25,9 @@ def _lines(sent: Message) -> list[str]:
 
 def test_an_incident_is_one_line() -> None:
     assert _lines(OPENED) == [
-        "drift 8a1f00c2d4e5b697 open · critical · refund-desk · lookup_order fails in 31 % of its calls, before in 2 %"
+        "drift 8a1f00c2d4e5b697 critical open · refund-desk · lookup_order fails in 31 % of its calls, before in 2 %"
     ]
+    assert _lines(message(occasion="escalated"))[0].endswith(" · escalated")
 
 
 def test_a_digest_lists_its_items() -> None:
@@ -40,7 +41,7 @@ def test_hostile_text_moves_no_cursor_and_makes_no_line() -> None:
 
 def test_a_long_message_is_cut_with_the_link() -> None:
     line, more = _lines(huge())
-    assert len(line) < 400
+    assert len(line) < 500
     assert more == f"  … more: {LINK}"
 
 

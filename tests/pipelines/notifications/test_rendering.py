@@ -71,6 +71,12 @@ def test_what_a_subject_does_not_have_is_not_said() -> None:
     assert rendered.link is None
 
 
+def test_a_detail_stands_for_the_fact_of_its_name() -> None:
+    facts = render(message(details=(("Since", "2026-05-04 09:12 UTC"), ("Workflow", "refund-desk")))).facts
+    assert [value for label, value in facts if label == "Since"] == ["2026-05-04 09:12 UTC"]
+    assert len([label for label, _ in facts if label == "Workflow"]) == 1
+
+
 def test_hostile_text_comes_out_inert() -> None:
     rendered = render(hostile())
     for text in _texts(rendered):
