@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import report, throughput
+from pipelines.contracts.otlp import trace_request_type
+from pipelines.sources.files import records
+from tests.benchmarks import alerting, report, throughput
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
 
@@ -33,3 +35,31 @@ def test_throughput_counts_what_is_stored_and_its_page_shows_it(
     assert (
         json.loads((tmp_path / "benchmarks.json").read_text())["throughput"]["figures"]["files"]["spans"] == load.spans
     )
+
+
+def test_event_time_of_the_alerting_traffic_goes_as_fast_as_the_clock(tmp_path: Path) -> None:
+    load = traffic(tmp_path / "traffic", 4_000, seed=3)
+    messages = [value for path in load.files for _, _, value in records(path)]
+    shifted = alerting._in_step(messages, 60.0)
+    assert len(shifted) == len(messages)
+
+    def ends(value: bytes) -> list[int]:
+        message = trace_request_type()()
+        message.ParseFromString(value)  # pyright: ignore[reportAttributeAccessIssue]
+        parts = message.resource_spans  # pyright: ignore[reportAttributeAccessIssue]
+        return [each.end_time_unix_nano for part in parts for scope in part.scope_spans for each in scope.spans]
+
+    begin = alerting._nanoseconds(alerting._START)
+    latest = [max(end for end in ends(value) if end < alerting._LATEST_NS) - begin for value in shifted]
+    assert latest == pytest.approx([60e9 * number / len(messages) for number in range(len(messages))], abs=1e4)
+    assert [len(ends(value)) for value in shifted] == [len(ends(value)) for value in messages]
+
+
+@pytest.mark.slow
+def test_the_storm_becomes_one_message_per_workflow_subscription_and_interval(tmp_path: Path) -> None:
+    pytest.importorskip("pipelines.notifications.channels", reason="the channels are not installed")
+    found = alerting.storm(tmp_path, 300)
+    assert {each["subscription"] for each in found} == {"often", "seldom"}
+    for each in found:
+        assert each["messages"] == each["received"] >= each["workflows"]
+        assert each["most_per_workflow_and_interval"] == 1
