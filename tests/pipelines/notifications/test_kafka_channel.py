@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ SCHEMAS = {
     f"urn:plumbline:{name.replace('_', '-')}:1": validator(CONTRACTS / f"{name}.schema.json")
     for name in ("drift_alert", "operational_event", "notification")
 }
-EVENT = json.loads(stalled_fetch("otlp_spans", 3, 41, 57, 60.0).document())
+_STALLED = stalled_fetch("otlp_spans", 3, 41, 57, 60.0)
+EVENT = {**asdict(_STALLED), "at": _STALLED.at.isoformat() + "Z"}
 
 
 def _send(kafka: Kafka, topic: str, *messages: Message) -> list[Answer]:
