@@ -35,6 +35,8 @@ class Message:
         The subject's state: ``open``, ``acknowledged``, ``silenced`` or ``resolved``.
     severity : str
         ``info``, ``warning`` or ``critical``.
+    is_instant : bool
+        It happened and nobody will resolve it: a rung of a budget's ladder, messages lost, a digest, a sample.
     workflow, family, team, environment : str or None
         None where the subject has none, or where it is unknown.
     headline : str
@@ -62,6 +64,7 @@ class Message:
     headline: str
     opened_at: datetime
     changed_at: datetime
+    is_instant: bool = False
     workflow: str | None = None
     family: str | None = None
     team: str | None = None

@@ -90,15 +90,11 @@ def _encoded(
         "annotations": _annotations(message, rendered),
         "startsAt": utc(min(message.opened_at, now)),
         # Alertmanager takes what ends in the past for resolved, and nothing that ends before it starts.
-        "endsAt": utc(now if message.state == "resolved" else now + (PASSING if _passes(message) else FIRING)),
+        "endsAt": utc(now if message.state == "resolved" else now + (PASSING if message.is_instant else FIRING)),
     }
     if rendered.link:
         alert["generatorURL"] = rendered.link
     return json.dumps([*gone, alert], ensure_ascii=False).encode()
-
-
-def _passes(message: Message) -> bool:
-    return message.kind in ("test", "digest") or "event_id" in message.data
 
 
 def _labels(message: Message) -> dict[str, str]:

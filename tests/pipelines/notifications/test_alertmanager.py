@@ -198,7 +198,7 @@ def test_labels_of_the_entry_are_put_on_every_alert(alertmanager: Alertmanager) 
 @pytest.mark.parametrize("kind", ["test", "digest", "operation"])
 def test_what_nobody_resolves_ends_by_itself(kind: str, alertmanager: Alertmanager) -> None:
     subject = f"bbbbbbbb{kind}"
-    _send(alertmanager.url, message(subject_id=subject, kind=kind, severity="info", data={"event_id": subject}))
+    _send(alertmanager.url, message(subject_id=subject, kind=kind, severity="info", is_instant=True))
     [held] = alertmanager.alerts(subject)
     assert held["labels"]["alertname"] == f"Plumbline{kind.capitalize()}"
     assert _hours(held) < 1
