@@ -95,13 +95,13 @@ def test_a_life_is_told_in_order_with_one_id_a_state(settings: Settings, warehou
     chat = Receiver()
     host = notifier(settings, warehouse, chat)
     store.record([signal()], warehouse)
-    host.flush(10)
+    host.flush(600)
     name = store.incidents(warehouse.connection)[0].incident_id
     lifecycle.acknowledge(warehouse, name, by=HOSTILE, why="looking")
-    host.flush(10)
+    host.flush(600)
     lifecycle.resolve(warehouse, name)
-    host.flush(10)
-    host.flush(10)
+    host.flush(600)
+    host.flush(600)
     host.close()
     assert [(one.occasion, one.state, one.subject_id) for one in chat.told] == [
         ("opened", "open", name),
@@ -118,7 +118,7 @@ def test_a_life_is_told_in_order_with_one_id_a_state(settings: Settings, warehou
 def test_where_nothing_is_due_nothing_is_written(settings: Settings, warehouse: Warehouse) -> None:
     host = notifier(settings, warehouse, Receiver())
     store.record([signal()], warehouse)
-    host.flush(10)
+    host.flush(600)
     before = snapshot(warehouse)
     for _ in range(20):
         host.tick(utc_now(), changed=True)
@@ -134,8 +134,8 @@ def test_who_takes_over_sends_what_was_written_down_and_nothing_twice(settings: 
     first.lease.release()
     chat = Receiver()
     second = notifier(settings, warehouse, chat)
-    second.flush(10)
-    second.flush(10)
+    second.flush(600)
+    second.flush(600)
     second.close()
     assert len(chat.told) == 1 and rows(warehouse) == [("delivered", 1)]
     assert rows(warehouse, "notification_id") == [(chat.told[0].notification_id,)]
@@ -147,7 +147,7 @@ def test_only_one_of_a_home_delivers(settings: Settings, warehouse: Warehouse) -
     store.record([signal()], warehouse)
     host.tick(utc_now(), changed=True)
     idle.flush(1)
-    host.flush(10)
+    host.flush(600)
     host.close()
     idle.close()
     assert len(chat.told) == 1 and not other.told
@@ -159,14 +159,14 @@ def test_a_dead_channel_delays_no_other(settings: Settings, warehouse: Warehouse
     host = notifier(settings, warehouse, chat, dead)
     store.record([signal(workflow=f"w{n}") for n in range(100)], warehouse)
     host.flush(0)
-    for _ in range(3000):
+    for _ in range(60_000):
         host.tick(utc_now())
         if len(chat.told) == 100:
             break
         threading.Event().wait(0.01)
     assert len(chat.told) == 100 and not dead.told
     dead.gate.set()
-    host.flush(60)
+    host.flush(600)
     host.close()
     assert len(dead.told) == 100 and {one[0] for one in rows(warehouse)} == {"delivered"}
 
@@ -180,7 +180,7 @@ def test_it_is_tried_again_later_and_what_follows_waits_behind_it(
     store.record([signal()], warehouse)
     host.tick(utc_now(), changed=True)
     lifecycle.acknowledge(warehouse, store.incidents(warehouse.connection)[0].incident_id)
-    host.flush(10)
+    host.flush(600)
     host.close()
     assert [one.state for one in chat.told] == ["open"] * 4 + ["acknowledged"]
     assert len({one.notification_id for one in chat.told}) == 2
@@ -193,16 +193,16 @@ def test_poison_is_set_aside_listed_and_resendable_and_the_rest_goes_on(
     chat = Receiver(answers=[Answer(Verdict.REJECTED, "HTTP 400: too odd")])
     host = notifier(settings, warehouse, chat)
     store.record([signal()], warehouse)
-    host.flush(10)
+    host.flush(600)
     store.record([signal("shop")], warehouse)
-    host.flush(10)
+    host.flush(600)
     assert rows(warehouse) == [("set_aside", 1), ("delivered", 1)]
     with pytest.raises(TerminalError, match="no notification set aside begin so"):
         outbox.resend(warehouse, ["zz"])
     (again,) = outbox.resend(warehouse, [chat.told[0].notification_id[:8]])
     host.close()
     host = notifier(settings, warehouse, chat)
-    host.flush(10)
+    host.flush(600)
     host.close()
     assert chat.told[-1].notification_id == again == chat.told[0].notification_id
     assert rows(warehouse) == [("delivered", 1), ("delivered", 1)]
@@ -215,7 +215,7 @@ def test_a_channel_that_raises_is_a_try_that_failed(settings: Settings, warehous
 
     host = notifier(settings, warehouse, Broken())
     store.record([signal()], warehouse)
-    host.flush(10)
+    host.flush(600)
     host.close()
     assert [row[0] for row in rows(warehouse)] == ["waiting"]
     said = warehouse.query("SELECT DISTINCT said FROM delivery_attempts").rows()
@@ -226,16 +226,16 @@ def test_a_silence_that_ends_is_told(settings: Settings, warehouse: Warehouse) -
     chat = Receiver()
     host = notifier(settings, warehouse, chat, every=True)
     store.record([signal()], warehouse)
-    host.flush(10)
+    host.flush(600)
     name = store.incidents(warehouse.connection)[0].incident_id
     lifecycle.silence(warehouse, name, until=utc_now() + timedelta(hours=1), why="known")
-    host.flush(10)
+    host.flush(600)
     for _ in range(3):
         host._looked = float("-inf")  # as if time had passed
         host.tick(utc_now())
     host._looked = float("-inf")
     host.tick(utc_now() + timedelta(hours=2))
-    host.flush(10)
+    host.flush(600)
     host.close()
     assert [one.state for one in chat.told] == ["open", "silenced", "open"]
 
