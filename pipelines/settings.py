@@ -11,6 +11,9 @@ from typing import Any
 
 from pipelines.errors import TerminalError
 
+#: What was told is remembered so long: `pipelines.notifications.outbox.REMEMBERED`.
+_LEAST_DAYS_TOLD = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -166,6 +169,9 @@ def _retention_days(value: Any, source: str) -> dict[str, int]:
         if isinstance(days, (bool, float)) or not str(days).isdecimal() or int(days) < 1:
             what = f"retention_days: {name} is not a number of days"
             raise TerminalError(what, source, f"give a whole number from 1 on, not {str(days)[:80]!r}")
+        if name == "notifications" and int(days) < _LEAST_DAYS_TOLD:
+            what = f"retention_days: notifications can't go after {int(days)} days"
+            raise TerminalError(what, source, f"give {_LEAST_DAYS_TOLD} or more: what was told would be told again")
     return {name: int(days) for name, days in value.items()}
 
 

@@ -119,8 +119,6 @@ def deliveries(
 
 def _held(settings: Settings, lake: object) -> pl.DataFrame:
     """Return what a look of now would hold back: deferred, with its time, and suppressed, without one."""
-    from datetime import datetime
-
     from pipelines.notifications import outbox, subjects
     from pipelines.notifications.opening import subscriptions_of
     from pipelines.notifications.routing import route
@@ -130,7 +128,7 @@ def _held(settings: Settings, lake: object) -> pl.DataFrame:
     assert isinstance(lake, Warehouse)
     now = utc_now()
     entries = subscriptions_of(settings, with_topic=bool(_with_broker(settings).bootstrap_servers)).subscriptions
-    found = [*subjects.incident_subjects(lake, datetime.min), *subjects.conditions(lake, now)]
+    found = [*subjects.incident_subjects(lake, now - outbox.REMEMBERED), *subjects.conditions(lake, now)]
     routed = route(found, entries, outbox.remembered(lake, now), now)
     headlines = {each.subject_id: each.headline for each in found}
     columns = ("subscription", "channel", "subject_id", "occasion", "reason", "until")

@@ -56,7 +56,7 @@ def _clock(value: object) -> object:
 def _zone(value: object) -> object:
     try:
         return ZoneInfo(str(value))
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise ValueError("give a time zone's name, such as UTC or Europe/Zurich") from None
 
 

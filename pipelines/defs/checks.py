@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 
 from pipelines.defs.expectations import Expectation, Finding, between, findings, not_null, row_count, total, unique
 from pipelines.defs.lakehouse import Lakehouse
@@ -52,7 +53,7 @@ class Totals:
 def runs_are_sound(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the mart `runs` can be built upon."""
     with only_when_busy():
-        return _result(examine_runs(lakehouse.warehouse))
+        return _noted(lakehouse.warehouse, "runs_are_sound", examine_runs(lakehouse.warehouse))
 
 
 def examine_runs(warehouse: Warehouse) -> list[Finding]:
@@ -84,7 +85,7 @@ def examine_runs(warehouse: Warehouse) -> list[Finding]:
 def cost_agrees_with_runs(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the mart `cost_by_day` can be built upon."""
     with only_when_busy():
-        return _result(examine_cost(lakehouse.warehouse))
+        return _noted(lakehouse.warehouse, "cost_agrees_with_runs", examine_cost(lakehouse.warehouse))
 
 
 def examine_cost(warehouse: Warehouse) -> list[Finding]:
@@ -106,7 +107,8 @@ def examine_cost(warehouse: Warehouse) -> list[Finding]:
 def prices_are_known(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the calls of every model have a price."""
     with only_when_busy():
-        return _result(examine_prices(lakehouse.warehouse), dg.AssetCheckSeverity.WARN)
+        found = examine_prices(lakehouse.warehouse)
+        return _noted(lakehouse.warehouse, "prices_are_known", found, dg.AssetCheckSeverity.WARN)
 
 
 def examine_prices(warehouse: Warehouse) -> list[Finding]:
@@ -138,6 +140,40 @@ def expected_of_runs(least: Totals, most: Totals, *, now: datetime) -> list[Expe
         between("cost_usd", 0),
         between("started_at", EARLIEST, now + AHEAD),  # the stream's own rule; it flags what breaks it
     ]
+
+
+def _noted(
+    warehouse: Warehouse,
+    check: str,
+    found: list[Finding],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckResult:
+    """The result, written down for those who are told when a check fails."""
+    result = _result(found, severity)
+    note_result(
+        warehouse,
+        check,
+        passed=result.passed,
+        is_blocking=severity is dg.AssetCheckSeverity.ERROR,
+        summary=result.description or "",
+    )
+    return result
+
+
+def note_result(warehouse: Warehouse, check: str, *, passed: bool, is_blocking: bool, summary: str) -> None:
+    """Put how a check came out in place of its last result; since when it is so stays, where it came out so before."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        sql = "SELECT passed, since_at FROM check_results WHERE check_name = ?"
+        before = connection.execute(sql, [check]).fetchone()
+        since = before[1] if before and before[0] == passed else now
+        connection.execute("DELETE FROM check_results WHERE check_name = ?", [check])
+        connection.execute(
+            "INSERT INTO check_results VALUES (?, ?, ?, ?, ?)", [check, passed, is_blocking, summary[:500], since]
+        )
+
+    warehouse.transaction(work)
 
 
 def _result(found: list[Finding], severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR) -> dg.AssetCheckResult:

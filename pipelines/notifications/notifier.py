@@ -32,7 +32,7 @@ from pipelines.settings import Settings
 from pipelines.sources.kafka import utc_now
 from warehouse import Warehouse
 
-#: How often the warehouse is asked whether anything was written, in seconds.
+#: How often the warehouse is asked whether anybody changed an incident, in seconds.
 LOOK_SECONDS = 1.0
 #: How often conditions are looked at: their queries read marts, which change when they are refreshed.
 CONDITIONS_SECONDS = 60.0
@@ -41,7 +41,7 @@ _WAITING_SECONDS = 5.0
 #: Rows are looked for from this long before the last look on: by as much may a clock have been set back.
 _CLOCK_STEP = timedelta(hours=1)
 _SILENCE_ENDS = "SELECT min(silenced_until) FROM incidents WHERE state = 'silenced'"
-_SNAPSHOT = "SELECT id FROM ducklake_current_snapshot('lake')"
+_STATE = "SELECT bit_xor(hash(incident_id, updated_at, state)) FROM incidents"
 
 
 class Notifier:
@@ -83,7 +83,7 @@ class Notifier:
         self._in_hand: set[str] = set()
         self._unsaved: list[Attempt] = []
         self._conditions: list[Subject] = []
-        self._snapshot: int | None = None
+        self._state: int | None = None
         self._looked_at = datetime.min
         self._wake_at = datetime.min
         self._told_of: set[str] = set()
@@ -159,21 +159,22 @@ class Notifier:
         """See whether anything is due, and write it down."""
         began = time.monotonic()
         conditions_due = began - self._read_conditions >= CONDITIONS_SECONDS
-        snapshot = self._warehouse.query(_SNAPSHOT).item()
-        if changed or snapshot != self._snapshot or conditions_due or now >= self._wake_at:
-            if began - self._read_waiting >= _WAITING_SECONDS:
-                self._take_up_waiting()
+        if began - self._read_waiting >= _WAITING_SECONDS:
+            self._take_up_waiting()
+        state = self._warehouse.query(_STATE).item()
+        if changed or state != self._state or conditions_due or now >= self._wake_at:
             if conditions_due:
                 self._conditions = subjects.conditions(self._warehouse, now)
                 self._read_conditions = began
             self._write(self._routed(now), now)
-            self._snapshot = snapshot
+            self._state = state
         self._looked = began
 
     def _routed(self, now: datetime) -> Routed:
         lifecycle.end_silences(self._warehouse, now)
         told = [one.subject_id for one in self._memory.last.values() if one.state != "resolved"]
-        since = datetime.min if self._looked_at == datetime.min else self._looked_at - _CLOCK_STEP
+        # What was over before anything is remembered was told then.
+        since = now - outbox.REMEMBERED if self._looked_at == datetime.min else self._looked_at - _CLOCK_STEP
         found = subjects.incident_subjects(self._warehouse, since, sorted(set(told)))
         return route([*found, *self._conditions], self._subscriptions, self._memory, now)
 

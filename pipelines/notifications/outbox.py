@@ -30,6 +30,13 @@ SELECT notification_id, channel, subject_id, message, tries, next_try_at
 FROM notifications WHERE status = 'waiting' ORDER BY made_at, notification_id
 """
 
+_SETTLE = """
+UPDATE notifications
+SET status = s.status, tries = s.tries, next_try_at = s.next_try_at, settled_at = s.settled_at
+FROM settled_notifications AS s
+WHERE notifications.notification_id = s.notification_id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -113,19 +120,26 @@ def note(warehouse: Warehouse, attempts: Sequence[Attempt]) -> None:
     schema = {"retry_after_seconds": pl.Float64}
     log = pl.DataFrame([{name: getattr(one, name) for name in columns} for one in attempts], schema_overrides=schema)
 
+    last = {one.notification_id: one for one in attempts}
+    now = utc_now()
+    settled = pl.DataFrame(
+        [
+            {
+                **{name: getattr(one, name) for name in ("notification_id", "status", "tries", "next_try_at")},
+                "settled_at": None if one.status == "waiting" else now,
+            }
+            for one in last.values()
+        ],
+        schema_overrides=dict.fromkeys(("next_try_at", "settled_at"), pl.Datetime("us")),
+    )
+
     def work(connection: duckdb.DuckDBPyConnection) -> None:
         warehouse.insert(connection, "delivery_attempts", log)
-        for one in attempts:
-            connection.execute(
-                "UPDATE notifications SET status = ?, tries = ?, next_try_at = ?, settled_at = ? WHERE notification_id = ?",
-                [
-                    one.status,
-                    one.tries,
-                    one.next_try_at,
-                    None if one.status == "waiting" else utc_now(),
-                    one.notification_id,
-                ],
-            )
+        connection.register("settled_notifications", settled.to_arrow())
+        try:
+            connection.execute(_SETTLE)
+        finally:
+            connection.unregister("settled_notifications")
 
     if attempts:
         warehouse.transaction(work)

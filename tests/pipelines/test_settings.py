@@ -43,3 +43,21 @@ def test_what_is_no_retention_is_one_clear_line(text: str, words: str, tmp_path:
     with pytest.raises(TerminalError, match=words) as caught:
         load(tmp_path, text)
     assert "\n" not in str(caught.value)
+
+
+def test_notifications_are_kept_as_long_as_they_are_remembered(tmp_path: Path) -> None:
+    from pipelines.notifications.outbox import REMEMBERED
+
+    def loaded(days: int) -> object:
+        return load_settings(environment={"PLUMBLINE_RETENTION_DAYS": f"notifications={days}"}, file=tmp_path / "none")
+
+    assert loaded(REMEMBERED.days)
+    with pytest.raises(TerminalError, match="would be told again"):
+        loaded(REMEMBERED.days - 1)
+
+
+@pytest.mark.parametrize("url", ["board.example", "ftp://board", "https://", "https://board/?a=1"])
+def test_the_dashboard_s_address_is_one(url: str, tmp_path: Path) -> None:
+    assert load_settings(environment={"PLUMBLINE_DASHBOARD_URL": "https://b/x"}, file=tmp_path / "none").dashboard_url
+    with pytest.raises(TerminalError, match="dashboard_url is no address"):
+        load_settings(environment={"PLUMBLINE_DASHBOARD_URL": url}, file=tmp_path / "none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -19,9 +20,7 @@ HOSTILE = "\x1b[31m[bold]red[/bold]\u202e"
 INCIDENTS = ("aa11", "aa22", "bb33")
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home with three incidents of one signal each."""
+def with_incidents(home: Path) -> Path:
     both = {"workflow": HOSTILE, "family": "tool", "headline": HOSTILE, "onset_at": AT}
     incidents = [
         {
@@ -41,10 +40,21 @@ def home(tmp_path: Path) -> Path:
         {**both, "incident_id": name, "signal_id": f"s-{name}", "metric": "m", "dimension": "", "at": AT}
         for name in INCIDENTS
     ]
-    with open_warehouse(Settings(home=tmp_path)) as warehouse:
+    with open_warehouse(Settings(home=home)) as warehouse:
         for table, rows in (("incidents", incidents), ("signals", signals)):
             warehouse.transaction(lambda c, table=table, rows=rows: warehouse.insert(c, table, pl.DataFrame(rows)))
-    return tmp_path
+    return home
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with three incidents of one signal each."""
+    return with_incidents(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def home(stored: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(stored, tmp_path / "home")
 
 
 def plumbline(home: Path, *arguments: str) -> int:
@@ -121,3 +131,74 @@ def test_the_doctor_warns_only_of_more_false_alarms_than_chance_gives(home: Path
         "0 of 1 acknowledged incidents were real; 1 false alarms a week over 1.0 weeks, budget 1",
     )
     assert finding(0.01)[0] == "warning"
+
+
+def test_the_life_of_an_incident_from_the_command_line(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert plumbline(home, "ack", "aa11", "--by", "ada") == 0
+    assert capfd.readouterr().out.startswith("aa11 is acknowledged: ")
+    assert plumbline(home, "silence", "aa11", "--until", "8h", "--note", HOSTILE) == 0
+    assert capfd.readouterr().out.startswith("aa11 is silenced until 20")
+    assert plumbline(home, "unsilence", "aa11") == 0
+    assert plumbline(home, "merge", "aa11", "bb", "--note", "one cause") == 0
+    assert plumbline(home, "resolve", "aa11") == 0
+    assert plumbline(home, "reopen", "aa11", "--by", "bob", "--note", "still there") == 0
+    found = listed(home, capfd)
+    assert (found["aa11"]["state"], found["bb33"]["state"]) == ("open", "merged")
+    assert plumbline(home, "show", "aa11") == 0
+    told = capfd.readouterr().out
+    kinds = ("acknowledged", "silenced", "unsilenced", "took_in", "resolved", "reopened")
+    assert [told.index(f" {kind} ") for kind in kinds] == sorted(told.index(f" {kind} ") for kind in kinds)
+    assert "still there" in told and "\x1b" not in told and "\u202e" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["silence", "aa11", "--until", "soon", "--note", "x"], "error: no time 'soon' (--until): give 90m, 8h, 3d"),
+        (["silence", "aa11", "--until", "1h", "--note", ""], "error: a silence needs a reason"),
+        (["reopen", "aa11"], "error: can't reopen an incident that is open (incident aa11)"),
+        (["merge", "aa11", "aa11"], "error: an incident can't go into itself"),
+        (["show", "zz"], "error: no such incident ('zz')"),
+        (["resend", "zz"], "error: no notification set aside begin so ('zz')"),
+        (["test", "mail"], "error: no channel 'mail' (no subscriptions file): use one of console"),
+    ],
+)
+def test_what_can_t_be_done_is_one_line(
+    arguments: list[str], line: str, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert plumbline(home, *arguments) == 1
+    told = capfd.readouterr().err
+    assert told.startswith(line) and told.count("\n") == 1
+
+
+def test_deliver_once_tells_what_is_due_and_the_log_says_so(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert plumbline(home, "deliver", "--once") == 0
+    told = capfd.readouterr().err
+    assert all(name in told for name in INCIDENTS) and "\x1b" not in told and "\u202e" not in told
+    assert plumbline(home, "deliver", "--once") == 0
+    assert not capfd.readouterr().err, "nothing is told twice"
+    assert plumbline(home, "deliveries", "--format", "json") == 0
+    rows = json.loads(capfd.readouterr().out)
+    assert {(row["channel"], row["status"], row["answer"]) for row in rows} == {("console", "delivered", "printed")}
+    assert plumbline(home, "deliveries", "--set-aside") == 0
+    assert capfd.readouterr().out == "none\n"
+
+
+def test_a_sample_goes_through_the_real_channel(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert plumbline(home, "test", "console") == 0
+    told = capfd.readouterr()
+    assert told.out.startswith("console: delivered (printed)") and "TEST" in told.err
+
+
+def test_held_says_what_waits_and_why(home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "subscriptions.yaml"
+    limit = "rate_limit: {messages: 1, per: 1h}"
+    file.write_text(
+        "channels: {c: {type: console}}\nsubscriptions: {s: {to: c, match: {workflow: '*'}, " + limit + "}}\n"
+    )
+    chosen = ["--subscriptions", str(file)]
+    assert plumbline(home, "deliver", "--once", *chosen) == 0
+    assert capfd.readouterr().err.count("\n") >= 1
+    assert plumbline(home, "deliveries", "--held", "--format", "json", *chosen) == 0
+    held = json.loads(capfd.readouterr().out)
+    assert {row["reason"] for row in held} == {"renotify interval"} and len(held) == 3

@@ -40,7 +40,7 @@ class Receiver:
 
     def send(self, message: Message) -> Answer:
         if self.gate is not None:
-            self.gate.wait(30)
+            self.gate.wait()
         self.told.append(message)
         return self.answers.pop(0) if self.answers else TAKEN
 
@@ -157,18 +157,18 @@ def test_a_dead_channel_delays_no_other(settings: Settings, warehouse: Warehouse
     chat, dead = Receiver(), Receiver("dead")
     dead.gate = threading.Event()
     host = notifier(settings, warehouse, chat, dead)
-    store.record([signal(workflow=f"w{n}") for n in range(200)], warehouse)
+    store.record([signal(workflow=f"w{n}") for n in range(100)], warehouse)
     host.flush(0)
     for _ in range(3000):
         host.tick(utc_now())
-        if len(chat.told) == 200:
+        if len(chat.told) == 100:
             break
         threading.Event().wait(0.01)
-    assert len(chat.told) == 200 and not dead.told
+    assert len(chat.told) == 100 and not dead.told
     dead.gate.set()
     host.flush(60)
     host.close()
-    assert len(dead.told) == 200 and {one[0] for one in rows(warehouse)} == {"delivered"}
+    assert len(dead.told) == 100 and {one[0] for one in rows(warehouse)} == {"delivered"}
 
 
 def test_it_is_tried_again_later_and_what_follows_waits_behind_it(
@@ -217,8 +217,9 @@ def test_a_channel_that_raises_is_a_try_that_failed(settings: Settings, warehous
     store.record([signal()], warehouse)
     host.flush(10)
     host.close()
-    assert rows(warehouse) == [("waiting", 1)]
-    assert warehouse.query("SELECT said FROM delivery_attempts").item() == "the channel failed (RuntimeError)"
+    assert [row[0] for row in rows(warehouse)] == ["waiting"]
+    said = warehouse.query("SELECT DISTINCT said FROM delivery_attempts").rows()
+    assert said == [("the channel failed (RuntimeError)",)]
 
 
 def test_a_silence_that_ends_is_told(settings: Settings, warehouse: Warehouse) -> None:

@@ -127,10 +127,9 @@ def test_quiet_hours_hold_back_all_but_the_grave_and_then_tell_how_it_stands() -
     night = datetime(2026, 9, 10, 21)  # 23:00 in Zurich
     held = world.look([subject(), subject("i2", severity="critical", workflow="shop")], night)
     assert [one.subject.subject_id for one in held.due if one.subject] == ["i2"]
-    assert held.deferred[0].until == datetime(2026, 9, 11, 5) and held.deferred[0].reason == "quiet hours"
-    world.look(
-        [subject(state="resolved", occasion="resolved", revision=2), subject("i3", extent=4)], held.deferred[0].until
-    )
+    morning = datetime(2026, 9, 11, 5)
+    assert held.deferred[0].until == morning and held.deferred[0].reason == "quiet hours"
+    world.look([subject(state="resolved", occasion="resolved", revision=2), subject("i3", extent=4)], morning)
     assert [one.subject.subject_id for _, one in world.told if one.subject] == ["i2", "i3"]
 
 
