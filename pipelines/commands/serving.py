@@ -123,12 +123,12 @@ def dashboard_serve(
 
     settings = settings_of(context)
     existing_warehouse(settings)
-    desk = _desk(settings)
+    desk = desk_of(settings)
     err.print(f"dashboard at http://{host}:{port} (Ctrl-C stops it)", markup=False, soft_wrap=True)
     serve(settings.home, host=host, port=port, desk=desk)
 
 
-def _desk(settings: Settings) -> Desk | None:
+def desk_of(settings: Settings) -> Desk | None:
     """Return what takes the pages' answers to incidents; None where ``api_url`` is not set.
 
     Raises

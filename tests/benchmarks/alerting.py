@@ -286,7 +286,7 @@ def storm(scratch: Path, signals: int) -> list[dict[str, Any]]:
         began = time.perf_counter()
         with open_warehouse(settings) as warehouse:
             notifier = Notifier(settings, warehouse, told.subscriptions, told.channels)
-            rounds = min(signals, 100)
+            rounds = min(signals, 36)
             parts = np.array_split(np.arange(signals), rounds)
             at = _START
             for place, part in enumerate(parts):

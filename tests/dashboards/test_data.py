@@ -52,6 +52,7 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
         "incidents": [now, None],
         "signals": [["x"]],
         "judgements": [["x"]],
+        "changes": ["x", 5],
         "streamed": [now],
         "release_comparisons": [None],
         "releases": [None],
