@@ -201,8 +201,8 @@ def test_18_bypassed(ask: Callable[[int], pl.DataFrame], reader: Reader) -> None
 def test_19_auditable(ask: Callable[[int], pl.DataFrame], reader: Reader) -> None:
     whole = reader.select("SELECT avg(is_complete::INT) FROM audit_by_run WHERE is_settled").item()
     answer = ask(19)
-    weighted = answer.select((pl.col("complete_ratio") * pl.col("runs")).sum() / pl.col("runs").sum()).item()
-    assert weighted == pytest.approx(whole)
+    together = answer.select((pl.col("complete_ratio") * pl.col("runs")).sum() / pl.col("runs").sum()).item()
+    assert together == pytest.approx(whole)
     assert answer.filter(pl.col("complete_ratio") == 1)["most_often_missing"].is_null().all()
 
 

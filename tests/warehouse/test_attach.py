@@ -66,7 +66,7 @@ def test_polars_and_pandas_take_the_result(client: duckdb.DuckDBPyConnection, la
     assert frame["next_offset"].sum() == 11175
     assert pl.read_database("SELECT count(*) AS n FROM lake.consumed_offsets", client).item() == 151
     pandas = client.sql("SELECT topic, next_offset FROM consumed_offsets").df()
-    assert sum(pandas["next_offset"].tolist()) == 11175 and set(pandas["topic"]) == {"t"}
+    assert pandas["next_offset"].to_numpy().sum() == 11175
 
 
 def test_duckdbs_own_shell_attaches_and_is_refused_a_write(lake: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pipelines.cli import app, main
     ("arguments", "words"),
     [
         (["nonsense"], "No such command"),
-        (["sql"], "Missing argument"),
+        (["sql", "--format"], "requires an argument"),
         (["sql", "SELECT 1"], "no warehouse yet"),
         (["refresh"], "no warehouse yet"),
         (["dashboard", "export", "somewhere"], "no warehouse yet"),
