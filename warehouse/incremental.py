@@ -26,7 +26,7 @@ AFFECTED = "memory.main.affected_runs"
 DAYS = "memory.main.affected_days"
 #: Above this share of its runs a mart is computed whole: that takes no longer, and leaves it sorted.
 MOST = 0.2
-#: Moves with every span; which runs its move changes, a query knows.
+#: Moves with every span; which `runs` its move changes, a query knows.
 _CLOCK = "event_clock"
 
 
@@ -67,35 +67,47 @@ def find_affected(
     connection.execute(f"CREATE OR REPLACE TABLE {DAYS} (date DATE)")
     if now == since:
         return Affected(None)
+    moved = {"since": since + 1, "now": now}
+    is_moved_by_the_clock = mart.name == "runs"
+    changes = _changed(connection, moved)
+    if changes is None:
+        return None
+    changed, replaced = changes
+    if (replaced & keyed) | (changed & (others - {_CLOCK} if is_moved_by_the_clock else others)):
+        return None
     try:
-        if not _changed(connection, keyed, others, since, now):
-            return None
-        if mart.name == "runs":
+        _note_runs(connection, changed & keyed, moved)
+        if "outcomes" in keyed:
+            connection.execute(queries.sql("runs_drawn_in"), moved)
+        if is_moved_by_the_clock:
             connection.execute(queries.sql("runs_moved_by_the_clock"))
         if mart.incremental == "date":
-            connection.execute(queries.sql("days_of_affected_runs"), {"since": since + 1, "now": now})
+            if "runs" in changed:
+                connection.execute(queries.sql("days_of_changed_runs"), moved)
+            connection.execute(queries.sql("days_of_affected_runs"))
             connection.execute(queries.sql("runs_of_affected_days"))
-        moved = {"since": since + 1, "now": now}
         first, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), moved)
-    except duckdb.Error:  # compaction has expired the snapshot, or a table is new
+    except duckdb.Error:  # compaction has expired the snapshot meanwhile
         return None
     return Affected(first if is_known else None) if affected <= MOST * whole else None
 
 
-def _changed(connection: duckdb.DuckDBPyConnection, keyed: set[str], others: set[str], since: int, now: int) -> bool:
-    """Note the runs of changed rows; False where a table changed that knows no runs."""
-    count = "SELECT count(*) FROM ducklake_table_changes('lake', 'main', ?, ?, ?)"
-    if any(_row(connection, count, [table, since + 1, now])[0] for table in sorted(others - {_CLOCK})):
-        return False
-    for table in sorted(keyed):
+def _changed(connection: duckdb.DuckDBPyConnection, moved: dict[str, int]) -> tuple[set[str], set[str]] | None:
+    """Tables with other rows than before, and those of them that were replaced as a whole; None where that is not known."""
+    found = connection.execute(queries.sql("tables_changed"), moved).fetchall()
+    if (None, True) in found:
+        return None
+    return {table for table, _ in found}, {table for table, is_new in found if is_new}
+
+
+def _note_runs(connection: duckdb.DuckDBPyConnection, tables: set[str], moved: dict[str, int]) -> None:
+    """Add the runs of changed rows to :data:`AFFECTED`."""
+    for table in sorted(tables):
         connection.execute(
             f"INSERT OR IGNORE INTO {AFFECTED} SELECT DISTINCT run_id "  # noqa: S608 - our name
             "FROM ducklake_table_changes('lake', 'main', ?, ?, ?) WHERE run_id IS NOT NULL",
-            [table, since + 1, now],
+            [table, moved["since"], moved["now"]],
         )
-    if "outcomes" in keyed:
-        connection.execute(queries.sql("runs_drawn_in"), {"since": since + 1, "now": now})
-    return True
 
 
 def _row(connection: duckdb.DuckDBPyConnection, sql: str, params: object) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import incremental
+from warehouse import incremental, queries
 from warehouse.errors import WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.headers import Relation, read_model
@@ -97,7 +97,9 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False) -> int:
         keyed = {table: found for table in upstream(name) if "run_id" in (found := _columns()[table])}
         since = None if whole or not mart.incremental else _built_from(warehouse, name)
         others = upstream(name) - keyed.keys()
-        affected = None if since is None else incremental.find_affected(warehouse, mart, set(keyed), others, since, snapshot)
+        affected = (
+            None if since is None else incremental.find_affected(warehouse, mart, set(keyed), others, since, snapshot)
+        )
         if affected is not None:
             return _update(warehouse, mart, keyed, affected, snapshot)
         warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
@@ -123,9 +125,7 @@ def _columns() -> dict[str, set[str]]:
 
 def _built_from(warehouse: Warehouse, name: str) -> int | None:
     """Snapshot that the mart was computed from; None when it is not there, or was computed by another version of its model."""
-    comment = warehouse.query(
-        "SELECT comment FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = ?", [name]
-    )
+    comment = warehouse.query(queries.sql("comment_of_table"), [name])
     found = re.search(r"\[model (\w+)\] \[snapshot (\d+)\]$", comment.item() or "" if comment.height else "")
     return int(found[2]) if found and found[1] == _version(name) else None
 
