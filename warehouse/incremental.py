@@ -2,12 +2,13 @@
 
 For marts whose header says ``incremental: run_id``. Each of their rows follows from the rows of its run alone, from the catalog
 (where that changed, all is computed again), and from the clock (open and pending runs are computed each time). So the mart's
-SELECT, run over the rows of the changed runs, gives what it would give for them over everything.
+SELECT, run over the rows of the changed runs, gives what it would give for them over everything. The same holds of marts that
+say ``incremental: date`` and the days on which these runs start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +22,12 @@ from warehouse.lake import Warehouse
 
 #: Runs to compute again, run_id; in memory.
 AFFECTED = "memory.main.affected_runs"
+#: Days to compute again, date: of marts by day, and then AFFECTED holds all runs that start on them.
+DAYS = "memory.main.affected_days"
 #: Above this share of its runs a mart is computed whole: that takes no longer, and leaves it sorted.
 MOST = 0.2
-_CLOCK = "stg_clock"
+#: Moves with every span; which `runs` its move changes, a query knows.
+_CLOCK = "event_clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,10 @@ class Affected:
     """
 
     since: datetime | None
+
+    def narrow(self, columns: Set[str]) -> str:
+        """Condition that rows of affected runs meet beside, and that lets the lake leave files of earlier days unread."""
+        return f" AND started_at >= TIMESTAMP '{self.since}'" if self.since and "started_at" in columns else ""
 
 
 def find_affected(
@@ -56,34 +64,50 @@ def find_affected(
     """
     connection = warehouse.connection
     connection.execute(f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR PRIMARY KEY)")
+    connection.execute(f"CREATE OR REPLACE TABLE {DAYS} (date DATE)")
     if now == since:
         return Affected(None)
+    moved = {"since": since + 1, "now": now}
+    is_moved_by_the_clock = mart.name == "runs"
+    changes = _changed(connection, moved)
+    if changes is None:
+        return None
+    changed, replaced = changes
+    if (replaced & keyed) | (changed & (others - {_CLOCK} if is_moved_by_the_clock else others)):
+        return None
     try:
-        if not _changed(connection, keyed, others, since, now):
-            return None
-        if mart.name == "runs":
+        _note_runs(connection, changed & keyed, moved)
+        if "outcomes" in keyed:
+            connection.execute(queries.sql("runs_drawn_in"), moved)
+        if is_moved_by_the_clock:
             connection.execute(queries.sql("runs_moved_by_the_clock"))
-        moved = {"since": since + 1, "now": now}
+        if mart.incremental == "date":
+            if "runs" in changed:
+                connection.execute(queries.sql("days_of_changed_runs"), moved)
+            connection.execute(queries.sql("days_of_affected_runs"))
+            connection.execute(queries.sql("runs_of_affected_days"))
         first, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), moved)
-    except duckdb.Error:  # compaction has expired the snapshot, or a table is new
+    except duckdb.Error:  # compaction has expired the snapshot meanwhile
         return None
     return Affected(first if is_known else None) if affected <= MOST * whole else None
 
 
-def _changed(connection: duckdb.DuckDBPyConnection, keyed: set[str], others: set[str], since: int, now: int) -> bool:
-    """Note the runs of changed rows; False where a table changed that knows no runs."""
-    count = "SELECT count(*) FROM ducklake_table_changes('lake', 'main', ?, ?, ?)"
-    if any(_row(connection, count, [table, since + 1, now])[0] for table in sorted(others)):
-        return False
-    for table in sorted(keyed):
+def _changed(connection: duckdb.DuckDBPyConnection, moved: dict[str, int]) -> tuple[set[str], set[str]] | None:
+    """Tables with other rows than before, and those of them that were replaced as a whole; None where that is not known."""
+    found = connection.execute(queries.sql("tables_changed"), moved).fetchall()
+    if (None, True) in found:
+        return None
+    return {table for table, _ in found}, {table for table, is_new in found if is_new}
+
+
+def _note_runs(connection: duckdb.DuckDBPyConnection, tables: set[str], moved: dict[str, int]) -> None:
+    """Add the runs of changed rows to :data:`AFFECTED`."""
+    for table in sorted(tables):
         connection.execute(
             f"INSERT OR IGNORE INTO {AFFECTED} SELECT DISTINCT run_id "  # noqa: S608 - our name
             "FROM ducklake_table_changes('lake', 'main', ?, ?, ?) WHERE run_id IS NOT NULL",
-            [table, since + 1, now],
+            [table, moved["since"], moved["now"]],
         )
-    if "outcomes" in keyed:
-        connection.execute(queries.sql("runs_drawn_in"), {"since": since + 1, "now": now})
-    return True
 
 
 def _row(connection: duckdb.DuckDBPyConnection, sql: str, params: object) -> tuple[Any, ...]:
@@ -93,33 +117,30 @@ def _row(connection: duckdb.DuckDBPyConnection, sql: str, params: object) -> tup
 
 
 @contextmanager
-def narrowed(warehouse: Warehouse, keyed: set[str], affected: Affected, *, clock: bool) -> Iterator[None]:
+def narrowed(warehouse: Warehouse, keyed: dict[str, set[str]], affected: Affected) -> Iterator[None]:
     """While it lasts, the connection sees of these tables the rows of affected runs only, in views of the lake as well.
 
     Parameters
     ----------
-    clock : bool
-        Whether view ``stg_clock`` is read: it is that of all spans still.
+    keyed : dict[str, set of str]
+        Columns of each of the tables.
     """
     connection = warehouse.connection
     made: list[str] = []
 
-    def make(kind: str, name: str, select: str) -> None:
-        connection.execute(f'CREATE OR REPLACE TEMP {kind} "{name}" AS {select}')
-        made.append(f'DROP {kind} temp."{name}"')
+    def make(name: str, select: str) -> None:
+        connection.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {select}')
+        made.append(f'DROP TABLE temp."{name}"')
 
     try:
-        if clock:
-            make("TABLE", _CLOCK, f"SELECT * FROM lake.main.{_CLOCK}")  # noqa: S608 - our name
-        for table in sorted(keyed):
+        for table, columns in sorted(keyed.items()):
             # A statement about a session or a trace names no run: views find it among the affected ones.
             unnamed = "run_id IS NULL OR " if table == "outcomes" else ""
-            rows = f'SELECT * FROM lake.main."{table}" WHERE ({unnamed}run_id IN (SELECT run_id FROM {AFFECTED}))'  # noqa: S608 - our names
-            if table == "spans":  # read several times, and from the files of some days where those are known
-                since = "" if affected.since is None else f" AND started_at >= TIMESTAMP '{affected.since}'"
-                make("TABLE", table, rows + since)
-            else:
-                make("VIEW", table, rows)
+            make(
+                table,
+                f'SELECT * FROM lake.main."{table}" '  # noqa: S608 - our names
+                f"WHERE ({unnamed}run_id IN (SELECT run_id FROM {AFFECTED})){affected.narrow(columns)}",
+            )
         yield
     finally:
         for drop in made:

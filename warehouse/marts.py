@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import describing, incremental, stable
+from warehouse import describing, incremental, queries, stable
 from warehouse.errors import WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.headers import Relation, read_model
@@ -94,10 +94,12 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False) -> int:
     try:
         _put_views(warehouse, name)
         snapshot = warehouse.query("SELECT max(id) FROM ducklake_current_snapshot('lake')").item()
-        keyed = {table for table in upstream(name) if "run_id" in _columns()[table]}
+        keyed = {table: found for table in upstream(name) if "run_id" in (found := _columns()[table])}
         since = None if whole or not mart.incremental else _built_from(warehouse, name)
-        others = upstream(name) - keyed
-        affected = None if since is None else incremental.find_affected(warehouse, mart, keyed, others, since, snapshot)
+        others = upstream(name) - keyed.keys()
+        affected = (
+            None if since is None else incremental.find_affected(warehouse, mart, set(keyed), others, since, snapshot)
+        )
         if affected is not None:
             return _update(warehouse, mart, keyed, affected, snapshot)
         warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
@@ -109,7 +111,7 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False) -> int:
             f"mart {name} can't be built", str(warehouse.path), f"build {reads} first ({error})"
         ) from error
     finally:
-        for table in (_COMPUTED, incremental.AFFECTED):
+        for table in (_COMPUTED, incremental.AFFECTED, incremental.DAYS):
             warehouse.connection.execute(f"DROP TABLE IF EXISTS {table}")
 
 
@@ -123,19 +125,16 @@ def _columns() -> dict[str, set[str]]:
 
 def _built_from(warehouse: Warehouse, name: str) -> int | None:
     """Snapshot that the mart was computed from; None when it is not there, or was computed by another version of its model."""
-    comment = warehouse.query(
-        "SELECT comment FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = ?", [name]
-    )
+    comment = warehouse.query(queries.sql("comment_of_table"), [name])
     found = re.search(r"\[model (\w+)\] \[snapshot (\d+)\]$", comment.item() or "" if comment.height else "")
     return int(found[2]) if found and found[1] == _version(name) else None
 
 
 def _update(
-    warehouse: Warehouse, mart: Relation, keyed: set[str], affected: incremental.Affected, snapshot: int
+    warehouse: Warehouse, mart: Relation, keyed: dict[str, set[str]], affected: incremental.Affected, snapshot: int
 ) -> int:
-    """Compute the affected runs' rows, and put them in place of what the mart holds of these runs."""
-    clock = any(view.name == "stg_clock" for view in _views(mart.name))
-    with incremental.narrowed(warehouse, keyed, affected, clock=clock):
+    """Compute the affected rows, and put them in place of those that the mart holds of these runs, or of these days."""
+    with incremental.narrowed(warehouse, keyed, affected):
         warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
     since = kept_since(warehouse, mart.name)
     kept = "true" if since is None else f"coalesce(\"{mart.period}\" >= DATE '{since:%Y-%m-%d}', true)"
@@ -144,8 +143,10 @@ def _update(
     table = f'lake.main."{mart.name}"'
 
     def replace(connection: duckdb.DuckDBPyConnection) -> int:
-        runs = f"SELECT run_id FROM {incremental.AFFECTED}"  # noqa: S608 - our name
-        connection.execute(f"DELETE FROM {table} WHERE run_id IN ({runs}) AND {kept}")  # noqa: S608 - our names
+        by = mart.incremental
+        again = f"SELECT {by} FROM {incremental.AFFECTED if by == 'run_id' else incremental.DAYS}"  # noqa: S608 - our names
+        early = affected.narrow(mart.columns.keys())
+        connection.execute(f"DELETE FROM {table} WHERE {by} IN ({again}) AND {kept}{early}")  # noqa: S608 - our names
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {_COMPUTED}")  # noqa: S608 - our names
         connection.execute(f"COMMENT ON TABLE {table} IS {_mark(mart, snapshot)}")
         stable.put(connection, [mart.name])

@@ -96,7 +96,7 @@ def refresh(
     """Run the Dagster assets once: runs, cost per outcome, reuse, rollback readiness, scorecard."""
     rows = run_refresh(with_options(settings_of(context), catalog=catalog), whole=whole)
     for name, count in rows.items():
-        out.print(f"{name}: {count:,} rows", markup=False, soft_wrap=True)
+        out.print(f"{name}: {count:,} {'row' if count == 1 else 'rows'}", markup=False, soft_wrap=True)
 
 
 def dagster(

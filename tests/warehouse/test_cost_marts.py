@@ -14,6 +14,7 @@ from tests.warehouse.fleet import NOW, Fleet, model_call, tool_call
 from warehouse import Warehouse, marts
 
 MARTS = (
+    "event_clock",
     "runs",
     "model_calls",
     "tool_calls",

@@ -24,7 +24,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[
         stated(it)
         closing(it)
         it.store(warehouse)
-        for name in ("runs", "unmatched_outcomes"):
+        for name in ("event_clock", "runs", "unmatched_outcomes"):
             marts.build(warehouse, name)
         yield warehouse
 

@@ -70,7 +70,7 @@ def test_a_tool_call_counts_once(
     requested(fleet, "r", *requests)
     fleet.store(empty)
     assert called(empty, "r") == expected
-    for name in ("runs", "tool_calls"):
+    for name in ("event_clock", "runs", "tool_calls"):
         marts.build(empty, name)
     seen = empty.query("SELECT tool_name, observed_in FROM tool_calls ORDER BY observed_in, tool_name").rows()
     run = empty.query("SELECT tool_calls, requested_tool_calls, quality_flags FROM runs").row(0)
@@ -86,7 +86,8 @@ def test_a_requested_call_costs_what_the_catalog_says(empty: Warehouse) -> None:
     for tool, cost in (("refund", 0.5), ("check", 0.25)):
         fleet.add("catalog_tools", tool_name=tool, cost_per_call_usd=cost)
     fleet.store(empty)
-    marts.build(empty, "runs")
+    for name in ("event_clock", "runs"):
+        marts.build(empty, name)
     assert empty.query("SELECT tool_cost_usd FROM runs").item() == 0.75
 
 
@@ -111,7 +112,8 @@ def test_a_run_says_what_its_packages_did_not_report_unless_it_shows_otherwise(
     fleet.run("r", "w", call)
     frame = pl.DataFrame(fleet.rows.pop("spans"), schema=SCHEMA).with_columns(package_gaps=pl.lit(GAPS))
     empty.transaction(lambda connection: empty.insert(connection, "spans", frame))
-    marts.build(empty, "runs")
+    for name in ("event_clock", "runs"):
+        marts.build(empty, name)
     assert empty.query("SELECT quality_flags FROM runs").item().to_list() == expected
 
 

@@ -10,7 +10,9 @@ WITH known AS (
 SELECT
     min(started_at),
     NOT coalesce(
-        bool_or(started_at IS NULL OR list_has_any(coalesce(quality_flags, []), ['time_out_of_range', 'time_missing'])), false
+        bool_or(started_at IS NULL OR list_has_any(
+            coalesce(quality_flags, []), ['time_out_of_range', 'time_missing', 'negative_duration']
+        )), false
     ),
     (SELECT count(*) FROM memory.main.affected_runs),
     (SELECT count(*) FROM lake.main.runs)

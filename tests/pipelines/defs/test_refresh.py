@@ -119,6 +119,6 @@ def test_the_command_on_an_empty_warehouse_says_rows_and_nothing_else_and_writes
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(done.stdout.splitlines()) == sorted(
-        f"{name}: 0 rows" for name in (*marts.names(), BUDGETS, COMPARISONS)
+        f"{name}: {'1 row' if name == 'event_clock' else '0 rows'}" for name in (*marts.names(), BUDGETS, COMPARISONS)
     )
     assert list(elsewhere.iterdir()) == []

@@ -3,6 +3,7 @@
 -- What the runs of a day add up to, of each workflow and of its parts: all that cost_per_outcome needs to know of them.
 -- grain: date, workflow, by, name
 -- period: date
+-- incremental: date
 -- columns:
 --   date: Day of the run's start, UTC.
 --   workflow: Workflow.

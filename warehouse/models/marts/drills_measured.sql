@@ -23,7 +23,7 @@
 WITH drill AS (
     SELECT d.*, coalesce(d.stopped_at, k.latest_at) AS until_at
     FROM drills AS d
-    CROSS JOIN stg_clock AS k
+    CROSS JOIN event_clock AS k
 ),
 version AS (
     SELECT run_id, workflow, started_at, coalesce(release, agent_version) AS release

@@ -29,7 +29,7 @@ WITH recent AS (
     SELECT r.*, a.* EXCLUDE (run_id, workflow, started_at), k.latest_at
     FROM runs AS r
     JOIN audit_by_run AS a USING (run_id)
-    CROSS JOIN stg_clock AS k
+    CROSS JOIN event_clock AS k
     WHERE r.started_at > k.latest_at - INTERVAL 30 DAY
         AND r.started_at <= k.latest_at
         AND r.mode IS DISTINCT FROM 'shadow'

@@ -3,6 +3,8 @@
 -- Reuse rate: how much of what agents invoke is a certified component that several workflows share.
 -- grain: date, workflow
 -- period: date
+-- The uses themselves: component_uses_daily. Those of a component count as certified where the catalog certifies it in that version;
+-- a prompt version resolves to the catalog's prompt when it is its name, or its name and version joined by '@', ':', '/' or '-'.
 -- A component is shared from the day on which a second workflow first used it. Which tools are clone candidates, and of what:
 -- clone_candidates.
 -- columns:
@@ -13,12 +15,27 @@
 --   reuse_ratio: certified_shared_invocations ÷ invocations.
 --   clone_candidates: Different tools used that day that are clone candidates.
 
-WITH uses AS (
-    SELECT run_started_at::DATE AS date, workflow, component_kind, name, coalesce(version, '') AS version, is_certified,
-        count(*) AS invocations
-    FROM stg_component_uses
-    WHERE run_started_at IS NOT NULL
-    GROUP BY ALL
+WITH certified AS (
+    SELECT component_kind, name, CASE WHEN component_kind <> 'tool' THEN version END AS version
+    FROM catalog_components
+    WHERE certified AND component_kind <> 'prompt'
+    UNION
+    SELECT 'tool', tool_name, NULL FROM catalog_tools WHERE certified
+    UNION
+    SELECT 'prompt', unnest([name, name || '@' || version, name || ':' || version, name || '/' || version,
+        name || '-' || version]), NULL
+    FROM catalog_components
+    WHERE certified AND component_kind = 'prompt'
+),
+uses AS (
+    SELECT
+        u.* REPLACE (coalesce(u.version, '') AS version),
+        EXISTS (
+            SELECT 1
+            FROM certified AS c
+            WHERE c.component_kind = u.component_kind AND c.name = u.name AND (c.version IS NULL OR c.version = u.version)
+        ) AS is_certified
+    FROM component_uses_daily AS u
 ),
 shared AS (
     SELECT component_kind, name, version, list_sort(list(first_date))[2] AS shared_from

@@ -34,7 +34,7 @@
 --   to_do: The cheapest way to raise that link: for compensation the tool with most uncovered calls. Null when every link holds.
 
 WITH clock AS MATERIALIZED (
-    SELECT latest_at FROM stg_clock
+    SELECT latest_at FROM event_clock
 ),
 recent AS (
     SELECT r.*, k.latest_at, coalesce(r.release, r.agent_version) AS version

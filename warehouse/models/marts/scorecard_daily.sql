@@ -39,79 +39,40 @@
 --     the last run on the one before it, in hours, 0 where that came earlier; null without a change, and while both are in use.
 
 WITH clock AS MATERIALIZED (
-    SELECT latest_at FROM stg_clock
+    SELECT latest_at FROM event_clock
 ),
 belongs AS (
-    SELECT workflow, mode(team ORDER BY team) AS team FROM runs GROUP BY workflow
-),
-granted AS (
-    SELECT DISTINCT run_id, tool_name FROM approvals WHERE status = 'granted'
-),
-unapproved AS (
-    SELECT run_id, count(*) AS breaches
-    FROM tool_calls AS t
-    WHERE effect = 'irreversible' AND NOT EXISTS (
-        SELECT 1 FROM granted AS g WHERE g.run_id = t.run_id AND (g.tool_name IS NULL OR g.tool_name = t.tool_name)
-    )
-    GROUP BY run_id
-),
-bypassed AS (
-    SELECT run_id, count(*) AS breaches FROM approvals WHERE status = 'bypassed' GROUP BY run_id
-),
-decided AS (
-    SELECT
-        run_id,
-        count(*) AS decisions,
-        count(*) FILTER (action = 'allow') AS allowed,
-        count(*) FILTER (action = 'deny' AND NOT enforced) AS breaches
-    FROM policy_decisions
-    GROUP BY run_id
+    SELECT workflow, name AS team
+    FROM cost_by_day
+    WHERE "by" = 'team' AND name IS NOT NULL
+    GROUP BY workflow, name
+    QUALIFY row_number() OVER (PARTITION BY workflow ORDER BY sum(runs) DESC, name) = 1
 ),
 run AS (
-    SELECT
-        r.started_at::DATE AS date,
-        r.workflow,
-        b.team,
-        NOT r.is_pending AS is_settled,
-        r.outcome,
-        r.cost_usd AS whole_cost_usd,
-        CASE WHEN NOT r.is_pending THEN r.cost_usd END AS cost_usd,
-        r.priced_model_calls,
-        r.model_calls - r.costless_model_calls AS priceable_model_calls,
-        r.tool_calls,
-        o.run_id IS NOT NULL AS is_overridden,
-        a.is_complete,
-        d.decisions,
-        d.allowed,
-        coalesce(u.breaches, 0) + coalesce(y.breaches, 0) + coalesce(d.breaches, 0) AS breaches
-    FROM runs AS r
-    JOIN belongs AS b USING (workflow)
-    JOIN audit_by_run AS a USING (run_id)
-    LEFT JOIN (SELECT DISTINCT run_id FROM overrides) AS o USING (run_id)
-    LEFT JOIN decided AS d USING (run_id)
-    LEFT JOIN unapproved AS u USING (run_id)
-    LEFT JOIN bypassed AS y USING (run_id)
-    WHERE r.started_at IS NOT NULL
+    SELECT c.*, g.* EXCLUDE (date, workflow, runs), b.team
+    FROM cost_by_day AS c
+    JOIN governance_by_day AS g USING (date, workflow)
+    LEFT JOIN belongs AS b USING (workflow)
+    WHERE c."by" = 'all'
 ),
 run_day AS (
     SELECT
         date,
         CASE WHEN grouping(workflow) = 0 THEN workflow WHEN grouping(team) = 0 THEN '(team)' ELSE '(fleet)' END AS workflow,
         team,
-        count(*) AS runs,
-        sum(tool_calls)::BIGINT AS actions,
-        count(*) FILTER (is_settled AND outcome = 'success') AS successes,
-        avg((outcome IS NOT DISTINCT FROM 'success')::INTEGER) FILTER (is_settled) AS success_ratio,
-        sum(whole_cost_usd) AS whole_cost_usd,
+        sum(runs)::BIGINT AS runs,
+        sum(actions)::BIGINT AS actions,
+        sum(successes)::BIGINT AS successes,
+        sum(successes) / nullif(sum(settled_runs), 0) AS success_ratio,
+        sum(spent_usd) AS spent_usd,
         sum(cost_usd) AS cost_usd,
-        sum(cost_usd) / nullif(count(cost_usd) FILTER (outcome = 'success'), 0) AS cost_per_success_usd,
-        sum(priced_model_calls) FILTER (is_settled) / nullif(sum(priceable_model_calls) FILTER (is_settled), 0)
-            AS price_coverage_ratio,
-        sum(allowed) / nullif(sum(decisions), 0) AS policy_adherence_ratio,
+        sum(cost_usd) / nullif(sum(priced_successes), 0) AS cost_per_success_usd,
+        sum(priced_calls) / nullif(sum(priceable_calls), 0) AS price_coverage_ratio,
+        sum(allowed_decisions) / nullif(sum(decisions), 0) AS policy_adherence_ratio,
         sum(breaches)::BIGINT AS breaches,
-        avg((outcome IS NOT DISTINCT FROM 'escalated')::INTEGER) FILTER (is_settled) AS escalation_ratio,
-        avg(is_overridden::INTEGER) AS override_ratio,
-        avg(is_complete::INTEGER) FILTER (is_settled) AS audit_completeness_ratio
+        sum(escalations) / nullif(sum(settled_runs), 0) AS escalation_ratio,
+        sum(overridden_runs) / sum(runs) AS override_ratio,
+        sum(complete_runs) / nullif(sum(settled_runs), 0) AS audit_completeness_ratio
     FROM run
     GROUP BY GROUPING SETS ((date, workflow), (date, team), (date))
     HAVING grouping(team) = 1 OR team IS NOT NULL
@@ -160,7 +121,7 @@ rollback AS (
         CASE WHEN k.completed_at >= k."at" THEN (epoch_us(k.completed_at) - epoch_us(k."at")) / 6e7 END AS minutes
     FROM rollbacks AS k
     JOIN runs AS r USING (run_id)
-    JOIN belongs AS b ON b.workflow = r.workflow
+    LEFT JOIN belongs AS b ON b.workflow = r.workflow
     WHERE NOT coalesce(k.drill, false) AND k."at" IS NOT NULL
 ),
 rollback_day AS (
@@ -176,17 +137,8 @@ rollback_day AS (
     HAVING grouping(team) = 1 OR team IS NOT NULL
 ),
 version AS (
-    SELECT workflow, what, version, min(started_at) AS first_at, max(started_at) AS last_at
-    FROM (
-        SELECT workflow, started_at, unnest([
-            {'what': 'release', 'version': coalesce(release, agent_version)},
-            {'what': 'model', 'version': model},
-            {'what': 'policy', 'version': policy_version}
-        ], recursive := true)
-        FROM runs
-        WHERE mode IS DISTINCT FROM 'shadow' AND started_at IS NOT NULL
-    )
-    WHERE version IS NOT NULL
+    SELECT workflow, what, version, min(first_at) AS first_at, max(last_at) AS last_at
+    FROM versions_daily
     GROUP BY ALL
 ),
 changed AS (
@@ -207,7 +159,7 @@ change_day AS (
         b.team,
         avg(c.hours) AS hours_to_update
     FROM changed AS c
-    JOIN belongs AS b ON b.workflow = c.workflow
+    LEFT JOIN belongs AS b ON b.workflow = c.workflow
     WHERE NOT c.is_going_on
     GROUP BY GROUPING SETS ((date, c.workflow), (date, b.team), (date))
     HAVING grouping(b.team) = 1 OR b.team IS NOT NULL
@@ -228,7 +180,7 @@ readiness AS (
         b.team,
         CASE WHEN min(r.score) = 0 OR count(r.score) = count(*) THEN min(r.score) END AS score
     FROM rollback_readiness AS r
-    JOIN belongs AS b ON b.workflow = r.workflow
+    LEFT JOIN belongs AS b ON b.workflow = r.workflow
     GROUP BY GROUPING SETS ((r.workflow), (b.team), ())
     HAVING grouping(b.team) = 1 OR b.team IS NOT NULL
 ),
@@ -255,7 +207,7 @@ SELECT
     r.cost_usd,
     r.cost_per_success_usd,
     r.price_coverage_ratio,
-    r.whole_cost_usd <= g.budget_usd_per_month / day(last_day(d.date)) AS is_within_budget,
+    r.spent_usd <= g.budget_usd_per_month / day(last_day(d.date)) AS is_within_budget,
     u.reuse_ratio,
     CASE WHEN d.date = max(d.date) OVER (PARTITION BY d.workflow, d.team) THEN b.score END AS rollback_readiness,
     r.policy_adherence_ratio,

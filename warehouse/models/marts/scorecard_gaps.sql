@@ -12,7 +12,7 @@
 WITH recent AS (
     SELECT r.*
     FROM runs AS r
-    CROSS JOIN stg_clock AS k
+    CROSS JOIN event_clock AS k
     WHERE r.started_at > k.latest_at - INTERVAL 30 DAY AND r.started_at <= k.latest_at
 ),
 per_workflow AS (

@@ -22,12 +22,18 @@ WITH unresolved AS (
     FROM outcomes
     WHERE run_id IS NULL AND evaluated_span_id IS NULL AND response_id IS NULL
 ),
+-- Apart, because a list of none is looked up in no span then.
 candidates AS (
     SELECT run_id, trace_id, session_id, min(started_at) AS started_at
     FROM spans
     WHERE trace_id IN (SELECT trace_id FROM unresolved)
-        OR session_id IN (SELECT session_id FROM unresolved WHERE trace_id IS NULL)
     GROUP BY run_id, trace_id, session_id
+),
+session_candidates AS (
+    SELECT run_id, session_id, min(started_at) AS started_at
+    FROM spans
+    WHERE session_id IN (SELECT session_id FROM unresolved WHERE trace_id IS NULL)
+    GROUP BY run_id, session_id
 ),
 of_span AS (
     SELECT o.*, s.run_id AS found_run_id
@@ -79,7 +85,7 @@ SELECT
 FROM (
     SELECT o.outcome_id, c.run_id, o.status, o.name, o.value_usd, o.score, o."at", o.source, min(c.started_at) AS started_at
     FROM unresolved AS o
-    JOIN candidates AS c ON c.session_id = o.session_id
+    JOIN session_candidates AS c ON c.session_id = o.session_id
     WHERE o.trace_id IS NULL
     GROUP BY ALL
 )
