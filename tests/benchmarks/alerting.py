@@ -269,8 +269,8 @@ def _wait(other: Receiver, probes: int, deadline: float) -> None:
         time.sleep(0.2)
 
 
-def storm(scratch: Path, signals: int) -> list[dict[str, Any]]:
-    """Store ``signals`` signals of 100 workflows over six hours of the notifier's clock; count messages per subscription.
+def storm(scratch: Path, signals: int, workflows: int = _STORM_WORKFLOWS) -> list[dict[str, Any]]:
+    """Store ``signals`` signals of some workflows over six hours of the notifier's clock; count messages per subscription.
 
     Returns
     -------
@@ -291,7 +291,7 @@ def storm(scratch: Path, signals: int) -> list[dict[str, Any]]:
             at = _START
             for place, part in enumerate(parts):
                 at = _START + timedelta(hours=_STORM_HOURS) * place / rounds
-                store.record([_signal(int(number), at) for number in part], warehouse)
+                store.record([_signal(int(number), workflows, at) for number in part], warehouse)
                 notifier.tick(at, changed=True)
             until = time.perf_counter() + 120
             count = "SELECT count(*) FROM notifications WHERE status = 'waiting'"
@@ -309,7 +309,7 @@ def storm(scratch: Path, signals: int) -> list[dict[str, Any]]:
             "subscription": name,
             "renotify_seconds": interval.total_seconds(),
             "signals": signals,
-            "workflows": _STORM_WORKFLOWS,
+            "workflows": workflows,
             "incidents": incidents,
             "messages": sum(row[0] == name for row in rows),
             "received": sum(f'"{name}"' in body for _, body in other.told),
@@ -320,8 +320,8 @@ def storm(scratch: Path, signals: int) -> list[dict[str, Any]]:
     ]
 
 
-def _signal(number: int, at: datetime) -> dict[str, Any]:
-    workflow, stream = number % _STORM_WORKFLOWS, number // _STORM_WORKFLOWS
+def _signal(number: int, workflows: int, at: datetime) -> dict[str, Any]:
+    workflow, stream = number % workflows, number // workflows
     return {
         "workflow": f"storm-{workflow:03d}",
         "family": "tool",
