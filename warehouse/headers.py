@@ -29,8 +29,8 @@ class Relation:
         Description with unit and formula, by column, in order.
     group, keys, period, incremental, sql : str
         Of a model: Dagster's asset group, the columns that lead elsewhere, the one that tells a row's time (empty where a row
-        is of no time: then it covers what is kept), ``run_id`` where each row follows from its run alone and ``date`` where it follows
-        from the runs of its day (`warehouse.incremental`), and its SELECT.
+        is of no time: then it covers what is kept), ``run_id`` where each row follows from its run alone and ``date`` where it
+        follows from the runs of its day (`warehouse.incremental`), and its SELECT.
     """
 
     kind: str
