@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, chain
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -15,6 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from detectors.kernels.mix import CODES, NEW, WARMING
+from detectors.registry import numbered
+from detectors.state import Arrays
 
 Codes: TypeAlias = dict[str, int]
 
@@ -34,9 +37,12 @@ class Categories:
     new_names: list[list[str]] = field(default_factory=list[list[str]])
     codes: list[Codes] = field(default_factory=_no_codes)
     fresh: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])  # row, slot, name
+    _packed: tuple[list[str], Arrays] | None = None  # while no name has come or gone
 
     def ensure(self, streams: int) -> None:
         """Make room for so many streams."""
+        if len(self.names) < streams:
+            self._packed = None
         while len(self.names) < streams:
             self.names.append([])
             self.new_names.append([])
@@ -62,6 +68,8 @@ class Categories:
                     code = -1
                 self.fresh.append((row, slot, name))
             given.append(code)
+        if self.fresh:
+            self._packed = None
         unique = unique.select("slot", "category", pl.Series("code", given, dtype=pl.Int64))
         coded = rows.select("slot", pl.col("category").str.slice(0, LONGEST_NAME)).join(
             unique, on=["slot", "category"], how="left", maintain_order="left"
@@ -92,3 +100,25 @@ class Categories:
     def forget(self, slot: int) -> None:
         """Start the names of one stream anew."""
         self.names[slot], self.new_names[slot], self.codes[slot] = [], [], {}
+        self._packed = None
+
+    def pack(self) -> tuple[list[str], Arrays]:
+        """Give the different names, and in arrays how many each stream has, and which."""
+        if self._packed is None:
+            lists = [*self.names, *self.new_names]
+            texts, places = numbered(pl.Series(list(chain.from_iterable(lists)), dtype=pl.String))
+            counts = np.fromiter(map(len, lists), np.uint8, len(lists))
+            self._packed = texts, {"place": places, "count": counts}
+        return self._packed
+
+    @classmethod
+    def unpack(cls, texts: list[str], arrays: Arrays) -> Categories:
+        """Rebuild from what `pack` gave."""
+        places: list[int] = arrays["place"].tolist()
+        counts: list[int] = arrays["count"].tolist()
+        every = [texts[place] for place in places]
+        ends = list(accumulate(counts))
+        lists = [every[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+        half = len(lists) // 2
+        codes = [{name: code for code, name in enumerate(names)} for names in lists[:half]]
+        return cls(lists[:half], lists[half:], codes)

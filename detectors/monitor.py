@@ -14,14 +14,16 @@ import polars as pl
 
 from detectors.bank import Bank, column
 from detectors.banks import ContinuousBank, MixBank, RateBank
+from detectors.categories import Categories
 from detectors.errors import ObservationError, StateError
 from detectors.evidence import signal_of
 from detectors.kernels.budget import LAYOUT as BUDGET_LAYOUT
 from detectors.kernels.budget import BudgetState, fleet_log_thresholds
+from detectors.packed import decode, encode
 from detectors.registry import KEYS, KINDS, Registry
 from detectors.settings import MonitorSettings
 from detectors.spikes import SHARE, SpikeBank, spike_signal
-from detectors.state import Arrays, blank, decode, encode
+from detectors.state import Arrays, blank
 
 OBSERVATION_COLUMNS = ("at", *KEYS, "value", "category", "run_id")
 SIGNAL_SCHEMA: dict[str, pl.DataType] = {
@@ -180,12 +182,17 @@ class Monitor:
             return
         self._retired_at = completed
         for kind, bank in self._banks.items():
-            for slot in bank.quiet_since(completed - self.settings.retire_after_days):
-                if self._registry.keys[kind][slot] is not None:
-                    self._registry.retire(kind, slot)
-                    bank.retire(slot)
-                    if kind == "continuous":
-                        self._spikes.forget(slot)
+            keys = self._registry.keys[kind]
+            quiet = [
+                slot for slot in bank.quiet_since(completed - self.settings.retire_after_days) if keys[slot] is not None
+            ]
+            if not quiet:
+                continue
+            self._registry.retire(kind, quiet)
+            for slot in quiet:
+                bank.retire(slot)
+                if kind == "continuous":
+                    self._spikes.forget(slot)
 
     def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Give each row its stream's place, count and drop those that can't be used."""
@@ -282,13 +289,12 @@ class Monitor:
         mixes = self._banks["mix"]
         assert isinstance(mixes, MixBank)
         mixes.categories.ensure(mixes.streams)
-        header = {
-            "warm_up": {kind: bank.warm_up for kind, bank in self._banks.items()},
-            "keys": self._registry.keys,
-            "names": mixes.categories.names,
-            "new_names": mixes.categories.new_names,
-        }
+        keys, places = self._registry.pack()
+        names, counts = mixes.categories.pack()
+        header = {"warm_up": {kind: bank.warm_up for kind, bank in self._banks.items()}, "keys": keys, "names": names}
         arrays = {f"budget.{name}": array for name, array in self._budget.items()}
+        arrays.update({f"key.{name}": array for name, array in places.items()})
+        arrays.update({f"name.{name}": array for name, array in counts.items()})
         for kind, bank in self._banks.items():
             arrays.update({f"{kind}.{name}": array for name, array in bank.snapshot().items()})
         arrays.update({f"spike.{name}": array for name, array in self._spikes.snapshot().items()})
@@ -314,22 +320,22 @@ class Monitor:
                         f"{kind} streams",
                         "restore the setting, or remove this checkpoint to learn anew",
                     )
-                own = {name.removeprefix(f"{kind}."): a for name, a in arrays.items() if name.startswith(f"{kind}.")}
-                bank.restore(own)
+                bank.restore(_part(arrays, kind))
                 if isinstance(bank, MixBank):
-                    bank.categories.ensure(bank.streams)
-                    bank.categories.names = header["names"]
-                    bank.categories.new_names = header["new_names"]
-                    bank.categories.codes = [{name: i for i, name in enumerate(names)} for names in header["names"]]
-            monitor._spikes.restore(
-                {name.removeprefix("spike."): a for name, a in arrays.items() if name.startswith("spike.")}
-            )
+                    bank.categories = Categories.unpack(header["names"], _part(arrays, "name"))
+            monitor._spikes.restore(_part(arrays, "spike"))
             monitor._budget = {name: arrays[f"budget.{name}"] for name in BUDGET_LAYOUT}
             monitor._retired_at = int(monitor._budget["completed"][0])
-            monitor._registry = Registry.of(header["keys"])
+            room = {kind: bank.streams for kind, bank in monitor._banks.items()}
+            monitor._registry = Registry.unpack(header["keys"], _part(arrays, "key"), room)
         except (KeyError, IndexError) as error:
             raise StateError("incomplete detector state", str(error), "remove this checkpoint to learn anew") from error
         return monitor
+
+
+def _part(arrays: Arrays, prefix: str) -> Arrays:
+    """Those of `arrays` whose name begins with `prefix`, by the rest of it."""
+    return {name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
 
 
 def run_numbers(run_ids: pl.Series) -> pl.Series:

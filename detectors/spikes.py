@@ -18,7 +18,7 @@ from detectors.evidence import amount, moment, plain, unit_of
 from detectors.kernels.continuous import DAY
 from detectors.kernels.spike import LAYOUT, observe_spikes
 from detectors.registry import Key
-from detectors.state import Arrays, columns, records
+from detectors.state import Arrays, as_records, columns, records
 
 #: Part of the alarm budget that is the spikes'.
 SHARE = 0.1
@@ -90,15 +90,13 @@ class SpikeBank:
 
     def snapshot(self) -> Arrays:
         """Give the state, without spare room."""
-        return {name: array[: self.streams] for name, array in self.arrays.items()}
+        return {"table": np.asarray(self.table)[: self.streams]}
 
     def restore(self, arrays: Arrays) -> None:
         """Take over what `snapshot` gave."""
-        self.streams = 0
-        self.table = records(LAYOUT, 0)
-        self.ensure(len(arrays["n"]))
-        for name in LAYOUT:
-            self.arrays[name][: self.streams] = arrays[name]
+        self.table = as_records(LAYOUT, arrays["table"])
+        self.arrays = columns(self.table)
+        self.streams = len(self.table)
 
 
 def spike_signal(key: Key, at: int, value: float, told: dict[str, float]) -> dict[str, Any]:
