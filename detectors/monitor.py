@@ -39,7 +39,7 @@ STREAM_SCHEMA: dict[str, pl.DataType] = {
     **dict.fromkeys(("observations", "ignored"), pl.Int64()),
     **dict.fromkeys(("reference_value", "current_value", "log_e", "threshold"), pl.Float64()),
 }
-LARGEST = 1e150  # magnitude at which values are cut: sums and squares of them stay finite
+LARGEST = 1e30  # magnitude at which values are cut: sums of them stay finite, in single precision too
 STATES = np.array(["warming_up", "watching", "alarmed", "needs_data"])
 
 
