@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from detectors.bank import Bank, column
 from detectors.banks import ContinuousBank, MixBank, RateBank
@@ -39,6 +40,7 @@ STREAM_SCHEMA: dict[str, pl.DataType] = {
     **dict.fromkeys(("observations", "ignored"), pl.Int64()),
     **dict.fromkeys(("reference_value", "current_value", "log_e", "threshold"), pl.Float64()),
 }
+NEEDED = {"continuous": ("value",), "rate": ("value", "run"), "mix": ("category", "run")}  # by the banks, of a row
 LARGEST = 1e30  # magnitude at which values are cut: sums of them stay finite, in single precision too
 STATES = np.array(["warming_up", "watching", "alarmed", "needs_data"])
 
@@ -101,11 +103,11 @@ class Monitor:
         signals.sort(key=lambda pair: pair[0])
         return pl.DataFrame([signal for _, signal in signals], schema=SIGNAL_SCHEMA)
 
-    def _watch(self, rows: pl.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+    def _watch(self, rows: dict[str, pl.DataFrame]) -> list[tuple[int, dict[str, Any]]]:
         """Feed the banks, and give the signals with the number of the row that raised them."""
         signals: list[tuple[int, dict[str, Any]]] = []
         for kind, bank in self._banks.items():
-            mine = rows.filter(pl.col("kind") == kind)
+            mine = rows[kind]
             if mine.height == 0:
                 continue
             row_numbers = mine["row"]
@@ -194,17 +196,23 @@ class Monitor:
                 if kind == "continuous":
                     self._spikes.forget(slot)
 
-    def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Give each row its stream's place, count and drop those that can't be used."""
+    def _placed(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """Give the rows of each kind with their stream's place; those that can't be used are counted and left out."""
         rows = self._registry.assign(rows)
+        placed: dict[str, pl.DataFrame] = {}
         for kind, bank in self._banks.items():
             bank.ensure(len(self._registry.keys[kind]))
             if kind == "continuous":
                 self._spikes.ensure(len(self._registry.keys[kind]))
-            mine = rows.filter(pl.col("kind") == kind)
+            mine = rows.select("row", "slot", "at", *NEEDED[kind], "log_threshold", "usable").filter(
+                rows["kind"] == kind
+            )
             bank.seen[mine["slot"].to_numpy()] = rows["completed"][0]
-            np.add.at(bank.ignored, mine.filter(~pl.col("usable"))["slot"].to_numpy(), 1)
-        return rows if rows["usable"].all() else rows.filter("usable")
+            if not mine["usable"].all():
+                np.add.at(bank.ignored, mine.filter(~pl.col("usable"))["slot"].to_numpy(), 1)
+                mine = mine.filter("usable")
+            placed[kind] = mine
+        return placed
 
     @staticmethod
     def _new_names(bank: Bank, slot: int, row: int) -> list[str]:
@@ -284,6 +292,11 @@ class Monitor:
         )
         return described.filter(pl.Series([key is not None for key in registered], dtype=pl.Boolean))
 
+    def _sums(self) -> NDArray[np.float64]:
+        """Sums of the numbers in each reference."""
+        bank = self._banks["continuous"]
+        return bank.arrays["reference_sum"][: bank.streams]
+
     def encode(self) -> bytes:
         """Give the whole state as versioned bytes; the same state gives the same bytes."""
         mixes = self._banks["mix"]
@@ -297,7 +310,7 @@ class Monitor:
         arrays.update({f"name.{name}": array for name, array in counts.items()})
         for kind, bank in self._banks.items():
             arrays.update({f"{kind}.{name}": array for name, array in bank.snapshot().items()})
-        arrays.update({f"spike.{name}": array for name, array in self._spikes.snapshot().items()})
+        arrays.update({f"spike.{name}": array for name, array in self._spikes.snapshot(self._sums()).items()})
         return encode(header, arrays)
 
     @classmethod
@@ -323,7 +336,7 @@ class Monitor:
                 bank.restore(_part(arrays, kind))
                 if isinstance(bank, MixBank):
                     bank.categories = Categories.unpack(header["names"], _part(arrays, "name"))
-            monitor._spikes.restore(_part(arrays, "spike"))
+            monitor._spikes.restore(_part(arrays, "spike"), monitor._sums())
             monitor._budget = {name: arrays[f"budget.{name}"] for name in BUDGET_LAYOUT}
             monitor._retired_at = int(monitor._budget["completed"][0])
             room = {kind: bank.streams for kind, bank in monitor._banks.items()}

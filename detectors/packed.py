@@ -17,7 +17,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from detectors.errors import StateError
-from detectors.kernels.packing import REMEMBERED, from_places, from_planes, to_places, to_planes, varying
+from detectors.kernels.packing import from_places, from_planes, to_places, to_planes, varying
 from detectors.state import CACHE_LINE, Arrays, described, fields_of, form_of
 
 MAGIC = b"PLMB"
@@ -26,6 +26,8 @@ PREFIX = struct.Struct(">4sHI")  # magic, version, length of the compressed inde
 ROWS = 8192  # records that one thread turns at a time; the times of each such block stand by themselves
 FRAME = 32_768  # bytes from which planes are compressed together: a table of codes for each kind of byte
 THREADS = 2  # a checkpoint is a moment's work, beside which decoding goes on
+SECOND = 1_000_000  # microseconds
+TIME = 8 + 4  # bytes of a time: seconds, and the microseconds besides
 START_OVER = "remove this checkpoint; the streams learn their reference anew"
 
 
@@ -74,9 +76,11 @@ def _turned(found: _Rows, pool: ThreadPoolExecutor) -> tuple[list[NDArray[np.uin
         return new[: to_places(words, found.times, places, new, *block)] if len(found.times) else new
 
     new = list(pool.map(turn, _blocks(n)))
-    every = np.concatenate(new) if new else np.zeros(0, np.uint64)
-    each = every.view(np.uint8).reshape(-1, 8).T
-    return [planes, places, np.ascontiguousarray(each)], [len(one) for one in new]
+    every = np.concatenate(new).view(np.int64) if new else np.zeros(0, np.int64)
+    seconds = every // SECOND  # apart, as most times are whole seconds
+    parts = [seconds, (every - seconds * SECOND).astype(np.int32)]
+    bytes_ = [part.view(np.uint8).reshape(-1, part.itemsize).T for part in parts]
+    return [planes, places, np.concatenate(bytes_)], [len(one) for one in new]
 
 
 def encode(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -194,7 +198,7 @@ def _shapes(section: dict[str, Any]) -> list[tuple[int, int]]:
         (min(n, 1), width),
         (len(section["bytes"]), n),
         (len(section["times"]), n),
-        (8, sum(section["new"])) if sum(section["new"]) else (0, 0),
+        (TIME, sum(section["new"])) if sum(section["new"]) else (0, 0),
     ]
 
 
@@ -226,7 +230,8 @@ def _filled(section: dict[str, Any], parts: list[NDArray[np.uint8]], pool: Threa
     if len(times) and not (times.min() >= 0 and 8 * times.max() < width):
         raise ValueError("a time outside its row")
     words = rows.view(np.uint64) if len(times) else np.zeros((0, 0), np.uint64)
-    every = np.ascontiguousarray(new.T).reshape(-1).view(np.uint64)
+    seconds, rest = (np.ascontiguousarray(part.T).reshape(-1) for part in (new[:8], new[8:]))
+    every = (seconds.view(np.int64) * SECOND + rest.view(np.int32)).view(np.uint64)
     ends = np.cumsum(section["new"])
 
     def fill(numbered: tuple[int, tuple[int, int]]) -> bool:
@@ -240,6 +245,3 @@ def _filled(section: dict[str, Any], parts: list[NDArray[np.uint8]], pool: Threa
     if not all(pool.map(fill, enumerate(_blocks(len(rows))))):
         raise ValueError("times do not fit")
     return array
-
-
-assert np.iinfo(np.uint8).max == REMEMBERED  # a place is a byte

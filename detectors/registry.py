@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from detectors.state import Arrays
 
 KEYS = ("workflow", "family", "metric", "dimension", "kind")
+_SEED = 1
 KINDS = ("continuous", "rate", "mix")
 
 
@@ -44,6 +45,7 @@ class Registry:
     keys: dict[str, list[Key | None]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     known: pl.DataFrame = field(default_factory=_no_streams)
     free: dict[str, list[int]] = field(default_factory=lambda: {kind: [] for kind in KINDS})  # heaps
+    _hashes: tuple[pl.DataFrame, pl.DataFrame] | None = None  # `known` and the hash of each of its rows
     _packed: tuple[pl.DataFrame, dict[str, Any], Arrays] | None = None
 
     def assign(self, observations: pl.DataFrame) -> pl.DataFrame:
@@ -57,8 +59,19 @@ class Registry:
         return observations.with_columns(slots)
 
     def _look_up(self, observations: pl.DataFrame) -> pl.Series:
-        """Find the slot of each row, null where its stream is not known."""
+        """Find the slot of each row, null where its stream is not known.
+
+        By a hash of the key, which is then compared; what that does not settle (a new stream, two keys of one hash) is looked up
+        by the keys themselves.
+        """
         keys = observations.select(KEYS)
+        if self._hashes is None or self._hashes[0] is not self.known:
+            hashes = self.known.select(KEYS).hash_rows(_SEED).to_frame("hash").with_row_index("place")
+            self._hashes = self.known, hashes.unique("hash", keep="first")
+        by_hash = keys.hash_rows(_SEED).to_frame("hash")
+        places = by_hash.join(self._hashes[1], on="hash", how="left", maintain_order="left")["place"]
+        if places.null_count() == 0 and self.known.select(KEYS)[places].equals(keys):
+            return self.known["slot"].gather(places)
         return keys.join(self.known, on=KEYS, how="left", maintain_order="left")["slot"]
 
     def _place(self, full: FullKey) -> int:

@@ -51,19 +51,27 @@ SEASON_RESIDUALS = 200.0  # residuals from which their own moments are used
 NO_SEASON_YET, ON_TRIAL, WITHOUT_SEASON = 0, 1, 2
 NEARLY_CONSTANT = 0.1  # variance of the warm-up's scores below which there is no correlation to learn (1 without ties)
 
-# Of what is summed or multiplied up, 13 significant bits are kept: the error of one is below 0.01 % of it. Evidence is made
-# smaller first by `DOWN`, so that no rounding adds to it.
-SHORT, LONGEST, DOWN = np.float32(2**11 + 1), np.float32(1e30), 1.0 - 2.0**-13
+# A stream must fit in a checkpoint, so bits that say nothing are not kept: 12 significant ones of evidence (an error below
+# 0.025 %, made smaller first by `DOWN`, so that no rounding adds to it), 10 of where an onset tracker stands, and 16
+# of means and sums that are only told.
+EVIDENCE, TRACKER, TOLD = 2.0**12 + 1, 2.0**14 + 1, 2.0**8 + 1
+DOWN, LONGEST = 1.0 - 2.0**-12, 1e30
 
 
 @compiled
-def shorten(values: NDArray[np.float32], factor: float) -> None:
-    """Keep 13 significant bits of each value times `factor` (Dekker 1971): what a stream has must fit in a checkpoint."""
+def shortened(value: float, split: float) -> float:
+    """Keep the significant bits that `split` leaves of a number (Dekker 1971, A floating-point technique)."""
+    x = np.float32(value)
+    scaled = x * np.float32(split)
+    short = scaled - (scaled - x)
+    return float(short) if abs(x) < np.float32(LONGEST) else float(x)
+
+
+@compiled
+def shorten(values: NDArray[np.float32], factor: float, split: float) -> None:
+    """Keep the significant bits that `split` leaves of each value times `factor`."""
     for k in range(len(values)):
-        x = values[k] * np.float32(factor)
-        if abs(x) < LONGEST:
-            scaled = x * SHORT
-            values[k] = scaled - (scaled - x)
+        values[k] = shortened(values[k] * np.float32(factor), split)
 
 
 @compiled
@@ -82,8 +90,8 @@ def cell_score(low: float, high: float) -> float:
 
 @compiled
 def between(low: float, high: float) -> float:
-    """Give the number of the fewest bits within a quarter of the distance from the middle of `low` and `high`."""
-    middle, reach = low + 0.5 * (high - low), 0.25 * (high - low)
+    """Give the number of the fewest bits in the middle three quarters between `low` and `high`."""
+    middle, reach = low + 0.5 * (high - low), 0.375 * (high - low)
     step = 2.0**51
     while step > 2.0**29:
         scaled = middle * (step + 1.0)
@@ -122,7 +130,7 @@ def learn_cells(sample: NDArray[np.float64], edges: NDArray[np.float32], weights
         if boundary <= start or boundary >= n:
             continue
         low, high = ordered[boundary - 1], ordered[boundary]
-        edge = np.float32(between(low, high))
+        edge = np.float32(between(float(low), float(high)))
         if not (low < edge <= high) or cells >= CELLS - 2:
             continue  # not told apart in single precision
         edges[cells] = edge
@@ -300,7 +308,7 @@ def observe_continuous(
         stream = state[s]
         x = values[row]
         stream.observations += 1
-        stream.recent += (x - stream.recent) / min(stream.observations, 50)
+        stream.recent = shortened(stream.recent + (x - stream.recent) / min(stream.observations, 50), TOLD)
         if stream.phase == ALARMED:
             continue
         if stream.phase == WARMING:
@@ -368,6 +376,7 @@ def observe_continuous(
             white = min(max(white, -CLIP), CLIP)
         else:
             white = (z - correlation * last) / math.sqrt(scale)
+        z = shortened(z, EVIDENCE)
         if calm:
             add(stream.moments, z, stream.score)
         stream.score = z
@@ -422,12 +431,12 @@ def observe_continuous(
             strongest = max(strongest, level)
             stream.cusum[i] = level
             stream.onset_n[i] += 1
-            stream.onset_sum[i] += x
+            stream.onset_sum[i] = shortened(stream.onset_sum[i] + x, TOLD)
 
-        shorten(stream.statistic, DOWN)
-        shorten(stream.cusum, 1.0)
-        shorten(stream.onset_depth, 1.0)
-        stream.log_e = math.log(total / 8.0)
+        shorten(stream.statistic, DOWN, EVIDENCE)
+        shorten(stream.cusum, 1.0, TRACKER)
+        shorten(stream.onset_depth, 1.0, TRACKER)
+        stream.log_e = shortened(math.log(total / 8.0) * DOWN, EVIDENCE)
         stream.threshold = log_thresholds[row]
         if stream.log_e >= log_thresholds[row] and strongest >= FROM_ONE_ONSET * log_thresholds[row]:
             stream.phase = ALARMED

@@ -37,9 +37,11 @@ FROM_ONE_ONSET = 0.5
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 6.0, 1.5
 SECOND = 1_000_000  # microseconds; onsets are dated by the second
-# Of what is summed or multiplied up, 13 significant bits are kept: the error of one is below 0.01 % of it. Evidence is made
-# smaller first by `DOWN`, so that no rounding adds to it.
-SHORT, LONGEST, DOWN = np.float32(2**11 + 1), np.float32(1e30), 1.0 - 2.0**-13
+# A stream must fit in a checkpoint, so bits that say nothing are not kept: 12 significant ones of evidence (an error below
+# 0.025 %, made smaller first by `DOWN`, so that no rounding adds to it), 10 of where an onset tracker stands, and 16 of counts.
+EVIDENCE, TRACKER, COUNTS = 2.0**12 + 1, 2.0**14 + 1, 2.0**8 + 1
+DOWN, LONGEST = 1.0 - 2.0**-12, 1e30
+RESCALE_AT = 2.0**20  # weight of the reference from which it counts half, so that a run still adds to it
 DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 # What each onset tracker loses a run: without it, the learning of a wide window keeps trackers above zero for hours
 # before a change, and the onset comes out too early.
@@ -62,7 +64,7 @@ class MixStream:
     run_counts: NDArray[np.float32]  # (CODES,): of the open run, by code in warm-up, by bucket afterwards
     code_shares: NDArray[np.float32]  # (CODES,): warm-up only, sum over runs of the share of each code
     bucket: NDArray[np.uint8]  # (CODES,): bucket of each code
-    weights: NDArray[np.float64]  # (BUCKETS,): Dirichlet weight of each bucket
+    weights: NDArray[np.float32]  # (BUCKETS,): Dirichlet weight of each bucket
     window: NDArray[np.float32]  # (3, BUCKETS): shares over the exponential windows
     starts: int  # groups of change points in use, oldest first
     start_n: NDArray[np.int32]  # (STARTS,): runs since each group's change point
@@ -86,7 +88,7 @@ class MixStream:
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "run": ((), "u8"), "run_n": ((), "i4"),
     "run_at": ((), "i8"), "run_counts": ((CODES,), "f4"), "code_shares": ((CODES,), "f4"), "bucket": ((CODES,), "u1"),
-    "weights": ((BUCKETS,), "f8"), "window": ((3, BUCKETS), "f4"), "starts": ((), "u1"), "start_n": ((STARTS,), "i4"),
+    "weights": ((BUCKETS,), "f4"), "window": ((3, BUCKETS), "f4"), "starts": ((), "u1"), "start_n": ((STARTS,), "i4"),
     "start_shares": ((STARTS, BUCKETS), "f4"), "start_level": ((STARTS,), "f4"), "statistic": ((STARTS, 3), "f4"),
     "cusum": ((3,), "f4"),
     "onset_n": ((3,), "i4"), "onset_units": ((3,), "i4"), "onset_at": ((3,), "i8"),
@@ -97,13 +99,19 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
 
 
 @compiled
-def shorten(values: NDArray[np.float32], factor: float) -> None:
-    """Keep 13 significant bits of each value times `factor` (Dekker 1971): what a stream has must fit in a checkpoint."""
+def shortened(value: float, split: float) -> float:
+    """Keep the significant bits that `split` leaves of a number (Dekker 1971, A floating-point technique)."""
+    x = np.float32(value)
+    scaled = x * np.float32(split)
+    short = scaled - (scaled - x)
+    return float(short) if abs(x) < np.float32(LONGEST) else float(x)
+
+
+@compiled
+def shorten(values: NDArray[np.float32], factor: float, split: float) -> None:
+    """Keep the significant bits that `split` leaves of each value times `factor`."""
     for k in range(len(values)):
-        x = values[k] * np.float32(factor)
-        if abs(x) < LONGEST:
-            scaled = x * SHORT
-            values[k] = scaled - (scaled - x)
+        values[k] = shortened(values[k] * np.float32(factor), split)
 
 
 @compiled
@@ -293,14 +301,19 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
         weights[k] += share
         for j in range(3):
             stream.window[j, k] += WINDOWS[j] * (share - stream.window[j, k])
+    if total_weight > RESCALE_AT:
+        for k in range(BUCKETS):
+            weights[k] *= 0.5
     for i in range(stream.starts):
-        shorten(stream.statistic[i], DOWN)
+        shorten(stream.statistic[i], DOWN, EVIDENCE)
+        shorten(stream.start_shares[i], 1.0, COUNTS)
     for j in range(3):
-        shorten(stream.window[j], 1.0)
-    shorten(stream.start_level, DOWN)
-    shorten(stream.cusum, 1.0)
-    shorten(stream.onset_depth, 1.0)
-    stream.log_e = math.log(statistic)
+        shorten(stream.window[j], 1.0, EVIDENCE)
+        shorten(stream.onset_shares[j], 1.0, COUNTS)
+    shorten(stream.start_level, DOWN, EVIDENCE)
+    shorten(stream.cusum, 1.0, TRACKER)
+    shorten(stream.onset_depth, 1.0, TRACKER)
+    stream.log_e = shortened(math.log(statistic) * DOWN, EVIDENCE)
     stream.threshold = log_threshold
     if stream.log_e < log_threshold or not dated:
         return False

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from detectors.compiled import compiled
 
 TILE = 32  # rows that are turned at a time: their cache lines stay in the first level
-REMEMBERED = 255  # different times that a place can name
+REMEMBERED = 254  # different times that a place can name
+NONE, NEW = 254, 255  # places of what is 0 and of what is not remembered
 _BUCKETS = 4096
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(52)  # leaves the twelve bits of `_BUCKETS`
@@ -65,10 +66,10 @@ def to_places(
 ) -> int:
     """Write the `chosen` words of the rows from `first` to before `last` as places among the last different ones.
 
-    Gives how many were `new`.
+    Gives how many were `new`; 0 has a place of its own, for it is no time.
 
     Streams of one workflow have their times from the same runs, so few of them are new. A place is how many different ones
-    came since, `REMEMBERED` stands for the next of `new`.
+    came since, `NEW` stands for the next of `new`, `NONE` for 0.
 
     Parameters
     ----------
@@ -78,21 +79,24 @@ def to_places(
     new : (k x n,) uint64, written
         From its beginning, whatever `first` is.
     """
-    memory = np.zeros(REMEMBERED + 1, np.uint64)
+    memory = np.zeros(256, np.uint64)
     where = np.zeros(_BUCKETS, np.int64)  # how many had come when this one came, 0 is none
     count = 0
     for row in range(first, last):
         for column in range(len(chosen)):
             value = words[row, chosen[column]]
+            if value == 0:
+                places[column, row] = NONE
+                continue
             bucket = (value * _SPREAD) >> _SHIFT
             at = where[bucket]
-            if at > 0 and count - at < REMEMBERED and memory[at & REMEMBERED] == value:
+            if at > 0 and count - at < REMEMBERED and memory[at & 255] == value:
                 places[column, row] = count - at
             else:
-                places[column, row] = REMEMBERED
+                places[column, row] = NEW
                 new[count] = value
                 count += 1
-                memory[count & REMEMBERED] = value
+                memory[count & 255] = value
                 where[bucket] = count
     return count
 
@@ -111,7 +115,10 @@ def from_places(
     for row in range(first, last):
         for column in range(len(chosen)):
             place = places[column, row]
-            if place == REMEMBERED:
+            if place == NONE:
+                words[row, chosen[column]] = 0
+                continue
+            if place == NEW:
                 if count == len(new):
                     return -1
                 count += 1

@@ -23,9 +23,11 @@ FROM_ONE_ONSET = 0.5
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 4.0, 2.5
 SECOND = 1_000_000  # microseconds; onsets are dated by the second
-# Of what is summed or multiplied up, 13 significant bits are kept: the error of one is below 0.01 % of it. Evidence is made
-# smaller first by `DOWN`, so that no rounding adds to it.
-SHORT, LONGEST, DOWN = np.float32(2**11 + 1), np.float32(1e30), 1.0 - 2.0**-13
+# A stream must fit in a checkpoint, so bits that say nothing are not kept: 12 significant ones of evidence (an error below
+# 0.025 %, made smaller first by `DOWN`, so that no rounding adds to it), 10 of where an onset tracker stands, and 16
+# of a mean that is only told.
+EVIDENCE, TRACKER, TOLD = 2.0**12 + 1, 2.0**14 + 1, 2.0**8 + 1
+DOWN, LONGEST = 1.0 - 2.0**-12, 1e30
 DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 
 
@@ -70,13 +72,19 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
 
 
 @compiled
-def shorten(values: NDArray[np.float32], factor: float) -> None:
-    """Keep 13 significant bits of each value times `factor` (Dekker 1971): what a stream has must fit in a checkpoint."""
+def shortened(value: float, split: float) -> float:
+    """Keep the significant bits that `split` leaves of a number (Dekker 1971, A floating-point technique)."""
+    x = np.float32(value)
+    scaled = x * np.float32(split)
+    short = scaled - (scaled - x)
+    return float(short) if abs(x) < np.float32(LONGEST) else float(x)
+
+
+@compiled
+def shorten(values: NDArray[np.float32], factor: float, split: float) -> None:
+    """Keep the significant bits that `split` leaves of each value times `factor`."""
     for k in range(len(values)):
-        x = values[k] * np.float32(factor)
-        if abs(x) < LONGEST:
-            scaled = x * SHORT
-            values[k] = scaled - (scaled - x)
+        values[k] = shortened(values[k] * np.float32(factor), split)
 
 
 @compiled
@@ -123,10 +131,10 @@ def close_run(stream: RateStream, ring: NDArray[np.float32], s: int, log_thresho
             stream.cusum[i] = level
             stream.onset_n[i] += n
             stream.onset_sum[i] += stream.run_sum
-        shorten(stream.statistic, DOWN)
-        shorten(stream.cusum, 1.0)
-        shorten(stream.onset_depth, 1.0)
-        stream.log_e = math.log(total / 8.0)
+        shorten(stream.statistic, DOWN, EVIDENCE)
+        shorten(stream.cusum, 1.0, TRACKER)
+        shorten(stream.onset_depth, 1.0, TRACKER)
+        stream.log_e = shortened(math.log(total / 8.0) * DOWN, EVIDENCE)
         stream.threshold = log_threshold
         alarm = stream.log_e >= log_threshold and strongest >= FROM_ONE_ONSET * log_threshold
     stream.units += 1
@@ -162,7 +170,8 @@ def observe_rate(
         s = slots[row]
         stream = state[s]
         stream.observations += 1
-        stream.recent += (values[row] - stream.recent) / min(stream.observations, 100)
+        recent = stream.recent + (values[row] - stream.recent) / min(stream.observations, 100)
+        stream.recent = shortened(recent, TOLD)
         if stream.phase == ALARMED:
             continue
         closes = stream.run_n > 0 and (runs[row] != stream.run or runs[row] == 0)
