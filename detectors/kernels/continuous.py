@@ -13,6 +13,7 @@ from scipy.special import ndtr, ndtri  # pyright: ignore[reportMissingTypeStubs]
 
 from detectors.compiled import Table, compiled
 from detectors.kernels.continuous_state import CELLS, DEPTHS, SEASON_BINS, ContinuousStream, Season
+from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, between, shorten, shortened
 
 CLIP = 2.5
 WARMING, WATCHING, ALARMED = 0, 1, 2
@@ -51,28 +52,6 @@ SEASON_RESIDUALS = 200.0  # residuals from which their own moments are used
 NO_SEASON_YET, ON_TRIAL, WITHOUT_SEASON = 0, 1, 2
 NEARLY_CONSTANT = 0.1  # variance of the warm-up's scores below which there is no correlation to learn (1 without ties)
 
-# A stream must fit in a checkpoint, so bits that say nothing are not kept: 12 significant ones of evidence (an error below
-# 0.025 %, made smaller first by `DOWN`, so that no rounding adds to it), 10 of where an onset tracker stands, and 16
-# of means and sums that are only told.
-EVIDENCE, TRACKER, TOLD = 2.0**12 + 1, 2.0**14 + 1, 2.0**8 + 1
-DOWN, LONGEST = 1.0 - 2.0**-12, 1e30
-
-
-@compiled
-def shortened(value: float, split: float) -> float:
-    """Keep the significant bits that `split` leaves of a number (Dekker 1971, A floating-point technique)."""
-    x = np.float32(value)
-    scaled = x * np.float32(split)
-    short = scaled - (scaled - x)
-    return float(short) if abs(x) < np.float32(LONGEST) else float(x)
-
-
-@compiled
-def shorten(values: NDArray[np.float32], factor: float, split: float) -> None:
-    """Keep the significant bits that `split` leaves of each value times `factor`."""
-    for k in range(len(values)):
-        values[k] = shortened(values[k] * np.float32(factor), split)
-
 
 @compiled
 def clipped_integral(u: float) -> float:
@@ -86,20 +65,6 @@ def clipped_integral(u: float) -> float:
 def cell_score(low: float, high: float) -> float:
     """Mean clipped normal score of the ranks between `low` and `high` (in 0..1): ties share it, no random tie-break."""
     return (clipped_integral(high) - clipped_integral(low)) / (high - low)
-
-
-@compiled
-def between(low: float, high: float) -> float:
-    """Give the number of the fewest bits in the middle three quarters between `low` and `high`."""
-    middle, reach = low + 0.5 * (high - low), 0.375 * (high - low)
-    step = 2.0**51
-    while step > 2.0**29:
-        scaled = middle * (step + 1.0)
-        short = scaled - (scaled - middle)
-        if abs(short - middle) <= reach:
-            return short
-        step *= 0.5
-    return middle
 
 
 @compiled
@@ -173,8 +138,7 @@ def add(moments: NDArray[np.float32], x: float, last: float) -> None:
     moments[2] += x * x
     moments[3] += (x - last) ** 2
     if moments[0] > RESCALE_AT:
-        for k in range(4):
-            moments[k] *= 0.5
+        moments[:] = moments * np.float32(0.5)
 
 
 @compiled
@@ -300,21 +264,19 @@ def observe_continuous(
     first_day : int
         So long, in microseconds, does a warm-up last at least: within the first day nothing tells a change from a daily cycle.
     """
-    alarm_slots = np.empty(len(state), np.int64)
-    alarm_rows = np.empty(len(state), np.int64)
+    alarm_slots, alarm_rows = np.empty(len(state), np.int64), np.empty(len(state), np.int64)
     alarms = 0
     for row in range(len(slots)):
         s = slots[row]
         stream = state[s]
         x = values[row]
         stream.observations += 1
-        stream.recent = shortened(stream.recent + (x - stream.recent) / min(stream.observations, 50), TOLD)
+        stream.recent = shortened(stream.recent + (x - stream.recent) / min(stream.observations, 50), COUNT)
         if stream.phase == ALARMED:
             continue
         if stream.phase == WARMING:
             if stream.reference_n == 0:
-                stream.first_at = times[row]
-                stream.stride = 1
+                stream.first_at, stream.stride = times[row], 1
             kept, room = pool[stream.buffer_row - 1], pool.shape[2]
             if stream.reference_n == room * stream.stride:  # full: every second one stays
                 kept[:, : room // 2] = kept[:, ::2].copy()
@@ -350,8 +312,7 @@ def observe_continuous(
         # While a change is suspected, neither season nor correlation are learned.
         calm = max(max(stream.cusum[0], stream.cusum[1]), max(stream.cusum[2], stream.cusum[3])) < SUSPECTED
         n, hold, by_season = stream.reference_n, False, False
-        moments, last = stream.moments, stream.score
-        residual, error = z, 1.0
+        moments, last, residual, error = stream.moments, stream.score, z, 1.0
         if stream.season == ON_TRIAL:
             season = seasons[stream.season_row - 1]
             residual, error, hold, again = visit(season, times[row], season.score[cell], calm)
@@ -414,10 +375,8 @@ def observe_continuous(
                 stream.onset_low_at[i, :] = second
             if level <= 0.0:
                 stream.cusum[i] = 0.0
-                stream.onset_n[i] = 0
-                stream.onset_at[i] = 0
-                stream.onset_sum[i] = 0.0
-                stream.onset_depth[i] -= level
+                stream.onset_n[i], stream.onset_at[i], stream.onset_sum[i] = 0, 0, 0.0
+                stream.onset_depth[i] = shortened(stream.onset_depth[i] - level, TRACKER)
                 for _ in range(DEPTHS):
                     if stream.onset_depth[i] >= 0.5 * EARLIER:
                         for j in range(DEPTHS - 1, 0, -1):
@@ -427,20 +386,15 @@ def observe_continuous(
                 continue
             if stream.onset_n[i] == 0:
                 stream.onset_at[i] = second
-                stream.onset_sum[i] = 0.0
             strongest = max(strongest, level)
-            stream.cusum[i] = level
+            stream.cusum[i] = shortened(level, TRACKER)
             stream.onset_n[i] += 1
-            stream.onset_sum[i] = shortened(stream.onset_sum[i] + x, TOLD)
+            stream.onset_sum[i] = shortened(stream.onset_sum[i] + x, COUNT)
 
         shorten(stream.statistic, DOWN, EVIDENCE)
-        shorten(stream.cusum, 1.0, TRACKER)
-        shorten(stream.onset_depth, 1.0, TRACKER)
-        stream.log_e = shortened(math.log(total / 8.0) * DOWN, EVIDENCE)
-        stream.threshold = log_thresholds[row]
+        stream.log_e, stream.threshold = shortened(math.log(total / 8.0) * DOWN, EVIDENCE), log_thresholds[row]
         if stream.log_e >= log_thresholds[row] and strongest >= FROM_ONE_ONSET * log_thresholds[row]:
-            stream.phase = ALARMED
-            stream.alarm_at = times[row]
+            stream.phase, stream.alarm_at = ALARMED, times[row]
             alarm_slots[alarms], alarm_rows[alarms] = s, row
             alarms += 1
     return alarm_slots[:alarms], alarm_rows[:alarms]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.compiled import Table, compiled
+from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, shorten, shortened
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
 CODES = 64  # categories told apart in warm-up; the last code takes the overflow
@@ -37,10 +38,6 @@ FROM_ONE_ONSET = 0.5
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 6.0, 1.5
 SECOND = 1_000_000  # microseconds; onsets are dated by the second
-# A stream must fit in a checkpoint, so bits that say nothing are not kept: 12 significant ones of evidence (an error below
-# 0.025 %, made smaller first by `DOWN`, so that no rounding adds to it), 10 of where an onset tracker stands, and 16 of counts.
-EVIDENCE, TRACKER, COUNTS = 2.0**12 + 1, 2.0**14 + 1, 2.0**8 + 1
-DOWN, LONGEST = 1.0 - 2.0**-12, 1e30
 RESCALE_AT = 2.0**20  # weight of the reference from which it counts half, so that a run still adds to it
 DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 # What each onset tracker loses a run: without it, the learning of a wide window keeps trackers above zero for hours
@@ -96,22 +93,6 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "onset_high_at": ((3,), "i8"),
     "reference_n": ((), "i8"), "log_e": ((), "f4"), "threshold": ((), "f8"), "alarm_at": ((), "i8"),
 }  # fmt: skip
-
-
-@compiled
-def shortened(value: float, split: float) -> float:
-    """Keep the significant bits that `split` leaves of a number (Dekker 1971, A floating-point technique)."""
-    x = np.float32(value)
-    scaled = x * np.float32(split)
-    short = scaled - (scaled - x)
-    return float(short) if abs(x) < np.float32(LONGEST) else float(x)
-
-
-@compiled
-def shorten(values: NDArray[np.float32], factor: float, split: float) -> None:
-    """Keep the significant bits that `split` leaves of each value times `factor`."""
-    for k in range(len(values)):
-        values[k] = shortened(values[k] * np.float32(factor), split)
 
 
 @compiled
@@ -306,10 +287,10 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
             weights[k] *= 0.5
     for i in range(stream.starts):
         shorten(stream.statistic[i], DOWN, EVIDENCE)
-        shorten(stream.start_shares[i], 1.0, COUNTS)
+        shorten(stream.start_shares[i], 1.0, COUNT)
     for j in range(3):
         shorten(stream.window[j], 1.0, EVIDENCE)
-        shorten(stream.onset_shares[j], 1.0, COUNTS)
+        shorten(stream.onset_shares[j], 1.0, COUNT)
     shorten(stream.start_level, DOWN, EVIDENCE)
     shorten(stream.cusum, 1.0, TRACKER)
     shorten(stream.onset_depth, 1.0, TRACKER)

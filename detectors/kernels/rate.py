@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.compiled import Table, compiled
+from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, shorten, shortened
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
 # Multiples of the odds that the grid watches: four upwards, then four downwards.
@@ -23,11 +24,6 @@ FROM_ONE_ONSET = 0.5
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 4.0, 2.5
 SECOND = 1_000_000  # microseconds; onsets are dated by the second
-# A stream must fit in a checkpoint, so bits that say nothing are not kept: 12 significant ones of evidence (an error below
-# 0.025 %, made smaller first by `DOWN`, so that no rounding adds to it), 10 of where an onset tracker stands, and 16
-# of a mean that is only told.
-EVIDENCE, TRACKER, TOLD = 2.0**12 + 1, 2.0**14 + 1, 2.0**8 + 1
-DOWN, LONGEST = 1.0 - 2.0**-12, 1e30
 DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 
 
@@ -69,22 +65,6 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "reference_sum": ((), "f8"), "recent": ((), "f4"), "log_e": ((), "f4"), "threshold": ((), "f8"),
     "alarm_at": ((), "i8"),
 }  # fmt: skip
-
-
-@compiled
-def shortened(value: float, split: float) -> float:
-    """Keep the significant bits that `split` leaves of a number (Dekker 1971, A floating-point technique)."""
-    x = np.float32(value)
-    scaled = x * np.float32(split)
-    short = scaled - (scaled - x)
-    return float(short) if abs(x) < np.float32(LONGEST) else float(x)
-
-
-@compiled
-def shorten(values: NDArray[np.float32], factor: float, split: float) -> None:
-    """Keep the significant bits that `split` leaves of each value times `factor`."""
-    for k in range(len(values)):
-        values[k] = shortened(values[k] * np.float32(factor), split)
 
 
 @compiled
@@ -171,7 +151,7 @@ def observe_rate(
         stream = state[s]
         stream.observations += 1
         recent = stream.recent + (values[row] - stream.recent) / min(stream.observations, 100)
-        stream.recent = shortened(recent, TOLD)
+        stream.recent = shortened(recent, COUNT)
         if stream.phase == ALARMED:
             continue
         closes = stream.run_n > 0 and (runs[row] != stream.run or runs[row] == 0)
