@@ -14,12 +14,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from detectors.kernels.continuous import ALARMED, WATCHING
-from detectors.state import Arrays, Layout, columns, records, resized
+from detectors.state import Arrays, Layout, as_records, columns, records, resized, without
 
 RING = 512  # last standardised scores that the second opinion sees
 KEPT_WHEN_RELEARNING = {"observations", "recent"}
 CLEARED_BY_REARMING = {
-    *("statistic", "starts", "cusum", "onset_n", "onset_depth", "onset_low_at", "onset_high_at"),
+    *("statistic", "starts", "cusum", "onset_n", "onset_sum", "onset_depth", "onset_low_at", "onset_high_at"),
     *("log_e", "run_n", "run_sum", "run_counts", "alarm_at"),
 }
 
@@ -37,6 +37,9 @@ class Bank(ABC):
 
     LAYOUT: ClassVar[Layout] = {}
     DETECTOR: ClassVar[str] = ""
+    NUMBERED: ClassVar[
+        tuple[str, ...]
+    ] = ()  # fields whose value says where something lies, so not part of the state as they are
 
     warm_up: int
     second_opinion: bool = False
@@ -113,7 +116,7 @@ class Bank(ABC):
     def snapshot(self) -> Arrays:
         """Give the arrays that make up the state, without spare room."""
         return {
-            **{name: array[: self.streams] for name, array in self.arrays.items()},
+            "table": without(self.table[: self.streams], *self.NUMBERED),
             "ignored": self.ignored[: self.streams],
             "seen": self.seen[: self.streams],
             "ring": self.ring[: self.streams],
@@ -122,7 +125,8 @@ class Bank(ABC):
     def restore(self, arrays: Arrays) -> None:
         """Take over what `snapshot` gave; a ring of another length (second opinion on or off) starts empty."""
         self.streams = len(arrays["ignored"])
-        self._lay_out(self.streams, arrays)
+        self.table = as_records(self.LAYOUT, arrays["table"], self.NUMBERED)
+        self.arrays = columns(self.table)
         self.ignored, self.seen = arrays["ignored"], arrays["seen"]
         ring = arrays["ring"]
         wanted = RING if self.second_opinion else 0

@@ -17,7 +17,7 @@ from detectors.bank import Bank, column
 from detectors.categories import Categories
 from detectors.kernels import continuous, mix, rate
 from detectors.kernels.continuous_state import LAYOUT, SEASON_LAYOUT
-from detectors.state import Arrays, Layout, columns, records, resized
+from detectors.state import Arrays, Layout, as_records, records, resized
 
 #: A warm-up that lasts a day keeps so many times its length of values.
 ROOM = 2
@@ -60,6 +60,7 @@ class ContinuousBank(Bank):
 
     LAYOUT: ClassVar[Layout] = LAYOUT
     DETECTOR: ClassVar[str] = "ShiryaevRoberts"
+    NUMBERED: ClassVar[tuple[str, ...]] = ("buffer_row", "season_row")
 
     first_day: int = continuous.DAY  # microseconds that a warm-up lasts at least
     pool: NDArray[np.float64] = field(init=False)  # (rows, 2, ROOM x warm_up): streams in warm-up, samples and times
@@ -136,30 +137,29 @@ class ContinuousBank(Bank):
     def snapshot(self) -> Arrays:
         """Give the state; pool and seasons in the order of their streams, filled part only."""
         arrays = Bank.snapshot(self)
-        held = arrays["buffer_row"]
+        held = self.arrays["buffer_row"][: self.streams]
         holders = np.flatnonzero(held)
         arrays["buffer_row"] = _numbered(held)
         rows = [self.pool[held[slot] - 1] for slot in holders.tolist()]
         parts = [row[:, :n].ravel() for row, n in zip(rows, self._kept(holders), strict=True)]
         arrays["pool"] = np.concatenate(parts) if parts else np.zeros(0)
-        held = arrays["season_row"]
-        seasons = self.seasons[held[np.flatnonzero(held)] - 1]
+        held = self.arrays["season_row"][: self.streams]
         arrays["season_row"] = _numbered(held)
-        arrays.update({f"season.{name}": array for name, array in columns(seasons).items()})
+        arrays["seasons"] = np.asarray(self.seasons)[held[np.flatnonzero(held)] - 1]
         return arrays
 
     def restore(self, arrays: Arrays) -> None:
         """Take over what `snapshot` gave."""
         Bank.restore(self, arrays)
+        for name in self.NUMBERED:
+            self.arrays[name][:] = arrays[name]
         holders = np.flatnonzero(self.arrays["buffer_row"])
         self.pool, self.free = np.zeros((len(holders), 2, ROOM * self.warm_up)), []
         at = 0
         for row, n in enumerate(self._kept(holders)):
             self.pool[row, :, :n] = arrays["pool"][at : at + 2 * n].reshape(2, n)
             at += 2 * n
-        self.seasons, self.free_seasons = records(SEASON_LAYOUT, len(arrays["season.hour"])), []
-        for name in SEASON_LAYOUT:
-            self.seasons[name] = arrays[f"season.{name}"]
+        self.seasons, self.free_seasons = as_records(SEASON_LAYOUT, arrays["seasons"]), []
 
     def _kept(self, slots: NDArray[np.int64]) -> list[int]:
         """How many values the pool keeps of each of these streams in warm-up."""

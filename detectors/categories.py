@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, chain
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -15,11 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from detectors.kernels.mix import CODES, NEW, WARMING
+from detectors.registry import numbered
+from detectors.state import Arrays
 
 Codes: TypeAlias = dict[str, int]
 
 LONGEST_NAME = 200
 NEW_NAMES_KEPT = 5
+_KNOWN = {"slot": pl.Int64, "category": pl.String, "code": pl.Int64}
 
 
 def _no_codes() -> list[Codes]:
@@ -34,9 +38,14 @@ class Categories:
     new_names: list[list[str]] = field(default_factory=list[list[str]])
     codes: list[Codes] = field(default_factory=_no_codes)
     fresh: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])  # row, slot, name
+    known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_KNOWN))  # every name that has a code
+    stale: set[int] = field(default_factory=set[int])  # slots of which `known` says what was
+    _packed: tuple[list[str], Arrays] | None = None  # while no name has come or gone
 
     def ensure(self, streams: int) -> None:
         """Make room for so many streams."""
+        if len(self.names) < streams:
+            self._packed = None
         while len(self.names) < streams:
             self.names.append([])
             self.new_names.append([])
@@ -44,10 +53,31 @@ class Categories:
 
     def encode(self, rows: pl.DataFrame, phase: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Give the code of each row of `rows` (columns row, slot, category); -1 for a stranger to a learned mix."""
-        unique = rows.select("row", "slot", pl.col("category").str.slice(0, LONGEST_NAME)).unique(
-            ["slot", "category"], keep="first", maintain_order=True
-        )
+        self._refresh()
+        named = rows.select("row", "slot", pl.col("category").str.slice(0, LONGEST_NAME))
+        keys = named.select("slot", "category")
+        codes = keys.join(self.known, on=["slot", "category"], how="left", maintain_order="left")["code"]
+        if codes.null_count() > 0:
+            places = codes.is_null().arg_true()
+            codes = codes.scatter(places, self._code(named[places], phase))
+        else:
+            self.fresh = []
+        result = codes.to_numpy().view()
+        result.flags.writeable = False
+        return result
+
+    def _refresh(self) -> None:
+        if self.stale:
+            rows = [(slot, name, code) for slot in sorted(self.stale) for code, name in enumerate(self.names[slot])]
+            others = self.known.filter(~pl.col("slot").is_in(list(self.stale)))
+            self.known = pl.concat([others, pl.DataFrame(rows, schema=_KNOWN, orient="row")])
+            self.stale = set()
+
+    def _code(self, rows: pl.DataFrame, phase: NDArray[np.uint8]) -> pl.Series:
+        """Give codes to names that have none yet, as long as their mix is learned."""
+        unique = rows.unique(["slot", "category"], keep="first", maintain_order=True)
         given: list[int] = []
+        learned: list[bool] = []
         self.fresh = []
         for row, slot, name in cast(Iterator[tuple[int, int, str]], unique.iter_rows()):
             codes = self.codes[slot]
@@ -62,13 +92,12 @@ class Categories:
                     code = -1
                 self.fresh.append((row, slot, name))
             given.append(code)
+            learned.append(name in codes)
+        if self.fresh:
+            self._packed = None
         unique = unique.select("slot", "category", pl.Series("code", given, dtype=pl.Int64))
-        coded = rows.select("slot", pl.col("category").str.slice(0, LONGEST_NAME)).join(
-            unique, on=["slot", "category"], how="left", maintain_order="left"
-        )
-        result = coded["code"].to_numpy().view()
-        result.flags.writeable = False
-        return result
+        self.known = pl.concat([self.known, unique.filter(pl.Series(learned, dtype=pl.Boolean))])
+        return rows.join(unique, on=["slot", "category"], how="left", maintain_order="left")["code"]
 
     def settle(self, phase: NDArray[np.uint8], bucket: NDArray[np.uint8]) -> list[tuple[int, int, str]]:
         """Forget the codes that came after the warm-up within this batch; give (row, slot, name) of the new names."""
@@ -86,9 +115,33 @@ class Categories:
                 kept = [name for code, name in enumerate(self.names[slot]) if bucket[slot, code] != NEW]
                 self.names[slot] = kept
                 self.codes[slot] = {name: code for code, name in enumerate(kept)}
+                self.stale.add(slot)
         self.fresh = []
         return found
 
     def forget(self, slot: int) -> None:
         """Start the names of one stream anew."""
         self.names[slot], self.new_names[slot], self.codes[slot] = [], [], {}
+        self._packed = None
+        self.stale.add(slot)
+
+    def pack(self) -> tuple[list[str], Arrays]:
+        """Give the different names, and in arrays how many each stream has, and which."""
+        if self._packed is None:
+            lists = [*self.names, *self.new_names]
+            texts, places = numbered(pl.Series(list(chain.from_iterable(lists)), dtype=pl.String))
+            counts = np.fromiter(map(len, lists), np.uint8, len(lists))
+            self._packed = texts, {"place": places, "count": counts}
+        return self._packed
+
+    @classmethod
+    def unpack(cls, texts: list[str], arrays: Arrays) -> Categories:
+        """Rebuild from what `pack` gave."""
+        places: list[int] = arrays["place"].tolist()
+        counts: list[int] = arrays["count"].tolist()
+        every = [texts[place] for place in places]
+        ends = list(accumulate(counts))
+        lists = [every[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+        half = len(lists) // 2
+        codes = [{name: code for code, name in enumerate(names)} for names in lists[:half]]
+        return cls(lists[:half], lists[half:], codes, stale=set(range(half)))

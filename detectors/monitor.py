@@ -11,17 +11,20 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from detectors.bank import Bank, column
 from detectors.banks import ContinuousBank, MixBank, RateBank
+from detectors.categories import Categories
 from detectors.errors import ObservationError, StateError
 from detectors.evidence import signal_of
 from detectors.kernels.budget import LAYOUT as BUDGET_LAYOUT
 from detectors.kernels.budget import BudgetState, fleet_log_thresholds
+from detectors.packed import decode, encode
 from detectors.registry import KEYS, KINDS, Registry
 from detectors.settings import MonitorSettings
 from detectors.spikes import SHARE, SpikeBank, spike_signal
-from detectors.state import Arrays, blank, decode, encode
+from detectors.state import Arrays, blank
 
 OBSERVATION_COLUMNS = ("at", *KEYS, "value", "category", "run_id")
 SIGNAL_SCHEMA: dict[str, pl.DataType] = {
@@ -37,7 +40,8 @@ STREAM_SCHEMA: dict[str, pl.DataType] = {
     **dict.fromkeys(("observations", "ignored"), pl.Int64()),
     **dict.fromkeys(("reference_value", "current_value", "log_e", "threshold"), pl.Float64()),
 }
-LARGEST = 1e150  # magnitude at which values are cut: sums and squares of them stay finite
+NEEDED = {"continuous": ("value",), "rate": ("value", "run"), "mix": ("category", "run")}  # by the banks, of a row
+LARGEST = 1e30  # magnitude at which values are cut: sums of them stay finite, in single precision too
 STATES = np.array(["warming_up", "watching", "alarmed", "needs_data"])
 
 
@@ -99,11 +103,11 @@ class Monitor:
         signals.sort(key=lambda pair: pair[0])
         return pl.DataFrame([signal for _, signal in signals], schema=SIGNAL_SCHEMA)
 
-    def _watch(self, rows: pl.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+    def _watch(self, rows: dict[str, pl.DataFrame]) -> list[tuple[int, dict[str, Any]]]:
         """Feed the banks, and give the signals with the number of the row that raised them."""
         signals: list[tuple[int, dict[str, Any]]] = []
         for kind, bank in self._banks.items():
-            mine = rows.filter(pl.col("kind") == kind)
+            mine = rows[kind]
             if mine.height == 0:
                 continue
             row_numbers = mine["row"]
@@ -180,24 +184,35 @@ class Monitor:
             return
         self._retired_at = completed
         for kind, bank in self._banks.items():
-            for slot in bank.quiet_since(completed - self.settings.retire_after_days):
-                if self._registry.keys[kind][slot] is not None:
-                    self._registry.retire(kind, slot)
-                    bank.retire(slot)
-                    if kind == "continuous":
-                        self._spikes.forget(slot)
+            keys = self._registry.keys[kind]
+            quiet = [
+                slot for slot in bank.quiet_since(completed - self.settings.retire_after_days) if keys[slot] is not None
+            ]
+            if not quiet:
+                continue
+            self._registry.retire(kind, quiet)
+            for slot in quiet:
+                bank.retire(slot)
+                if kind == "continuous":
+                    self._spikes.forget(slot)
 
-    def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Give each row its stream's place, count and drop those that can't be used."""
+    def _placed(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """Give the rows of each kind with their stream's place; those that can't be used are counted and left out."""
         rows = self._registry.assign(rows)
+        placed: dict[str, pl.DataFrame] = {}
         for kind, bank in self._banks.items():
             bank.ensure(len(self._registry.keys[kind]))
             if kind == "continuous":
                 self._spikes.ensure(len(self._registry.keys[kind]))
-            mine = rows.filter(pl.col("kind") == kind)
+            mine = rows.select("row", "slot", "at", *NEEDED[kind], "log_threshold", "usable").filter(
+                rows["kind"] == kind
+            )
             bank.seen[mine["slot"].to_numpy()] = rows["completed"][0]
-            np.add.at(bank.ignored, mine.filter(~pl.col("usable"))["slot"].to_numpy(), 1)
-        return rows if rows["usable"].all() else rows.filter("usable")
+            if not mine["usable"].all():
+                np.add.at(bank.ignored, mine.filter(~pl.col("usable"))["slot"].to_numpy(), 1)
+                mine = mine.filter("usable")
+            placed[kind] = mine
+        return placed
 
     @staticmethod
     def _new_names(bank: Bank, slot: int, row: int) -> list[str]:
@@ -277,21 +292,25 @@ class Monitor:
         )
         return described.filter(pl.Series([key is not None for key in registered], dtype=pl.Boolean))
 
+    def _sums(self) -> NDArray[np.float64]:
+        """Sums of the numbers in each reference."""
+        bank = self._banks["continuous"]
+        return bank.arrays["reference_sum"][: bank.streams]
+
     def encode(self) -> bytes:
         """Give the whole state as versioned bytes; the same state gives the same bytes."""
         mixes = self._banks["mix"]
         assert isinstance(mixes, MixBank)
         mixes.categories.ensure(mixes.streams)
-        header = {
-            "warm_up": {kind: bank.warm_up for kind, bank in self._banks.items()},
-            "keys": self._registry.keys,
-            "names": mixes.categories.names,
-            "new_names": mixes.categories.new_names,
-        }
+        keys, places = self._registry.pack()
+        names, counts = mixes.categories.pack()
+        header = {"warm_up": {kind: bank.warm_up for kind, bank in self._banks.items()}, "keys": keys, "names": names}
         arrays = {f"budget.{name}": array for name, array in self._budget.items()}
+        arrays.update({f"key.{name}": array for name, array in places.items()})
+        arrays.update({f"name.{name}": array for name, array in counts.items()})
         for kind, bank in self._banks.items():
             arrays.update({f"{kind}.{name}": array for name, array in bank.snapshot().items()})
-        arrays.update({f"spike.{name}": array for name, array in self._spikes.snapshot().items()})
+        arrays.update({f"spike.{name}": array for name, array in self._spikes.snapshot(self._sums()).items()})
         return encode(header, arrays)
 
     @classmethod
@@ -314,22 +333,22 @@ class Monitor:
                         f"{kind} streams",
                         "restore the setting, or remove this checkpoint to learn anew",
                     )
-                own = {name.removeprefix(f"{kind}."): a for name, a in arrays.items() if name.startswith(f"{kind}.")}
-                bank.restore(own)
+                bank.restore(_part(arrays, kind))
                 if isinstance(bank, MixBank):
-                    bank.categories.ensure(bank.streams)
-                    bank.categories.names = header["names"]
-                    bank.categories.new_names = header["new_names"]
-                    bank.categories.codes = [{name: i for i, name in enumerate(names)} for names in header["names"]]
-            monitor._spikes.restore(
-                {name.removeprefix("spike."): a for name, a in arrays.items() if name.startswith("spike.")}
-            )
+                    bank.categories = Categories.unpack(header["names"], _part(arrays, "name"))
+            monitor._spikes.restore(_part(arrays, "spike"), monitor._sums())
             monitor._budget = {name: arrays[f"budget.{name}"] for name in BUDGET_LAYOUT}
             monitor._retired_at = int(monitor._budget["completed"][0])
-            monitor._registry = Registry.of(header["keys"])
+            room = {kind: bank.streams for kind, bank in monitor._banks.items()}
+            monitor._registry = Registry.unpack(header["keys"], _part(arrays, "key"), room)
         except (KeyError, IndexError) as error:
             raise StateError("incomplete detector state", str(error), "remove this checkpoint to learn anew") from error
         return monitor
+
+
+def _part(arrays: Arrays, prefix: str) -> Arrays:
+    """Those of `arrays` whose name begins with `prefix`, by the rest of it."""
+    return {name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
 
 
 def run_numbers(run_ids: pl.Series) -> pl.Series:

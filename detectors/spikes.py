@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from detectors.bank import column
 from detectors.evidence import amount, moment, plain, unit_of
 from detectors.kernels.continuous import DAY
 from detectors.kernels.spike import LAYOUT, observe_spikes
 from detectors.registry import Key
-from detectors.state import Arrays, columns, records
+from detectors.state import Arrays, as_records, columns, records, without
 
 #: Part of the alarm budget that is the spikes'.
 SHARE = 0.1
@@ -88,17 +89,21 @@ class SpikeBank:
         """Learn a stream's tail anew."""
         self.table[slot] = np.zeros((), self.table.dtype)
 
-    def snapshot(self) -> Arrays:
-        """Give the state, without spare room."""
-        return {name: array[: self.streams] for name, array in self.arrays.items()}
+    def snapshot(self, sums: NDArray[np.float64]) -> Arrays:
+        """Give the state, without spare room; `sums` are those of the streams' references.
 
-    def restore(self, arrays: Arrays) -> None:
+        Where a stream never alarmed, its sum here is the same to the last bit, so what differs is nearly always nothing.
+        """
+        table = self.table[: self.streams]
+        apart = np.ascontiguousarray(table["total"]).view(np.uint64) ^ np.ascontiguousarray(sums).view(np.uint64)
+        return {"table": without(table, "total"), "total": apart}
+
+    def restore(self, arrays: Arrays, sums: NDArray[np.float64]) -> None:
         """Take over what `snapshot` gave."""
-        self.streams = 0
-        self.table = records(LAYOUT, 0)
-        self.ensure(len(arrays["n"]))
-        for name in LAYOUT:
-            self.arrays[name][: self.streams] = arrays[name]
+        self.table = as_records(LAYOUT, arrays["table"], ("total",))
+        self.arrays = columns(self.table)
+        self.streams = len(self.table)
+        self.arrays["total"][:] = (arrays["total"] ^ np.ascontiguousarray(sums).view(np.uint64)).view(np.float64)
 
 
 def spike_signal(key: Key, at: int, value: float, told: dict[str, float]) -> dict[str, Any]:

@@ -1,14 +1,11 @@
-"""State as arrays: room for more streams, a fresh start for some, and to and from versioned bytes."""
+"""State as arrays and records: room for more streams, and a form that says what is in them."""
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
 from detectors.errors import StateError
@@ -16,10 +13,7 @@ from detectors.errors import StateError
 Layout: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
-MAGIC = b"PLMB"
-VERSION = 3
 CACHE_LINE = 64  # bytes
-PREFIX = struct.Struct(">4sHI")  # magic, version, length of the JSON header
 
 
 def blank(layout: Layout, streams: int) -> Arrays:
@@ -34,11 +28,16 @@ def records(layout: Layout, streams: int) -> Any:
     twenty fields; with records it is six in a row, which the processor fetches ahead (measured: three times the speed in
     the order of streams, four times in random order).
     """
+    return np.zeros(streams, record_form(layout)).view(np.recarray)
+
+
+def record_form(layout: Layout) -> np.dtype[Any]:
+    """Give the form of the records of `layout`: whole cache lines, the largest fields first."""
     largest_first = sorted(layout.items(), key=lambda item: -np.dtype(item[1][1]).itemsize)
     packed = np.dtype([(name, dtype, shape) for name, (shape, dtype) in largest_first], align=True)
     whole_lines = -(-packed.itemsize // CACHE_LINE) * CACHE_LINE
     fields = packed.fields or {}
-    form = np.dtype(
+    return np.dtype(
         {
             "names": list(fields),
             "formats": [field[0] for field in fields.values()],
@@ -47,7 +46,52 @@ def records(layout: Layout, streams: int) -> Any:
         },
         align=True,
     )
-    return np.zeros(streams, form).view(np.recarray)
+
+
+def without(table: Any, *names: str) -> NDArray[Any]:
+    """Give a view of records that lacks some fields."""
+    return np.asarray(table)[[name for name in table.dtype.names if name not in names]]
+
+
+def as_records(layout: Layout, table: NDArray[Any], lacking: tuple[str, ...] = ()) -> Any:
+    """Give records of `layout` that share the memory of `table`; the fields that it is `lacking` are zero.
+
+    Raises
+    ------
+    StateError
+        The fields are not those of `layout`.
+    """
+    form = record_form(layout)
+    mine = fields_of(form)
+    theirs = fields_of(table.dtype)
+    other = [name for name, *_ in theirs if name not in layout]
+    other += [field[0] for field in mine if field not in theirs and field[0] not in lacking]
+    if other or form.itemsize != table.dtype.itemsize:
+        raise StateError(
+            "detector state of another build of this version",
+            ", ".join(other[:5]) or f"records of {table.dtype.itemsize} bytes",
+            "remove this checkpoint; the streams learn their reference anew",
+        )
+    return np.ndarray(len(table), form, table).view(np.recarray)
+
+
+def fields_of(form: np.dtype[Any]) -> list[tuple[str, np.dtype[Any], int]]:
+    """Give name, type and place (in bytes) of each field, in their order."""
+    fields = cast(Mapping[str, tuple[np.dtype[Any], int]], form.fields or {})
+    return [(name, *fields[name][:2]) for name in form.names or ()]
+
+
+def described(form: np.dtype[Any]) -> dict[str, Any]:
+    """Say in JSON what records of this form hold: length, and of each field name, type, shape and place, in bytes."""
+    listed = [[name, kind.base.str, list(kind.shape), at] for name, kind, at in fields_of(form)]
+    return {"length": form.itemsize, "fields": listed}
+
+
+def form_of(told: Mapping[str, Any]) -> np.dtype[Any]:
+    """Give the form that `described` told."""
+    names, types, shapes, places = zip(*told["fields"], strict=True)
+    formats = [(kind, tuple(shape)) for kind, shape in zip(types, shapes, strict=True)]
+    return np.dtype({"names": names, "formats": formats, "offsets": places, "itemsize": told["length"]})
 
 
 def columns(table: Any) -> Arrays:
@@ -64,52 +108,3 @@ def resized(arrays: Mapping[str, NDArray[Any]], streams: int) -> Arrays:
         target[:kept] = array[:kept]
         grown[name] = target
     return grown
-
-
-def encode(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Pack `header` (JSON) and `arrays` into bytes that start with the format's version.
-
-    The bytes of each array go column by column (all first bytes, then all second ones), which halves what zstd leaves.
-    """
-    listing = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
-    text = json.dumps({"header": header, "arrays": listing}, separators=(",", ":"), sort_keys=True).encode()
-    packer = zstandard.ZstdCompressor(level=1).compressobj()
-    parts = [PREFIX.pack(MAGIC, VERSION, len(text)), packer.compress(text)]
-    for array in arrays.values():
-        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize)
-        parts.append(packer.compress(flat.T.tobytes()))
-    parts.append(packer.flush())
-    return b"".join(parts)
-
-
-def decode(data: bytes) -> tuple[dict[str, Any], Arrays]:
-    """Give header and arrays back.
-
-    Raises
-    ------
-    StateError
-        The bytes are not a state, are cut short, or are of another version.
-    """
-    start_over = "remove this checkpoint; the streams learn their reference anew"
-    if len(data) < PREFIX.size or data[:4] != MAGIC:
-        raise StateError("not a detector state", todo=start_over)
-    _, version, length = PREFIX.unpack_from(data)
-    if version != VERSION:
-        raise StateError(
-            f"detector state of version {version}, this program reads version {VERSION}",
-            todo="run the version that wrote it, or " + start_over,
-        )
-    try:
-        payload = zstandard.ZstdDecompressor().decompressobj().decompress(data[PREFIX.size :])
-        document = cast(dict[str, Any], json.loads(payload[:length]))
-        arrays: Arrays = {}
-        at = length
-        for name, dtype, shape in cast(list[tuple[str, str, list[int]]], document["arrays"]):
-            kind = np.dtype(dtype)
-            count = int(np.prod(shape))
-            flat = np.frombuffer(payload, np.uint8, count * kind.itemsize, at).reshape(kind.itemsize, count)
-            arrays[name] = flat.T.copy(order="C").reshape(-1).view(kind).reshape(shape)
-            at += count * kind.itemsize
-        return cast(dict[str, Any], document["header"]), arrays
-    except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
-        raise StateError("damaged detector state", str(error), start_over) from error

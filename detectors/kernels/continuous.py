@@ -13,6 +13,7 @@ from scipy.special import ndtr, ndtri  # pyright: ignore[reportMissingTypeStubs]
 
 from detectors.compiled import Table, compiled
 from detectors.kernels.continuous_state import CELLS, DEPTHS, SEASON_BINS, ContinuousStream, Season
+from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, between, shorten, shortened
 
 CLIP = 2.5
 WARMING, WATCHING, ALARMED = 0, 1, 2
@@ -39,7 +40,7 @@ FROM_ONE_ONSET = 0.5
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 3.0, 2.5
 SUSPECTED = 4.0  # log evidence of an onset tracker from which a change is suspected
-HOUR, DAY = 3_600_000_000, 86_400_000_000  # microseconds
+SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000  # microseconds; onsets are dated by the second
 SEASON_UNIT = 1 / 4096  # of the means kept as whole numbers
 SEASON_VISITS = 30  # an hour's mean forgets what is so many visits old
 SEASON_TRIAL, LONG_TRIAL = 8 * DAY, 29 * DAY  # after which a season must be likely, and certain, or there is none
@@ -94,7 +95,7 @@ def learn_cells(sample: NDArray[np.float64], edges: NDArray[np.float32], weights
         if boundary <= start or boundary >= n:
             continue
         low, high = ordered[boundary - 1], ordered[boundary]
-        edge = np.float32(low + 0.5 * (high - low))
+        edge = np.float32(between(float(low), float(high)))
         if not (low < edge <= high) or cells >= CELLS - 2:
             continue  # not told apart in single precision
         edges[cells] = edge
@@ -130,12 +131,14 @@ def score_of(weights: NDArray[np.float32], cell: int) -> float:
 
 
 @compiled
-def add(moments: NDArray[np.float64], x: float, last: float) -> None:
+def add(moments: NDArray[np.float32], x: float, last: float) -> None:
     """Take a value into n and the sums of x, x squared, and the squared difference of neighbours."""
     moments[0] += 1.0
     moments[1] += x
     moments[2] += x * x
     moments[3] += (x - last) ** 2
+    if moments[0] > RESCALE_AT:
+        moments[:] = moments * np.float32(0.5)
 
 
 @compiled
@@ -261,21 +264,19 @@ def observe_continuous(
     first_day : int
         So long, in microseconds, does a warm-up last at least: within the first day nothing tells a change from a daily cycle.
     """
-    alarm_slots = np.empty(len(state), np.int64)
-    alarm_rows = np.empty(len(state), np.int64)
+    alarm_slots, alarm_rows = np.empty(len(state), np.int64), np.empty(len(state), np.int64)
     alarms = 0
     for row in range(len(slots)):
         s = slots[row]
         stream = state[s]
         x = values[row]
         stream.observations += 1
-        stream.recent += (x - stream.recent) / min(stream.observations, 50)
+        stream.recent = shortened(stream.recent + (x - stream.recent) / min(stream.observations, 50), COUNT)
         if stream.phase == ALARMED:
             continue
         if stream.phase == WARMING:
             if stream.reference_n == 0:
-                stream.first_at = times[row]
-                stream.stride = 1
+                stream.first_at, stream.stride = times[row], 1
             kept, room = pool[stream.buffer_row - 1], pool.shape[2]
             if stream.reference_n == room * stream.stride:  # full: every second one stays
                 kept[:, : room // 2] = kept[:, ::2].copy()
@@ -311,8 +312,7 @@ def observe_continuous(
         # While a change is suspected, neither season nor correlation are learned.
         calm = max(max(stream.cusum[0], stream.cusum[1]), max(stream.cusum[2], stream.cusum[3])) < SUSPECTED
         n, hold, by_season = stream.reference_n, False, False
-        moments, last = stream.moments, stream.score
-        residual, error = z, 1.0
+        moments, last, residual, error = stream.moments, stream.score, z, 1.0
         if stream.season == ON_TRIAL:
             season = seasons[stream.season_row - 1]
             residual, error, hold, again = visit(season, times[row], season.score[cell], calm)
@@ -337,6 +337,7 @@ def observe_continuous(
             white = min(max(white, -CLIP), CLIP)
         else:
             white = (z - correlation * last) / math.sqrt(scale)
+        z = shortened(z, EVIDENCE)
         if calm:
             add(stream.moments, z, stream.score)
         stream.score = z
@@ -363,38 +364,37 @@ def observe_continuous(
             stream.statistic[i + 4] = (stream.statistic[i + 4] + 1.0) / up * SCALE[i]
             total += stream.statistic[i] + stream.statistic[i + 4]
         strongest = 0.0
+        second = times[row] - times[row] % SECOND
         for i in range(4):
             component = TRACKED[i]
             step = SHIFTS[component % 4] * (white if component < 4 else -white) - LOG_MGF[component % 4]
             level = stream.cusum[i] + step
             if stream.cusum[i] <= LATER:
-                stream.onset_high_at[i] = times[row]
+                stream.onset_high_at[i] = second
             if stream.onset_low_at[i, DEPTHS - 1] == 0:
-                stream.onset_low_at[i, :] = times[row]
+                stream.onset_low_at[i, :] = second
             if level <= 0.0:
                 stream.cusum[i] = 0.0
-                stream.onset_n[i] = 0
-                stream.onset_depth[i] -= level
+                stream.onset_n[i], stream.onset_at[i], stream.onset_sum[i] = 0, 0, 0.0
+                stream.onset_depth[i] = shortened(stream.onset_depth[i] - level, TRACKER)
                 for _ in range(DEPTHS):
                     if stream.onset_depth[i] >= 0.5 * EARLIER:
                         for j in range(DEPTHS - 1, 0, -1):
                             stream.onset_low_at[i, j] = stream.onset_low_at[i, j - 1]
-                        stream.onset_low_at[i, 0] = times[row]
+                        stream.onset_low_at[i, 0] = second
                         stream.onset_depth[i] -= 0.5 * EARLIER
                 continue
             if stream.onset_n[i] == 0:
-                stream.onset_at[i] = times[row]
-                stream.onset_sum[i] = 0.0
+                stream.onset_at[i] = second
             strongest = max(strongest, level)
-            stream.cusum[i] = level
+            stream.cusum[i] = shortened(level, TRACKER)
             stream.onset_n[i] += 1
-            stream.onset_sum[i] += x
+            stream.onset_sum[i] = shortened(stream.onset_sum[i] + x, COUNT)
 
-        stream.log_e = math.log(total / 8.0)
-        stream.threshold = log_thresholds[row]
+        shorten(stream.statistic, DOWN, EVIDENCE)
+        stream.log_e, stream.threshold = shortened(math.log(total / 8.0) * DOWN, EVIDENCE), log_thresholds[row]
         if stream.log_e >= log_thresholds[row] and strongest >= FROM_ONE_ONSET * log_thresholds[row]:
-            stream.phase = ALARMED
-            stream.alarm_at = times[row]
+            stream.phase, stream.alarm_at = ALARMED, times[row]
             alarm_slots[alarms], alarm_rows[alarms] = s, row
             alarms += 1
     return alarm_slots[:alarms], alarm_rows[:alarms]

@@ -25,7 +25,7 @@ class ContinuousStream:
     cusum: NDArray[np.float32]  # (4,): onset trackers
     onset_n: NDArray[np.int32]  # (4,): observations since the tracker left zero
     onset_at: NDArray[np.int64]  # (4,)
-    onset_sum: NDArray[np.float64]  # (4,): sum of the values since then
+    onset_sum: NDArray[np.float32]  # (4,): sum of the values since then
     onset_depth: NDArray[np.float32]  # (4,): how far the path fell below the last multiple of EARLIER / 2
     onset_low_at: NDArray[np.int64]  # (4, DEPTHS): when it first fell that deep, and one and two multiples less
     onset_high_at: NDArray[np.int64]  # (4,): after the last time that the tracker stood at LATER or below
@@ -33,7 +33,7 @@ class ContinuousStream:
     reference_sum: float
     recent: float  # exponentially weighted mean of the last values
     score: float  # last normal score, for whitening
-    moments: NDArray[np.float64]  # (4,): n, sums of score, score squared, squared difference of neighbours
+    moments: NDArray[np.float32]  # (4,): n, sums of score, score squared, squared difference of neighbours
     log_e: float
     threshold: float
     alarm_at: int
@@ -58,7 +58,7 @@ class Season:
     squares: float
     level: NDArray[np.float64]  # (4,): number and sum of all scores; number of visits with a variance, and its sum
     foretold: NDArray[np.float64]  # (3,): n, sums of x y and (x y) squared: an hour's mean before and at a visit
-    moments: NDArray[np.float64]  # (4,): of the residuals, as those of the stream are of its scores
+    moments: NDArray[np.float32]  # (4,): of the residuals, as those of the stream are of its scores
     last: float  # last residual
 
 
@@ -66,14 +66,14 @@ SEASON_LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "score": ((CELLS,), "f4"), "means": ((SEASON_BINS,), "i2"),
     "spread": ((SEASON_BINS,), "i2"), "visits": ((SEASON_BINS,), "u1"), "hour": ((), "i8"),
     "n": ((), "i4"), "total": ((), "f8"),
-    "squares": ((), "f8"), "level": ((4,), "f8"), "foretold": ((3,), "f8"), "moments": ((4,), "f8"),
+    "squares": ((), "f8"), "level": ((4,), "f8"), "foretold": ((3,), "f8"), "moments": ((4,), "f4"),
     "last": ((), "f4"),
 }  # fmt: skip
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "buffer_row": ((), "i4"), "edges": ((CELLS - 1,), "f4"),
     "weights": ((CELLS,), "f4"), "statistic": ((8,), "f4"), "cusum": ((4,), "f4"), "onset_n": ((4,), "i4"),
-    "onset_at": ((4,), "i8"), "onset_sum": ((4,), "f8"), "onset_depth": ((4,), "f4"), "onset_low_at": ((4, DEPTHS), "i8"),
-    "onset_high_at": ((4,), "i8"), "reference_n": ((), "i8"), "reference_sum": ((), "f8"), "recent": ((), "f8"),
-    "score": ((), "f4"), "moments": ((4,), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
+    "onset_at": ((4,), "i8"), "onset_sum": ((4,), "f4"), "onset_depth": ((4,), "f4"), "onset_low_at": ((4, DEPTHS), "i8"),
+    "onset_high_at": ((4,), "i8"), "reference_n": ((), "i8"), "reference_sum": ((), "f8"), "recent": ((), "f4"),
+    "score": ((), "f4"), "moments": ((4,), "f4"), "log_e": ((), "f4"), "threshold": ((), "f8"),
     "alarm_at": ((), "i8"), "first_at": ((), "i8"), "stride": ((), "i4"), "season": ((), "u1"), "season_row": ((), "i4"),
 }  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.compiled import Table, compiled
+from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, shorten, shortened
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
 CODES = 64  # categories told apart in warm-up; the last code takes the overflow
@@ -36,6 +37,8 @@ FROM_ONE_ONSET = 0.5
 # An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 6.0, 1.5
+SECOND = 1_000_000  # microseconds; onsets are dated by the second
+RESCALE_AT = 2.0**20  # weight of the reference from which it counts half, so that a run still adds to it
 DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 # What each onset tracker loses a run: without it, the learning of a wide window keeps trackers above zero for hours
 # before a change, and the onset comes out too early.
@@ -58,7 +61,7 @@ class MixStream:
     run_counts: NDArray[np.float32]  # (CODES,): of the open run, by code in warm-up, by bucket afterwards
     code_shares: NDArray[np.float32]  # (CODES,): warm-up only, sum over runs of the share of each code
     bucket: NDArray[np.uint8]  # (CODES,): bucket of each code
-    weights: NDArray[np.float64]  # (BUCKETS,): Dirichlet weight of each bucket
+    weights: NDArray[np.float32]  # (BUCKETS,): Dirichlet weight of each bucket
     window: NDArray[np.float32]  # (3, BUCKETS): shares over the exponential windows
     starts: int  # groups of change points in use, oldest first
     start_n: NDArray[np.int32]  # (STARTS,): runs since each group's change point
@@ -82,13 +85,13 @@ class MixStream:
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "run": ((), "u8"), "run_n": ((), "i4"),
     "run_at": ((), "i8"), "run_counts": ((CODES,), "f4"), "code_shares": ((CODES,), "f4"), "bucket": ((CODES,), "u1"),
-    "weights": ((BUCKETS,), "f8"), "window": ((3, BUCKETS), "f4"), "starts": ((), "u1"), "start_n": ((STARTS,), "i4"),
+    "weights": ((BUCKETS,), "f4"), "window": ((3, BUCKETS), "f4"), "starts": ((), "u1"), "start_n": ((STARTS,), "i4"),
     "start_shares": ((STARTS, BUCKETS), "f4"), "start_level": ((STARTS,), "f4"), "statistic": ((STARTS, 3), "f4"),
     "cusum": ((3,), "f4"),
     "onset_n": ((3,), "i4"), "onset_units": ((3,), "i4"), "onset_at": ((3,), "i8"),
     "onset_shares": ((3, BUCKETS), "f4"), "onset_depth": ((3,), "f4"), "onset_low_at": ((3, DEPTHS), "i8"),
     "onset_high_at": ((3,), "i8"),
-    "reference_n": ((), "i8"), "log_e": ((), "f8"), "threshold": ((), "f8"), "alarm_at": ((), "i8"),
+    "reference_n": ((), "i8"), "log_e": ((), "f4"), "threshold": ((), "f8"), "alarm_at": ((), "i8"),
 }  # fmt: skip
 
 
@@ -252,6 +255,8 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
             stream.cusum[j] = 0.0
             stream.onset_n[j] = 0
             stream.onset_units[j] = 0
+            stream.onset_at[j] = 0
+            stream.onset_shares[j, :] = 0.0
             stream.onset_depth[j] -= level
             for _ in range(DEPTHS):
                 if stream.onset_depth[j] >= 0.5 * EARLIER:
@@ -277,7 +282,19 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
         weights[k] += share
         for j in range(3):
             stream.window[j, k] += WINDOWS[j] * (share - stream.window[j, k])
-    stream.log_e = math.log(statistic)
+    if total_weight > RESCALE_AT:
+        for k in range(BUCKETS):
+            weights[k] *= 0.5
+    for i in range(stream.starts):
+        shorten(stream.statistic[i], DOWN, EVIDENCE)
+        shorten(stream.start_shares[i], 1.0, COUNT)
+    for j in range(3):
+        shorten(stream.window[j], 1.0, EVIDENCE)
+        shorten(stream.onset_shares[j], 1.0, COUNT)
+    shorten(stream.start_level, DOWN, EVIDENCE)
+    shorten(stream.cusum, 1.0, TRACKER)
+    shorten(stream.onset_depth, 1.0, TRACKER)
+    stream.log_e = shortened(math.log(statistic) * DOWN, EVIDENCE)
     stream.threshold = log_threshold
     if stream.log_e < log_threshold or not dated:
         return False
@@ -318,7 +335,7 @@ def observe_mix(
             continue
         if stream.run_n == 0:
             stream.run = runs[row]
-            stream.run_at = times[row]
+            stream.run_at = times[row] - times[row] % SECOND
         stream.run_n += 1
         code = codes[row]
         if stream.phase == WATCHING:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.compiled import Table, compiled
+from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, shorten, shortened
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
 # Multiples of the odds that the grid watches: four upwards, then four downwards.
@@ -22,6 +23,7 @@ FROM_ONE_ONSET = 0.5
 # An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 4.0, 2.5
+SECOND = 1_000_000  # microseconds; onsets are dated by the second
 DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 
 
@@ -38,7 +40,7 @@ class RateStream:
     run: int  # the open run, 0 when unknown
     run_n: int
     run_sum: float
-    run_at: int  # event time of its first observation
+    run_at: int  # event time of its first observation, in whole seconds
     statistic: NDArray[np.float32]  # (8,)
     cusum: NDArray[np.float32]  # (6,): onset trackers
     onset_n: NDArray[np.int32]  # (6,): observations since the tracker left zero
@@ -60,7 +62,7 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "run_n": ((), "i4"), "run_sum": ((), "f4"), "run_at": ((), "i8"), "statistic": ((8,), "f4"), "cusum": ((6,), "f4"),
     "onset_n": ((6,), "i4"), "onset_at": ((6,), "i8"), "onset_sum": ((6,), "f8"), "onset_depth": ((6,), "f4"),
     "onset_low_at": ((6, DEPTHS), "i8"), "onset_high_at": ((6,), "i8"), "reference_n": ((), "i8"),
-    "reference_sum": ((), "f8"), "recent": ((), "f8"), "log_e": ((), "f8"), "threshold": ((), "f8"),
+    "reference_sum": ((), "f8"), "recent": ((), "f4"), "log_e": ((), "f4"), "threshold": ((), "f8"),
     "alarm_at": ((), "i8"),
 }  # fmt: skip
 
@@ -92,6 +94,8 @@ def close_run(stream: RateStream, ring: NDArray[np.float32], s: int, log_thresho
             if level <= 0.0:
                 stream.cusum[i] = 0.0
                 stream.onset_n[i] = 0
+                stream.onset_at[i] = 0
+                stream.onset_sum[i] = 0.0
                 stream.onset_depth[i] -= level
                 for _ in range(DEPTHS):
                     if stream.onset_depth[i] >= 0.5 * EARLIER:
@@ -107,7 +111,10 @@ def close_run(stream: RateStream, ring: NDArray[np.float32], s: int, log_thresho
             stream.cusum[i] = level
             stream.onset_n[i] += n
             stream.onset_sum[i] += stream.run_sum
-        stream.log_e = math.log(total / 8.0)
+        shorten(stream.statistic, DOWN, EVIDENCE)
+        shorten(stream.cusum, 1.0, TRACKER)
+        shorten(stream.onset_depth, 1.0, TRACKER)
+        stream.log_e = shortened(math.log(total / 8.0) * DOWN, EVIDENCE)
         stream.threshold = log_threshold
         alarm = stream.log_e >= log_threshold and strongest >= FROM_ONE_ONSET * log_threshold
     stream.units += 1
@@ -143,7 +150,8 @@ def observe_rate(
         s = slots[row]
         stream = state[s]
         stream.observations += 1
-        stream.recent += (values[row] - stream.recent) / min(stream.observations, 100)
+        recent = stream.recent + (values[row] - stream.recent) / min(stream.observations, 100)
+        stream.recent = shortened(recent, COUNT)
         if stream.phase == ALARMED:
             continue
         closes = stream.run_n > 0 and (runs[row] != stream.run or runs[row] == 0)
@@ -156,7 +164,7 @@ def observe_rate(
             continue
         if stream.run_n == 0:
             stream.run = runs[row]
-            stream.run_at = times[row]
+            stream.run_at = times[row] - times[row] % SECOND
         stream.run_n += 1
         stream.run_sum += values[row]
     return alarm_slots[:alarms], alarm_rows[:alarms]

@@ -31,7 +31,7 @@ class SpikeStream:
 
 LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "learned": ((), "u1"), "first_at": ((), "i8"), "n": ((), "i8"), "total": ((), "f8"), "top": ((TOP,), "f4"),
-    "begins": ((), "f8"), "beyond": ((), "i4"), "excess": ((), "f8"),
+    "begins": ((), "f4"), "beyond": ((), "i4"), "excess": ((), "f4"),
 }  # fmt: skip
 
 

@@ -7,15 +7,17 @@ import struct
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from detectors import Monitor, MonitorSettings, StateError
-from detectors import state as codec
+from detectors import Monitor, MonitorSettings, StateError, state
+from detectors import packed as codec
+from detectors.kernels import rate
 from tests.detectors.conftest import Frame
 
 
+@settings(deadline=None)  # the first example compiles
 @given(
     st.dictionaries(
         st.text(min_size=1, max_size=8),
@@ -26,7 +28,7 @@ from tests.detectors.conftest import Frame
         max_size=4,
     )
 )
-def test_arrays_come_back_as_they_went(arrays: codec.Arrays) -> None:
+def test_arrays_come_back_as_they_went(arrays: state.Arrays) -> None:
     header, back = codec.decode(codec.encode({"any": ["thing", 1]}, arrays))
     assert header == {"any": ["thing", 1]}
     assert list(back) == list(arrays)
@@ -63,6 +65,38 @@ def test_another_version_is_named(small_fleet: pl.DataFrame) -> None:
         said = f"version {version}.*reads version {codec.VERSION}.*remove this checkpoint"
         with pytest.raises(StateError, match=said):
             Monitor.decode(other)
+
+
+def test_a_state_that_version_3_wrote_is_named() -> None:
+    begin = bytes.fromhex("504c4d42000300000e0128b52ffd0048d51c0066686e215067dc0683d3312db28c4412dbd7c8bf8d0199998da3")
+    with pytest.raises(StateError, match=r"version 3, this program reads version 4: .*learn their reference anew"):
+        Monitor.decode(begin)
+
+
+def test_records_of_another_build_are_named(small_fleet: pl.DataFrame) -> None:
+    monitor = Monitor()
+    monitor.update(small_fleet)
+    header, arrays = codec.decode(monitor.encode())
+    layout = {name: form for name, form in rate.LAYOUT.items() if name != "run_n"}
+    for changed, told in (
+        (layout, "run_n"),
+        (rate.LAYOUT | {"more": ((), "u1")}, "more"),
+        ({"n": ((), "u1")}, "n, observations"),
+    ):
+        other = arrays | {"rate.table": np.zeros(1, state.record_form(changed))}
+        with pytest.raises(StateError, match=rf"another build of this version \({told}.*remove this checkpoint"):
+            Monitor.decode(codec.encode(header, other))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 400), max_size=300), st.booleans())
+def test_times_come_back_from_their_places(picked: list[int], far: bool) -> None:
+    layout: state.Layout = {"first_at": ((), "i8"), "low_at": ((3,), "i8"), "n": ((), "u1")}
+    table = state.records(layout, len(picked) * (40 if far else 1))
+    numbers = np.resize(np.array(picked, np.int64), len(table)) * 10**12 + (np.arange(len(table)) if far else 0)
+    table["first_at"], table["low_at"] = numbers, numbers[:, None] - np.array([0, 7, 0])
+    _, back = codec.decode(codec.encode({}, {"table": table}))
+    assert back["table"].tobytes() == table.tobytes()
 
 
 def test_bytes_that_are_no_state_are_refused(small_fleet: pl.DataFrame) -> None:

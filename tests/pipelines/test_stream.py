@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from detectors.state import VERSION
+from detectors.packed import VERSION
 from pipelines.commands.context import open_warehouse
 from pipelines.notifications.notifier import Notifier
 from pipelines.settings import Settings
@@ -133,7 +133,7 @@ def test_a_state_of_another_version_is_said_once_and_learned_anew(
 ) -> None:
     settings = settings_for(tmp_path)
     with monkeypatch.context() as earlier:
-        earlier.setattr("detectors.state.VERSION", VERSION - 1)
+        earlier.setattr("detectors.packed.VERSION", VERSION - 1)
         run(settings, traffic[:1])
     told: list[str] = []
     with Warehouse.open(settings.warehouse) as warehouse:

@@ -29,6 +29,7 @@ FULL = {
     "bisection_steps": 7,
     "oracle_observations": 20_000_000,
     "speed_streams": 100_000,
+    "speed_runs": 400,
     "speed_rounds": 10,
     "river_rounds": 64,  # ADWIN looks for a change at every 32nd value
     "evidently_small_reference": 1_000,  # its default up to here is a test with a p-value
@@ -59,6 +60,7 @@ QUICK = FULL | {
     "bisection_steps": 1,
     "oracle_observations": 20_000,
     "speed_streams": 20,
+    "speed_runs": 60,
     "speed_rounds": 2,
     "river_rounds": 2,
     "evidently_small_reference": 100,
@@ -95,6 +97,7 @@ def main() -> None:
             results["evidently"] = batch.measured(results["options"])
         if options.speed:
             results["speed_on"] = machine() | {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}"}
+            results["options"] |= {name: value for name, value in FULL.items() if name.startswith(("speed", "river"))}
             results["speed"] = _speed(results["options"])
         report.record(results)
         return
@@ -106,11 +109,9 @@ def main() -> None:
         report.record(results)
 
 
-def _speed(options: dict[str, int]) -> dict[str, float]:
+def _speed(options: dict[str, int]) -> dict[str, Any]:
     """Updates a second of ours and of river's, and the checkpoint."""
-    speed = ours.speed(
-        cases.numbers(options, "speed"), options["speed_streams"], options["warm_up"], options["speed_rounds"]
-    )
+    speed = ours.speed(cases.numbers(options, "speed"), options["speed_streams"], options["warm_up"], options)
     speed["river_updates_per_second"] = peers.speed(
         cases.numbers(options, "river"), options["speed_streams"], options["river_rounds"]
     )

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from detectors import Monitor, MonitorSettings
+from detectors.packed import encode
 from detectors.spikes import SHARE
-from tests.benchmarks.detection.cases import DAY, Case, Values
+from tests.benchmarks.detection import fleet
+from tests.benchmarks.detection.cases import Case, Values
 from tests.benchmarks.detection.measure import Alarms
 
 SECONDS = 300
 START = datetime(2026, 1, 5)
+DAYS = 33  # in which the fleet whose speed is taken gives its runs
 WEEK = 7 * 86_400 // SECONDS
 
 
@@ -72,38 +78,82 @@ def frame(kind: str, values: Values, begin: int) -> pl.DataFrame:
     )
 
 
-def speed(rng: np.random.Generator, streams: int, warm_up: int, rounds: int) -> dict[str, float]:
-    """Time watched continuous streams: updates a second in the bank and in the whole monitor, and the checkpoint.
+def speed(rng: np.random.Generator, streams: int, warm_up: int, options: dict[str, int]) -> dict[str, Any]:
+    """Time a watched fleet (`fleet`): updates a second in the banks and in the whole monitor, and its checkpoint.
 
-    They learn for 30 days, until each has turned out to have no season, as all but new and seasonal streams have.
+    Its workflows give their runs in 33 days, until each number has turned out to have no season, as all but new and seasonal
+    ones have. Updates are counted in processor time, the banks' on the one thread that they use, and are the best of the
+    rounds; so are the milliseconds of the checkpoint, which are by the clock.
     """
-    monitor = Monitor(settings(streams, 1e9, warm_up))
-    apart = 30 * DAY // warm_up
-    for number in range(warm_up + 2):
-        monitor.update(frame("continuous", rng.normal(size=(streams, 1)), number * apart))
-    bank = monitor._banks["continuous"]
-    observe, spent = bank.observe, [0.0]
-
-    def timed(rows: pl.DataFrame) -> list[tuple[int, int]]:
+    workflows, runs = max(1, streams // len(fleet.STREAMS)), options["speed_runs"]
+    seconds = DAYS * 86_400 / runs
+    monitor = Monitor(settings(workflows * len(fleet.STREAMS), 1e9, warm_up))
+    each = min(max(1, 20_000 // workflows), 10)  # runs of a workflow that come together
+    for first in range(0, runs, each):
+        monitor.update(fleet.runs(rng, workflows, min(each, runs - first), first, seconds))
+    spent: dict[str, list[float]] = {kind: [] for kind in ("continuous", "rate", "mix", "whole")}
+    rows: dict[str, int] = {}
+    for number in range(options["speed_rounds"]):
+        load = fleet.runs(rng, workflows, each, runs + number * each, seconds)
+        rows |= dict(load["kind"].value_counts().iter_rows()) | {"whole": load.height}
+        begun = time.process_time()
+        with _timed(monitor) as banks:
+            monitor.update(load)
+        spent["whole"].append(time.process_time() - begun)
+        for kind, took in banks.items():
+            spent[kind].append(took)
+    kinds = ("continuous", "rate", "mix")
+    best = {kind: min(times) for kind, times in spent.items()}
+    saved, loaded, state = [], [], b""
+    for _ in range(options["speed_rounds"]):
         begun = time.perf_counter()
-        alarms = observe(rows)
-        spent[0] += time.perf_counter() - begun
-        return alarms
-
-    type(bank).observe, original = (lambda self, rows: timed(rows)), type(bank).observe  # the class has slots
-    try:
-        load = frame("continuous", rng.normal(size=(streams, rounds)), (warm_up + 2) * apart)
+        state = monitor.encode()
+        saved.append(time.perf_counter() - begun)
         begun = time.perf_counter()
-        monitor.update(load)
-        whole = time.perf_counter() - begun
-    finally:
-        type(bank).observe = original
-    begun = time.perf_counter()
-    state = monitor.encode()
+        Monitor.decode(state, monitor.settings)
+        loaded.append(time.perf_counter() - begun)
+    counts = {kind: monitor._banks[kind].streams for kind in kinds}
     return {
-        "streams": streams,
-        "bank_updates_per_second": streams * rounds / spent[0],
-        "monitor_updates_per_second": streams * rounds / whole,
-        "checkpoint_seconds": time.perf_counter() - begun,
+        "streams": sum(counts.values()),
+        "streams_by_kind": counts,
+        "runs": runs + options["speed_rounds"] * each,
+        "bank_updates_per_second": sum(rows[kind] for kind in kinds) / sum(best[kind] for kind in kinds),
+        "bank_updates_per_second_by_kind": {kind: rows[kind] / best[kind] for kind in kinds},
+        "monitor_updates_per_second": rows["whole"] / best["whole"],
+        "checkpoint_seconds": min(saved),
+        "load_seconds": min(loaded),
         "checkpoint_bytes": len(state),
+        "bytes_per_stream_by_kind": {kind: _bytes(monitor, kind) / counts[kind] for kind in kinds},
     }
+
+
+@contextmanager
+def _timed(monitor: Monitor) -> Iterator[dict[str, float]]:
+    """Processor seconds that the banks take."""
+    spent: dict[str, float] = {}
+    own = {kind: type(bank).observe for kind, bank in monitor._banks.items()}
+
+    def timed(kind: str) -> Any:
+        def observe(bank: Any, rows: pl.DataFrame) -> list[tuple[int, int]]:
+            begun = time.thread_time()
+            alarms = own[kind](bank, rows)
+            spent[kind] = spent.get(kind, 0.0) + time.thread_time() - begun
+            return alarms
+
+        return observe
+
+    try:
+        for kind, bank in monitor._banks.items():
+            type(bank).observe = timed(kind)  # the classes have slots
+        yield spent
+    finally:
+        for kind, bank in monitor._banks.items():
+            type(bank).observe = own[kind]
+
+
+def _bytes(monitor: Monitor, kind: str) -> int:
+    """Bytes of a bank in the checkpoint, a number's tail for its spikes included, keys and names not."""
+    parts = monitor._banks[kind].snapshot()
+    if kind == "continuous":
+        parts |= {f"spike.{name}": array for name, array in monitor._spikes.snapshot(monitor._sums()).items()}
+    return len(encode({}, parts))

@@ -199,16 +199,27 @@ def _series(found: list[dict[str, Any]]) -> str:
     )
 
 
-def _speed(found: dict[str, float], options: dict[str, int], theirs: dict[str, Any] | None) -> str:
+def _speed(found: dict[str, Any], options: dict[str, int], theirs: dict[str, Any] | None) -> str:
     def row(name: str, value: str, aim: str = "", met: bool | None = None) -> list[str]:
         return [name, value, aim, "" if met is None else "met" if met else "not met"]
 
     rounds = options.get("river_rounds", options["speed_rounds"])
     bank, size, seconds = (found[n] for n in ("bank_updates_per_second", "checkpoint_bytes", "checkpoint_seconds"))
+    names = {"continuous": "numbers", "rate": "rates", "mix": "mixes"}
+
+    def each(key: str, digits: str) -> str:
+        return ", ".join(f"{names[kind]} {value:{digits}}" for kind, value in found[key].items())
+
     return _table(
-        [f"{found['streams']:,.0f} streams", "measured", "aim", ""],
         [
-            row("updates/s, bank, transform included", f"{bank:,.0f}", "≥ 5,000,000", bank >= 5e6),
+            f"{found['streams']:,.0f} streams: {each('streams_by_kind', ',')}; {found['runs']:,} runs each",
+            "measured",
+            "aim",
+            "",
+        ],
+        [
+            row("updates/s, banks, transform included", f"{bank:,.0f}", "≥ 5,000,000", bank >= 5e6),
+            row("by kind", each("bank_updates_per_second_by_kind", ",.0f")),
             row("updates/s, whole `Monitor.update`", f"{found['monitor_updates_per_second']:,.0f}"),
             row(
                 f"updates/s, river ADWIN objects in a dict, {rounds} values each",
@@ -216,7 +227,9 @@ def _speed(found: dict[str, float], options: dict[str, int], theirs: dict[str, A
             ),
             *(row(f"updates/s, {name}", f"{value:,.0f}") for name, value in _evidently_speeds(theirs, options)),
             row("checkpoint, MB", f"{size / 1e6:.1f}", "< 12", size < 12e6),
-            row("checkpoint, ms", f"{1e3 * seconds:,.0f}", "< 50", seconds < 0.05),
+            row("bytes a stream", each("bytes_per_stream_by_kind", ".0f")),
+            row("checkpoint, ms to save", f"{1e3 * seconds:,.0f}", "< 50", seconds < 0.05),
+            row("ms to load", f"{1e3 * found['load_seconds']:,.0f}"),
         ],
     )
 
