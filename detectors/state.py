@@ -17,7 +17,7 @@ Layout: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 MAGIC = b"PLMB"
-VERSION = 3
+VERSION = 4
 CACHE_LINE = 64  # bytes
 PREFIX = struct.Struct(">4sHI")  # magic, version, length of the JSON header
 
