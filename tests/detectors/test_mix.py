@@ -135,11 +135,16 @@ def test_what_a_run_can_say_is_one_on_average(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(mean, 1.0, rtol=1e-5)
 
 
-def test_a_stream_that_never_varies_raises_no_alarm_however_long() -> None:
+def test_a_stream_that_never_varies_raises_no_alarm_however_long(rng: np.random.Generator) -> None:
     """Each run says a little for less of what never comes: the sum passes the threshold, no change point alone does."""
-    state, found = alarms(np.zeros((1, 6000)), math.log(1000))
-    assert state.log_e[0] > math.log(1000), "the test shows nothing before the sum has passed"
+    limit = math.log(1000)
+    state, found = alarms(np.zeros((1, 6000)), limit)
+    assert state.log_e[0] > limit, "the test shows nothing before the sum has passed"
     assert found[0] == -1
+    assert not mix.from_one_onset(state[0], float(state.weights[0].sum()), 0.5 * limit)
+    codes = np.concatenate([draw(rng, TEN, (1, 1000)), draw(rng, TEN[::-1], (1, 60))], axis=1)
+    moved, _ = alarms(codes, math.log(1e12))
+    assert mix.from_one_onset(moved[0], float(moved.weights[0].sum()), 0.5 * limit)
 
 
 def test_groups_of_change_points_keep_their_order_and_every_start(rng: np.random.Generator) -> None:
