@@ -213,22 +213,33 @@ class RateBank(Bank):
 class MixBank(Bank):
     r"""Changes of a mix of categories, with a bucket for what the warm-up never saw.
 
-    The unit is the run with its shares :math:`s_c`. Against the predictive Dirichlet mean *p* of the reference stands,
-    for a change point *k*, the Dirichlet mean of the *n* runs since, with *m* runs' worth of the reference as its prior:
+    The unit is the run with its shares :math:`s_c`. With *p* the predictive Dirichlet mean of the reference (of total
+    weight *W*) and :math:`N^k` the sum of the shares of the *n* runs since a change point *k*, the categories have moved by
+    :math:`d = N^k / n - p`. As the reference has seen those runs too, they tell as much as :math:`h = n (1 - n / W)` runs
+    against a known mix. What comes next is foretold under four expectations of a change, each with *m* runs' worth of the
+    reference as its prior: of a move of all categories, far, less or little (*m* = 14, 50, 180), and of a move of few
+    (*m* = 25), where a category counts as moved only beyond what chance gives (:math:`h d_c^2 / p_c > 1`):
 
-    .. math:: e^{k,m} = \frac{m + \sum_c N_c^k\, s_c / p_c}{m + n^k}, \quad R_t^m = \sum_k \prod_{i > k} e_i^{k,m}, \quad
-              M_t = \tfrac13 \sum_{m \in \{15, 60, 240\}} R_t^m ,
+    .. math:: q_c^{k,m} = p_c + \frac{h}{h + m} d_c, \quad
+              q_c^{k,few} \propto p_c + \frac{h}{h + m} d_c \left(1 - \frac{p_c}{h d_c^2}\right)_+
 
-    with :math:`N_c^k` the sum of the shares since *k*: the Shiryaev-Roberts form of the likelihood ratio with estimated
-    parameters. Change points are kept in eight groups, coarser with age, that share their :math:`N^k` and :math:`n^k`;
-    any choice made of the past leaves an e-value. It is linear in the shares, so the dependence within a run does no
-    harm. Alarm at :math:`M_t \ge A`. The onset comes from trackers over exponential windows of 12, 48 and 192 runs.
+    .. math:: e_i^{k,j} = \sum_c s_c \frac{q_c^{k,j}}{p_c}, \quad R_t^j = \sum_k \prod_{i > k} e_i^{k,j}, \quad
+              M_t = \sum_j w_j R_t^j, \quad w = (0.2, 0.25, 0.3, 0.25),
+
+    the Shiryaev-Roberts form of the likelihood ratio with estimated parameters. Change points are kept in eight groups,
+    coarser with age, that share their :math:`N^k` and *n*; any choice made of the past leaves an e-value. It is linear in
+    the shares, so the dependence within a run does no harm. Alarm at :math:`M_t \ge A` where the generalised likelihood
+    ratio (GLR) of two multinomials against one, at some change point, exceeds half of :math:`\ln A` beyond the
+    :math:`(d - 1)/2` that *d* categories give by chance: a stream that never varies would sum its way to *A* in time.
+    The onset comes from trackers over exponential windows of 12, 48 and 192 runs. Validated by simulation (docs/drift.md).
 
     References
     ----------
     Lai (1998), Information bounds and quick detection of parameter changes in stochastic systems. Xie, Moustakides, Xie
-    (2023), Window-limited CUSUM for sequential change detection, eq. 9-10 (the trackers). Shin, Ramdas, Rinaldo (2022),
-    E-detectors. Good (1953), The population frequencies of species.
+    (2023), Window-limited CUSUM for sequential change detection, eq. 9-10 (estimates of the past as the law after a change,
+    and the trackers). Breiman (1995), Better subset regression using the nonnegative garrote (few that move). Shin, Ramdas,
+    Rinaldo (2022), E-detectors. Good (1953), The population frequencies of species. Wilks (1938), The large-sample
+    distribution of the likelihood ratio.
     """
 
     LAYOUT: ClassVar[Layout] = mix.LAYOUT

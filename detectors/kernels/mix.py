@@ -26,12 +26,15 @@ LARGE = 0.1  # share from which a category keeps a bucket of its own even where 
 WINDOWS = np.array([1 / 12, 1 / 48, 1 / 192])
 # Change points looked at, in groups that get coarser with age: each group has the counts of its runs.
 STARTS = 8
-SPACING = 8  # runs after which the youngest group is complete and the next one begins
-# Runs' worth of the reference mixed into a group's counts: how far a change is expected to go, from far to near.
-PRIORS = np.array([15.0, 60.0, 240.0])
-GATE = 1  # the one of `PRIORS` that tells how much comes from one change point
-# What that loses a run: without it, a stream that never varies would sum its way to an alarm after a million runs.
-KEPT = 0.998
+SPACING = 12  # runs after which the youngest group is complete and the next one begins
+# What a change is expected to be, each with its part of the statistic: many categories move far, less, a little; few
+# move. Runs' worth of the reference mixed into a group's counts. Both chosen by simulation (docs/drift.md).
+EXPECTATIONS = 4
+PRIORS = np.array([14.0, 50.0, 180.0, 25.0])
+PARTS = np.array([0.2, 0.25, 0.3, 0.25])
+FEW = 3  # the one in which a category keeps its share of before unless it has moved beyond CHANCE
+CHANCE = 1.0  # square of the standardised move that chance alone gives on average
+TINY = 1e-30  # keeps a square above zero
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
 # An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
@@ -66,8 +69,7 @@ class MixStream:
     starts: int  # groups of change points in use, oldest first
     start_n: NDArray[np.int32]  # (STARTS,): runs since each group's change point
     start_shares: NDArray[np.float32]  # (STARTS, BUCKETS): sum over those runs
-    start_level: NDArray[np.float32]  # (STARTS,): the likeliest of the group's change points alone
-    statistic: NDArray[np.float32]  # (STARTS, 3): sum over the group's change points, one per prior
+    statistic: NDArray[np.float32]  # (STARTS, EXPECTATIONS): sum over the group's change points
     cusum: NDArray[np.float32]  # (3,): onset trackers, one per window
     onset_n: NDArray[np.int32]  # (3,): observations since the tracker left zero
     onset_units: NDArray[np.int32]  # (3,): runs since then
@@ -86,7 +88,7 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "run": ((), "u8"), "run_n": ((), "i4"),
     "run_at": ((), "i8"), "run_counts": ((CODES,), "f4"), "code_shares": ((CODES,), "f4"), "bucket": ((CODES,), "u1"),
     "weights": ((BUCKETS,), "f4"), "window": ((3, BUCKETS), "f4"), "starts": ((), "u1"), "start_n": ((STARTS,), "i4"),
-    "start_shares": ((STARTS, BUCKETS), "f4"), "start_level": ((STARTS,), "f4"), "statistic": ((STARTS, 3), "f4"),
+    "start_shares": ((STARTS, BUCKETS), "f4"), "statistic": ((STARTS, EXPECTATIONS), "f4"),
     "cusum": ((3,), "f4"),
     "onset_n": ((3,), "i4"), "onset_units": ((3,), "i4"), "onset_at": ((3,), "i8"),
     "onset_shares": ((3, BUCKETS), "f4"), "onset_depth": ((3,), "f4"), "onset_low_at": ((3, DEPTHS), "i8"),
@@ -161,62 +163,106 @@ def begin_group(stream: MixStream) -> None:
         for i in range(1, STARTS - 1):
             if stream.start_n[i] * stream.start_n[join + 1] < stream.start_n[join] * stream.start_n[i + 1]:
                 join = i
-        older = 0.0
-        younger = 0.0
-        for c in range(3):
-            older += stream.statistic[join, c]
-            younger += stream.statistic[join + 1, c]
-            stream.statistic[join, c] += stream.statistic[join + 1, c]
-        stream.start_level[join] = max(stream.start_level[join], stream.start_level[join + 1])
-        if younger > older:
+        younger = stream.statistic[join + 1].sum() > stream.statistic[join].sum()
+        stream.statistic[join] += stream.statistic[join + 1]
+        if younger:
             stream.start_n[join] = stream.start_n[join + 1]
             stream.start_shares[join, :] = stream.start_shares[join + 1, :]
         for i in range(join + 1, STARTS - 1):
             stream.start_n[i] = stream.start_n[i + 1]
-            stream.start_level[i] = stream.start_level[i + 1]
             stream.start_shares[i, :] = stream.start_shares[i + 1, :]
             stream.statistic[i, :] = stream.statistic[i + 1, :]
         stream.starts -= 1
     stream.start_n[stream.starts] = 0
-    stream.start_level[stream.starts] = 0.0
     stream.start_shares[stream.starts, :] = 0.0
     stream.statistic[stream.starts, :] = 0.0
     stream.starts += 1
 
 
 @compiled
-def weigh_starts(stream: MixStream, n: int, total_weight: float) -> tuple[float, float]:
-    """Take the open run into every group; return the statistic and the level of the likeliest change point."""
-    counts = stream.run_counts
-    weights = stream.weights
+def weigh_starts(stream: MixStream, reference: NDArray[np.float64], n: int, total_weight: float) -> float:
+    """Take the open run of `n` observations into every group; return the statistic.
+
+    The reference has seen the runs since a change point too, so what `runs` of them can tell is that of `heard`.
+    """
     if stream.starts == 0 or stream.start_n[stream.starts - 1] >= SPACING:
         begin_group(stream)
-    for c in range(3):
-        stream.statistic[stream.starts - 1, c] += 1.0
+    stream.statistic[stream.starts - 1, :] += 1.0
+    used = BUCKETS  # buckets are given out in order
+    while reference[used - 1] <= 0.0:
+        used -= 1
     total = 0.0
-    likeliest = 0.0
     for i in range(stream.starts):
-        ratio = 0.0
-        for k in range(BUCKETS):
-            if counts[k] > 0.0:
-                share = counts[k] / n
-                ratio += share * stream.start_shares[i, k] * total_weight / weights[k]
-                stream.start_shares[i, k] += share
-        age = stream.start_n[i]
-        for c in range(3):
-            e = (PRIORS[c] + ratio) / (PRIORS[c] + age)
-            stream.statistic[i, c] *= e
-            total += stream.statistic[i, c]
-            if c == GATE:
-                stream.start_level[i] = max(stream.start_level[i], 1.0) * e * KEPT
-                likeliest = max(likeliest, stream.start_level[i])
-        stream.start_n[i] = age + 1
-    return total / 3.0, likeliest
+        runs = float(stream.start_n[i])
+        if runs > 0.0:
+            heard = runs * (1.0 - runs / total_weight)
+            near = 1.0 / (heard + PRIORS[FEW])
+            rarer = 1.0 / runs
+            whole = 1.0  # Σ expected, where few move
+            for k in range(used):
+                # No branch, which the processor could not foretell: it cost a third of the update.
+                move = stream.start_shares[i, k] * rarer - reference[k]
+                square = move * move + TINY
+                whole += near * max(heard * square - CHANCE * reference[k], 0.0) * move / square
+            ratio = 0.0  # Σ share · move / reference
+            few = 0.0  # Σ share · expected / reference, where few move
+            for k in range(used):
+                if stream.run_counts[k] > 0.0:
+                    share = stream.run_counts[k] / n / reference[k]
+                    move = stream.start_shares[i, k] * rarer - reference[k]
+                    square = move * move + TINY
+                    ratio += share * move
+                    few += share * reference[k]
+                    few += share * near * max(heard * square - CHANCE * reference[k], 0.0) * move / square
+            for c in range(EXPECTATIONS):
+                e = few / whole if c == FEW else 1.0 + ratio * heard / (heard + PRIORS[c])
+                stream.statistic[i, c] *= e
+        for c in range(EXPECTATIONS):
+            total += PARTS[c] * stream.statistic[i, c]
+        for k in range(used):
+            if stream.run_counts[k] > 0.0:
+                stream.start_shares[i, k] += stream.run_counts[k] / n
+        stream.start_n[i] += 1
+    return total
 
 
 @compiled
-def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshold: float, warm_up: int) -> bool:
-    """Take the open run of stream `s` into the statistic and the reference; True when that raises an alarm."""
+def from_one_onset(stream: MixStream, total_weight: float, needed: float) -> bool:
+    """Tell whether some change point's likelihood ratio exceeds `needed` beyond what estimating the shares gives by chance.
+
+    It is that of two multinomials against one; chance gives half a degree of freedom's worth for each category but one.
+    """
+    for i in range(stream.starts):
+        after = float(stream.start_n[i])
+        before = total_weight - after
+        level = 0.5
+        for k in range(BUCKETS):
+            if stream.weights[k] > 0.0:
+                level -= 0.5
+                now = stream.start_shares[i, k]
+                if now > 0.0:
+                    level += now * math.log(now / after * total_weight / stream.weights[k])
+                then = stream.weights[k] - now
+                if then > 0.0:
+                    level += then * math.log(then / before * total_weight / stream.weights[k])
+        if level >= needed:
+            return True
+    return False
+
+
+@compiled
+def close_run(
+    stream: MixStream,
+    reference: NDArray[np.float64],
+    ring: NDArray[np.float32],
+    s: int,
+    log_threshold: float,
+    warm_up: int,
+) -> bool:
+    """Take the open run of stream `s` into the statistic and the reference; True when that raises an alarm.
+
+    `reference` is room for the reference mix, (BUCKETS,).
+    """
     n = stream.run_n
     counts = stream.run_counts
     stream.run_n = 0
@@ -235,14 +281,16 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
     total_weight = 0.0
     for k in range(BUCKETS):
         total_weight += weights[k]
-    statistic, likeliest = weigh_starts(stream, n, total_weight)
+    for k in range(BUCKETS):
+        reference[k] = weights[k] / total_weight
+    statistic = weigh_starts(stream, reference, n, total_weight)
     score = 0.0
     dated = False
     for j in range(3):
         ratio = 0.0
         for k in range(BUCKETS):
             if counts[k] > 0.0:
-                ratio += counts[k] / n * stream.window[j, k] * total_weight / weights[k]
+                ratio += counts[k] / n * stream.window[j, k] / reference[k]
         e = CAUTION + (1.0 - CAUTION) * ratio
         step = math.log(e)
         score += step / 3.0
@@ -291,14 +339,13 @@ def close_run(stream: MixStream, ring: NDArray[np.float32], s: int, log_threshol
     for j in range(3):
         shorten(stream.window[j], 1.0, EVIDENCE)
         shorten(stream.onset_shares[j], 1.0, COUNT)
-    shorten(stream.start_level, DOWN, EVIDENCE)
     shorten(stream.cusum, 1.0, TRACKER)
     shorten(stream.onset_depth, 1.0, TRACKER)
     stream.log_e = shortened(math.log(statistic) * DOWN, EVIDENCE)
     stream.threshold = log_threshold
     if stream.log_e < log_threshold or not dated:
         return False
-    return math.log(likeliest) >= FROM_ONE_ONSET * log_threshold
+    return from_one_onset(stream, total_weight + 1.0, FROM_ONE_ONSET * log_threshold)
 
 
 @compiled
@@ -318,6 +365,7 @@ def observe_mix(
     """
     alarm_slots = np.empty(len(state), np.int64)
     alarm_rows = np.empty(len(state), np.int64)
+    reference = np.empty(BUCKETS)
     alarms = 0
     for row in range(len(slots)):
         s = slots[row]
@@ -326,7 +374,7 @@ def observe_mix(
         if stream.phase == ALARMED:
             continue
         closes = stream.run_n > 0 and (runs[row] != stream.run or runs[row] == 0)
-        if closes and close_run(stream, ring, s, log_thresholds[row], warm_up):
+        if closes and close_run(stream, reference, ring, s, log_thresholds[row], warm_up):
             stream.phase = ALARMED
             stream.alarm_at = times[row]
             alarm_slots[alarms] = s
