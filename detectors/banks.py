@@ -41,7 +41,7 @@ class ContinuousBank(Bank):
 
     For exchangeable data the weights are Pólya's urn, so :math:`E e = 1` holds while the reference is still being learned,
     with ties too, and :math:`E M_t \le t`: the average run to :math:`M_t \ge A` is at least *A*. It is longer, because
-    *M* jumps over *A* instead of meeting it (Pollak 1987); so the alarm comes at :math:`\ln M_t + 0.4 (1 - \rho) \ge \ln A`,
+    *M* jumps over *A* instead of meeting it (Pollak 1987); so the alarm comes at :math:`\ln M_t + 0.35 (1 - \rho) \ge \ln A`,
     which by simulation keeps *A*.
 
     Above :math:`\rho = 0.1` the cell before says too little of the next, and the whitened score
@@ -54,10 +54,11 @@ class ContinuousBank(Bank):
     .. math:: r_t = (y_t - \bar y_b) / (\sigma_b \sigma_r), \quad
               z_t = \mathrm{clip}\left(\frac{r_t - \rho r_{t-1}}{\sqrt{(1 - \rho^2)(1 + 1/v)}}, \pm 3\right)
 
-    and :math:`e = \exp(\delta z - \psi(\delta))`: a recursive residual, in which the scores of an hour share the error of its mean and so count it in full. How well
-    hours foretell their next visit is a *t* statistic. Until 24 visits every stream goes this way, then those with *t* above
-    1; after eight days those below it are taken to have no season, after four weeks those below 3. A warm-up lasts a day at
-    least, and the first Saturday is only learned. Validated by simulation (docs/drift.md).
+    and :math:`e = \exp(\delta z - \psi(\delta))`: a recursive residual, in which the scores of an hour share the error of its
+    mean and so count it in full. How well hours foretell their next visit is a *t* statistic. Until 24 visits every stream
+    goes this way, then those with *t* above 1; after eight days those below it are taken to have no season, after four weeks
+    those below 3. A warm-up lasts a day at least, and the first Saturday is only learned. Validated by simulation
+    (docs/drift.md).
 
     References
     ----------

@@ -28,7 +28,7 @@ LOOSE = 0.1  # correlation above which scores are compared, not cells: a cell sa
 DOUBT = 0.5  # standard errors taken off an estimated correlation: without one, chance would cost 2 % of every shift
 # By how much ln(threshold) is overshot, so that evidence may count as that much more: simulation says at least 0.49 on every
 # law of docs/drift.md; less where neighbours are correlated, as the correlation is only estimated.
-OVERSHOOT = 0.4
+OVERSHOOT = 0.35
 # ln E exp(d * clip(Z)) of a standard normal Z clipped at CLIP: what makes exp(d * z - LOG_MGF) an e-value, for streams with a
 # season or correlated neighbours.
 _TAIL = ndtr(-CLIP)
@@ -50,7 +50,9 @@ FROM_ONE_ONSET = 0.5
 # An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 3.0, 2.5
-SUSPECTED = 4.0  # log evidence of an onset tracker from which a change is suspected
+# Log evidence of an onset tracker from which a change is suspected. That of the small shift takes long to fall again: with 4 for
+# it too, many a first Saturday went unlearned.
+SUSPECTED, SMALL_SUSPECTED = 4.0, 5.5
 HOUR, DAY = 3_600_000_000, 86_400_000_000  # microseconds
 SEASON_UNIT = 1 / 4096  # of the means kept as whole numbers
 SEASON_VISITS = 30  # an hour's mean forgets what is so many visits old
@@ -382,7 +384,8 @@ def observe_continuous(
         z = cell_score(low, high)
 
         # While a change is suspected, neither season nor correlation are learned.
-        calm = max(max(stream.cusum[0], stream.cusum[1]), max(stream.cusum[2], stream.cusum[3])) < SUSPECTED
+        small, large = max(stream.cusum[0], stream.cusum[2]), max(stream.cusum[1], stream.cusum[3])
+        calm = small < SMALL_SUSPECTED and large < SUSPECTED
         n, hold, by_season = stream.reference_n, False, False
         moments, last = stream.moments, stream.score
         residual, error = z, 1.0
