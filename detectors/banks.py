@@ -198,7 +198,7 @@ class RateBank(Bank):
     still, of which there is little to be seen. The weight is known before the run, so that :math:`E M_t \le t` still holds.
     With one observation a run, *e* is the Bernoulli likelihood ratio; with more it is the mean of theirs, an e-value
     whatever their dependence. Evidence of rare events comes in jumps, which land above *A*; alarm at
-    :math:`\ln M_t + 0.3\,|1 - 2p| \ge \ln A`, which by simulation keeps *A*.
+    :math:`\ln M_t + 0.25\,|1 - 2p| \ge \ln A`, which by simulation keeps *A*.
 
     References
     ----------

@@ -451,7 +451,7 @@ def observe_continuous(
             total += stream.statistic[i]
         strongest = 0.0
         for i in range(4):
-            level = stream.cusum[i] + logarithm(bits[TRACKED[i]])
+            level = stream.cusum[i] + logarithm(int(bits[TRACKED[i]]))
             if stream.cusum[i] <= LATER:
                 stream.onset_high_at[i] = times[row]
             if stream.onset_low_at[i, DEPTHS - 1] == 0:

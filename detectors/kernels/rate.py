@@ -19,7 +19,7 @@ ODDS = np.array([1.5, 2.3, 4.5, 11.0, 1 / 1.5, 1 / 2.3, 1 / 4.5, 1 / 11.0])
 # the weight of a start the greater part goes to the odds that lead towards one half. At a share of one half they are equal.
 FAVOUR = 0.5
 # Evidence of a rare event comes in jumps and so lands above the threshold: by simulation that much can be added to its log.
-OVERSHOOT = 0.3
+OVERSHOOT = 0.25
 # The components of the grid that carry an onset tracker: up, then down.
 TRACKED = np.array([0, 2, 3, 4, 6, 7])
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
