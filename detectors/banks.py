@@ -27,33 +27,44 @@ ROOM = 2
 class ContinuousBank(Bank):
     r"""Shifts of heavy-tailed, tied or autocorrelated values, upwards and downwards.
 
-    The warm-up cuts the line into cells. With their weights (spacings of the warm-up plus later counts) a value in cell
-    *k* has ranks between the cumulative shares :math:`W_{k-1}` and :math:`W_k` of the weights before it, and the score
-    :math:`z = \frac{1}{W_k - W_{k-1}} \int_{W_{k-1}}^{W_k} \mathrm{clip}(\Phi^{-1}(u), \pm 2.5)\,du`. For exchangeable
-    continuous data the weights are Pólya's urn, so :math:`E \exp(\delta z - \psi(\delta)) \le 1` holds while the
-    reference is still being learned (Jensen; :math:`\psi` is the log-mgf of the clipped normal). Scores are whitened by
-    :math:`(z_t - \rho z_{t-1})/\sqrt{1-\rho^2}`, :math:`\rho` from von Neumann's ratio, and feed the e-detector
+    The warm-up cuts the line into cells, one of them below and one above all that it saw. With their weights (spacings of
+    the warm-up plus later counts) a value in cell *k* has ranks between the cumulative shares :math:`W_{k-1}` and
+    :math:`W_k` of the weights before it, and the score
+    :math:`z = \frac{1}{W_k - W_{k-1}} \int_{W_{k-1}}^{W_k} \mathrm{clip}(\Phi^{-1}(u), \pm 3)\,du`. Its bounds are those
+    of a normal value, given the score before it (:math:`\rho` from von Neumann's ratio, less half its standard error):
+    :math:`b_k = (\Phi^{-1}(W_k) - \rho z_{t-1})/\sqrt{1-\rho^2}`. How much likelier a shift :math:`\delta` makes the cell
+    feeds the e-detector
 
-    .. math:: R_t^{\delta} = (R_{t-1}^{\delta} + 1)\, e^{\delta z_t - \psi(\delta)}, \quad
-              M_t = \tfrac18 \sum_{\delta \in \pm\{0.25, 0.5, 1, 1.75\}} R_t^{\delta}
+    .. math:: e_t^{\delta} = \frac{\Phi(b_k - \delta) - \Phi(b_{k-1} - \delta)}{\Phi(b_k) - \Phi(b_{k-1})}, \quad
+              R_t^{\delta} = (R_{t-1}^{\delta} + 1)\, e_t^{\delta}, \quad
+              M_t = \tfrac18 \sum_{\delta \in \pm\{0.2, 0.47, 1.03, 2.19\}} R_t^{\delta} .
 
-    which alarms at :math:`M_t \ge A`; :math:`E M_t \le t` without change, so the average run length is at least *A*.
+    For exchangeable data the weights are Pólya's urn, so :math:`E e = 1` holds while the reference is still being learned,
+    with ties too, and :math:`E M_t \le t`: the average run to :math:`M_t \ge A` is at least *A*. It is longer, because
+    *M* jumps over *A* instead of meeting it (Pollak 1987); so the alarm comes at :math:`\ln M_t + 0.35 (1 - \rho) \ge \ln A`,
+    which by simulation keeps *A*.
+
+    Above :math:`\rho = 0.1` the cell before says too little of the next, and the whitened score
+    :math:`w = (z_t - \rho z_{t-1})/\sqrt{1-\rho^2}` itself gives :math:`e = \exp(\delta w - \psi(\delta))`, :math:`\psi`
+    the log-mgf of the clipped normal: by Jensen's inequality at most 1 in the mean.
 
     A stream with a season goes another way to the whitening. Its scores are those of the warm-up's cells and lose the mean
     :math:`\bar y_b` of the *v* earlier visits of their hour (24 of a weekday, 24 of a day of the weekend, UTC):
 
     .. math:: r_t = (y_t - \bar y_b) / (\sigma_b \sigma_r), \quad
-              z_t = \mathrm{clip}\left(\frac{r_t - \rho r_{t-1}}{\sqrt{(1 - \rho^2)(1 + 1/v)}}, \pm 2.5\right)
+              z_t = \mathrm{clip}\left(\frac{r_t - \rho r_{t-1}}{\sqrt{(1 - \rho^2)(1 + 1/v)}}, \pm 3\right)
 
-    a recursive residual, in which the scores of an hour share the error of its mean and so count it in full. How well
-    hours foretell their next visit is a *t* statistic. Until 24 visits every stream goes this way, then those with *t* above
-    1; after eight days those below it are taken to have no season, after four weeks those below 3. A warm-up lasts a day at
-    least, and the first Saturday is only learned. Validated by simulation (docs/drift.md).
+    and :math:`e = \exp(\delta z - \psi(\delta))`: a recursive residual, in which the scores of an hour share the error of its
+    mean and so count it in full. How well hours foretell their next visit is a *t* statistic. Until 24 visits every stream
+    goes this way, then those with *t* above 1; after eight days those below it are taken to have no season, after four weeks
+    those below 3. A warm-up lasts a day at least, and the first Saturday is only learned. Validated by simulation
+    (docs/drift.md).
 
     References
     ----------
     Brown, Durbin, Evans (1975), Techniques for testing the constancy of regression relationships over time (recursive
     residuals).
+    Pollak (1987), Average run lengths of an optimal method of detecting a change in distribution (the overshoot).
     Shin, Ramdas, Rinaldo (2022), E-detectors: a nonparametric framework for sequential change detection, eq. 8-11.
     von Neumann (1941), Distribution of the ratio of the mean square successive difference to the variance.
     """
@@ -179,11 +190,15 @@ class RateBank(Bank):
     Observations of one run depend on each other, so the unit is the run, with its share *s* of yes. Against the
     predictive :math:`p = (\sum s + \frac12)/(n + 1)` (Krichevsky-Trofimov), odds times *k* give the e-value
 
-    .. math:: e = \frac{1 + s(k-1)}{1 + p(k-1)}, \quad R_t^k = (R_{t-1}^k + 1)\, e, \quad
-              M_t = \tfrac18 \sum_{k \in \{1.5, 2.3, 4.5, 11\}^{\pm1}} R_t^k .
+    .. math:: e = \frac{1 + s(k-1)}{1 + p(k-1)}, \quad
+              R_t^k = \left(R_{t-1}^k + 1 \pm \tfrac12 (1 - 2p)\right) e, \quad
+              M_t = \tfrac18 \sum_{k \in \{1.5, 2.3, 4.5, 11\}^{\pm1}} R_t^k ,
 
+    plus for odds that rise: a rare event that becomes frequent gets up to three times the weight of one that becomes rarer
+    still, of which there is little to be seen. The weight is known before the run, so that :math:`E M_t \le t` still holds.
     With one observation a run, *e* is the Bernoulli likelihood ratio; with more it is the mean of theirs, an e-value
-    whatever their dependence. Alarm at :math:`M_t \ge A`.
+    whatever their dependence. Evidence of rare events comes in jumps, which land above *A*; alarm at
+    :math:`\ln M_t + 0.25\,|1 - 2p| \ge \ln A`, which by simulation keeps *A*.
 
     References
     ----------

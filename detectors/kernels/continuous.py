@@ -1,4 +1,4 @@
-"""Continuous streams: value → cell of the reference → normal score less its season, whitened → Shiryaev-Roberts statistics.
+"""Continuous streams: value → cell of the reference → likelihood ratios of its bounds, or of a score → Shiryaev-Roberts.
 
 The last step of the flow for costs, tokens, steps and durations; `detectors.banks` owns the state and reads the alarms.
 """
@@ -15,11 +15,23 @@ from detectors.compiled import Table, compiled
 from detectors.kernels.continuous_state import CELLS, DEPTHS, SEASON_BINS, ContinuousStream, Season
 from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, between, shorten, shortened
 
-CLIP = 2.5
+CLIP = 3.0
 WARMING, WATCHING, ALARMED = 0, 1, 2
+# The standard normal distribution function from -FAR to FAR, in steps of 1 / STEP.
+STEP, FAR = 256, 14
+NORMAL = ndtr(np.arange(-FAR * STEP, FAR * STEP + 1) / STEP)
+FARTHEST = 10.0  # beyond it a bound of a cell is as good as infinite
 # Shifts of the grid, in standard deviations of the reference's normal score; each is watched upwards and downwards.
-SHIFTS = np.array([0.25, 0.5, 1.0, 1.75])
-# ln E exp(d * clip(Z)) of a standard normal Z clipped at CLIP: what makes exp(d * z - LOG_MGF) an e-value.
+STEPS = np.array([52, 120, 264, 560])  # of the table, which makes a shift a matter of its index
+SHIFTS = STEPS / STEP
+LEAST = 1e-4  # no cell counts as rarer, and no ratio as less: a bound on what one value can say
+LOOSE = 0.1  # correlation above which scores are compared, not cells: a cell says too little of the next one's
+DOUBT = 0.5  # standard errors taken off an estimated correlation: without one, chance would cost 2 % of every shift
+# By how much ln(threshold) is overshot, so that evidence may count as that much more: simulation says at least 0.49 on every
+# law of docs/drift.md; less where neighbours are correlated, as the correlation is only estimated.
+OVERSHOOT = 0.35
+# ln E exp(d * clip(Z)) of a standard normal Z clipped at CLIP: what makes exp(d * z - LOG_MGF) an e-value, for streams with a
+# season or correlated neighbours.
 _TAIL = ndtr(-CLIP)
 _WITHIN = np.exp(SHIFTS**2 / 2) * (ndtr(CLIP - SHIFTS) - ndtr(-CLIP - SHIFTS))
 LOG_MGF = np.log(_WITHIN + 2 * np.cosh(SHIFTS * CLIP) * _TAIL)
@@ -39,7 +51,9 @@ FROM_ONE_ONSET = 0.5
 # An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
 # within LATER: what covers the change in 90 % of simulations (docs/drift.md).
 EARLIER, LATER = 3.0, 2.5
-SUSPECTED = 4.0  # log evidence of an onset tracker from which a change is suspected
+# Log evidence of an onset tracker from which a change is suspected. That of the small shift takes long to fall again: with 4 for
+# it too, many a first Saturday went unlearned.
+SUSPECTED, SMALL_SUSPECTED = 4.0, 5.5
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000  # microseconds; onsets are dated by the second
 SEASON_UNIT = 1 / 4096  # of the means kept as whole numbers
 SEASON_VISITS = 30  # an hour's mean forgets what is so many visits old
@@ -55,7 +69,7 @@ NEARLY_CONSTANT = 0.1  # variance of the warm-up's scores below which there is n
 
 @compiled
 def clipped_integral(u: float) -> float:
-    """Integral from 0 to `u` of the standard normal quantile clipped at ±CLIP, error below 3e-8; its slopes' below 0.002."""
+    """Integral from 0 to `u` of the standard normal quantile clipped at ±CLIP, error below 1.1e-7; its slopes' below 0.01."""
     at = u * POINTS
     k = min(int(at), POINTS - 1)
     return INTEGRAL[k] + (at - k) * (INTEGRAL[k + 1] - INTEGRAL[k])
@@ -69,18 +83,20 @@ def cell_score(low: float, high: float) -> float:
 
 @compiled
 def learn_cells(sample: NDArray[np.float64], edges: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
-    """Cut a warm-up sample into cells at `CUTS`, never inside a tie, and give each cell its spacings as weight."""
+    """Cut a warm-up sample into cells at `CUTS`, never inside a tie, and give each cell its spacings as weight.
+
+    What is less than the least value, or greater than the greatest, has a cell of its own, with half a value as weight.
+    """
     ordered = np.sort(sample)
     n = len(ordered)
     edges[:] = np.inf
     weights[:] = 0.0
     cells = 0
     start = 0
-    if ordered[0] == ordered[min(n - 1, int(CUTS[1] * n))]:  # the least value is an atom: below it is a cell of its own
-        edges[0] = np.nextafter(np.float32(ordered[0]), np.float32(-np.inf))
-        if edges[0] > ordered[0]:
-            edges[0] = np.nextafter(edges[0], np.float32(-np.inf))
-        cells = 1
+    edges[0] = np.nextafter(np.float32(ordered[0]), np.float32(-np.inf))
+    if edges[0] > ordered[0]:
+        edges[0] = np.nextafter(edges[0], np.float32(-np.inf))
+    cells = 1
     for cut in CUTS:
         rank = round(cut * n)
         if rank <= start or rank >= n:
@@ -103,11 +119,10 @@ def learn_cells(sample: NDArray[np.float64], edges: NDArray[np.float32], weights
         cells += 1
         start = boundary
     weights[cells] = n - start
-    if ordered[n - 1] == ordered[max(0, n - 1 - int(CUTS[1] * n))]:  # the greatest value is an atom
-        edges[cells] = np.nextafter(np.float32(ordered[n - 1]), np.float32(np.inf))
-        if edges[cells] <= ordered[n - 1]:
-            edges[cells] = np.nextafter(edges[cells], np.float32(np.inf))
-        cells += 1
+    edges[cells] = np.nextafter(np.float32(ordered[n - 1]), np.float32(np.inf))
+    if edges[cells] <= ordered[n - 1]:
+        edges[cells] = np.nextafter(edges[cells], np.float32(np.inf))
+    cells += 1
     weights[0] += 0.5
     weights[cells] += 0.5
 
@@ -119,15 +134,72 @@ def find_cell(edges: NDArray[np.float32], value: float) -> int:
 
 
 @compiled
-def score_of(weights: NDArray[np.float32], cell: int) -> float:
-    """Normal score of `cell` under the predictive law that `weights` give."""
-    below = 0.0
+def ranks_of(weights: NDArray[np.float32], cell: int) -> tuple[float, float]:
+    """Ranks (in 0..1) between which `cell` lies under the predictive law that `weights` give."""
+    below, above = 0.0, 0.0
     for k in range(cell):
         below += weights[k]
-    total = below
-    for k in range(cell, CELLS):
-        total += weights[k]
-    return cell_score(below / total, (below + weights[cell]) / total)
+    for k in range(cell + 1, CELLS):
+        above += weights[k]
+    upto = below + weights[cell]
+    total = upto + above
+    return below / total, upto / total
+
+
+@compiled
+def score_of(weights: NDArray[np.float32], cell: int) -> float:
+    """Normal score of `cell` under the predictive law that `weights` give."""
+    low, high = ranks_of(weights, cell)
+    return cell_score(low, high)
+
+
+@compiled
+def quantile(u: float) -> float:
+    """Quantile of the standard normal law, error below 1e-6 (Wichura 1988, AS 241); ±FARTHEST at 0 and 1."""
+    q = u - 0.5
+    if abs(q) <= 0.425:
+        r = 0.180625 - q * q
+        above = ((59.10937472 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179
+        return q * above / (((67.1875636 * r + 78.757757664) * r + 17.895169469) * r + 1.0)
+    r = min(u, 1.0 - u)
+    if r <= 0.0:
+        return math.copysign(FARTHEST, q)
+    r = math.sqrt(-math.log(r))
+    if r <= 5.0:
+        r -= 1.6
+        above = ((0.17023821103 * r + 1.3067284816) * r + 2.75681539) * r + 1.4234372777
+        return math.copysign(above / ((0.12021132975 * r + 0.7370016425) * r + 1.0), q)
+    r -= 5.0
+    above = ((0.017337203997 * r + 0.42868294337) * r + 3.081226386) * r + 6.657905115
+    return math.copysign(above / ((0.012258202635 * r + 0.24197894225) * r + 1.0), q)
+
+
+@compiled
+def cell_ratios(bottom: float, top: float, ratios: NDArray[np.float64]) -> None:
+    """For each shift, up then down: how much likelier it makes a normal value between `bottom` and `top`.
+
+    Straight between the points of the table, so that over the cells of the line the shifted chances still sum to 1.
+    """
+    from_bottom, from_top = (bottom + FAR) * STEP, (top + FAR) * STEP
+    a, b = int(from_bottom), int(from_top)
+    from_bottom, from_top = from_bottom - a, from_top - b
+    chance = NORMAL[b] + from_top * (NORMAL[b + 1] - NORMAL[b])
+    chance -= NORMAL[a] + from_bottom * (NORMAL[a + 1] - NORMAL[a])
+    inverse = 1.0 / max(chance, LEAST)
+    for i in range(8):
+        shift = STEPS[i] if i < 4 else -STEPS[i - 4]
+        j, k = b - shift, a - shift
+        shifted = NORMAL[j] + from_top * (NORMAL[j + 1] - NORMAL[j])
+        shifted -= NORMAL[k] + from_bottom * (NORMAL[k + 1] - NORMAL[k])
+        ratios[i] = max(shifted * inverse, LEAST)
+
+
+@compiled
+def logarithm(bits: int) -> float:
+    """Natural logarithm, error below 0.0002, of the positive number that `bits` are (IEEE 754): exponent and a polynomial."""
+    f = (bits & 0xFFFFFFFFFFFFF) * 2.0**-52
+    bend = f * (1.0 - f) * (0.43807325 + f * (-0.23669342 + f * 0.0803073))
+    return 0.6931471805599453 * ((bits >> 52) - 1023 + f + bend)
 
 
 @compiled
@@ -266,6 +338,8 @@ def observe_continuous(
     """
     alarm_slots, alarm_rows = np.empty(len(state), np.int64), np.empty(len(state), np.int64)
     alarms = 0
+    ratios = np.empty(8)
+    bits = ratios.view(np.int64)
     for row in range(len(slots)):
         s = slots[row]
         stream = state[s]
@@ -307,12 +381,15 @@ def observe_continuous(
 
         weights = stream.weights
         cell = find_cell(stream.edges, x)
-        z = score_of(weights, cell)
+        low, high = ranks_of(weights, cell)
+        z = cell_score(low, high)
 
         # While a change is suspected, neither season nor correlation are learned.
-        calm = max(max(stream.cusum[0], stream.cusum[1]), max(stream.cusum[2], stream.cusum[3])) < SUSPECTED
+        small, large = max(stream.cusum[0], stream.cusum[2]), max(stream.cusum[1], stream.cusum[3])
+        calm = small < SMALL_SUSPECTED and large < SUSPECTED
         n, hold, by_season = stream.reference_n, False, False
         moments, last, residual, error = stream.moments, stream.score, z, 1.0
+        bottom, top = 0.0, 0.0
         if stream.season == ON_TRIAL:
             season = seasons[stream.season_row - 1]
             residual, error, hold, again = visit(season, times[row], season.score[cell], calm)
@@ -330,13 +407,19 @@ def observe_continuous(
         variance = moments[2] / moments[0] - (moments[1] / moments[0]) ** 2
         correlation = 0.0
         if variance > 0.0:
-            correlation = min(max(1.0 - moments[3] / (2.0 * (moments[0] - 1.0) * variance), 0.0), 0.9)
+            correlation = 1.0 - moments[3] / (2.0 * (moments[0] - 1.0) * variance)
+            correlation -= DOUBT * math.sqrt(max(1.0 - correlation * correlation, 0.0) / moments[0])
+            correlation = min(max(correlation, 0.0), 0.9)
         scale = 1.0 - correlation * correlation
         if by_season:  # what the season explains is gone from the spread, and the scores are those of the warm-up
             white = (residual - correlation * last) / math.sqrt(error * max(scale * variance, NEARLY_CONSTANT))
             white = min(max(white, -CLIP), CLIP)
         else:
-            white = (z - correlation * last) / math.sqrt(scale)
+            width = math.sqrt(scale)
+            white = (z - correlation * last) / width
+            if correlation <= LOOSE:
+                bottom = min(max((quantile(low) - correlation * last) / width, -FARTHEST), FARTHEST)
+                top = min(max((quantile(high) - correlation * last) / width, -FARTHEST), FARTHEST)
         z = shortened(z, EVIDENCE)
         if calm:
             add(stream.moments, z, stream.score)
@@ -357,18 +440,20 @@ def observe_continuous(
         if ring.shape[1] > 0:
             ring[s, (n - warm_up) % ring.shape[1]] = white
 
+        if by_season or correlation > LOOSE:
+            for i in range(4):
+                up = math.exp(SHIFTS[i] * white)
+                ratios[i], ratios[i + 4] = up * SCALE[i], SCALE[i] / up
+        else:
+            cell_ratios(bottom, top, ratios)
         total = 0.0
-        for i in range(4):
-            up = math.exp(SHIFTS[i] * white)
-            stream.statistic[i] = (stream.statistic[i] + 1.0) * up * SCALE[i]
-            stream.statistic[i + 4] = (stream.statistic[i + 4] + 1.0) / up * SCALE[i]
-            total += stream.statistic[i] + stream.statistic[i + 4]
+        for i in range(8):
+            stream.statistic[i] = (stream.statistic[i] + 1.0) * ratios[i]
+            total += stream.statistic[i]
         strongest = 0.0
         second = times[row] - times[row] % SECOND
         for i in range(4):
-            component = TRACKED[i]
-            step = SHIFTS[component % 4] * (white if component < 4 else -white) - LOG_MGF[component % 4]
-            level = stream.cusum[i] + step
+            level = stream.cusum[i] + logarithm(int(bits[TRACKED[i]]))
             if stream.cusum[i] <= LATER:
                 stream.onset_high_at[i] = second
             if stream.onset_low_at[i, DEPTHS - 1] == 0:
@@ -392,7 +477,8 @@ def observe_continuous(
             stream.onset_sum[i] = shortened(stream.onset_sum[i] + x, COUNT)
 
         shorten(stream.statistic, DOWN, EVIDENCE)
-        stream.log_e, stream.threshold = shortened(math.log(total / 8.0) * DOWN, EVIDENCE), log_thresholds[row]
+        said = math.log(total / 8.0) + OVERSHOOT * (1.0 - correlation)
+        stream.log_e, stream.threshold = shortened(said * DOWN, EVIDENCE), log_thresholds[row]
         if stream.log_e >= log_thresholds[row] and strongest >= FROM_ONE_ONSET * log_thresholds[row]:
             stream.phase, stream.alarm_at = ALARMED, times[row]
             alarm_slots[alarms], alarm_rows[alarms] = s, row

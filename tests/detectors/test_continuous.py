@@ -116,7 +116,7 @@ def test_the_integral_is_that_of_the_clipped_normal_quantile() -> None:
     middles = np.clip(stats.norm.ppf((ranks[1:] + ranks[:-1]) / 2), -continuous.CLIP, continuous.CLIP)
     exact = np.concatenate([[0.0], np.cumsum(middles) / 200_000])
     ours = np.array([continuous.clipped_integral(rank) for rank in ranks])
-    np.testing.assert_allclose(ours, exact, rtol=0, atol=3e-8)
+    np.testing.assert_allclose(ours, exact, rtol=0, atol=1.1e-7)
     assert ours[0] == ours[-1] == 0
 
 
@@ -130,6 +130,52 @@ def test_scores_of_equal_cells_make_e_values(cells: int) -> None:
     for shift, log_mgf in zip(continuous.SHIFTS, continuous.LOG_MGF, strict=True):
         for sign in (1, -1):
             assert np.exp(sign * shift * scores - log_mgf).mean() <= 1 + 1e-12
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.1])
+@pytest.mark.parametrize("shares", [[0.5, 0.25, 0.125, 0.125], [0.004, 0.02, 0.3, 0.676], [1 / 300] * 300])
+def test_likelihood_ratios_of_cells_are_e_values(shares: list[float], correlation: float) -> None:
+    """Their mean under the law that they are measured against is 1, whatever the cut: ties cost nothing."""
+    cuts = np.concatenate([[0.0], np.cumsum(shares)])
+    width, last = math.sqrt(1 - correlation**2), 1.5
+    bounds = [(continuous.quantile(min(cut, 1.0)) - correlation * last) / width for cut in cuts]
+    bounds = np.clip(bounds, -continuous.FARTHEST, continuous.FARTHEST)
+    ratios = np.empty((len(shares), 8))
+    for row, (bottom, top) in enumerate(itertools.pairwise(bounds)):
+        continuous.cell_ratios(bottom, top, ratios[row])
+    np.testing.assert_allclose(np.diff(stats.norm.cdf(bounds)) @ ratios, 1.0, atol=1e-3)
+    up = np.diff(stats.norm.cdf(bounds - continuous.SHIFTS[2])) / np.diff(stats.norm.cdf(bounds))
+    np.testing.assert_allclose(ratios[:, 2], up, rtol=1e-3)
+
+
+def test_quantile_and_logarithm_are_near_enough() -> None:
+    ranks = np.concatenate([np.linspace(1e-5, 1 - 1e-5, 2001), [1e-12, 1e-30]])
+    ours = [continuous.quantile(rank) for rank in ranks]
+    np.testing.assert_allclose(ours, stats.norm.ppf(ranks), rtol=1e-6, atol=1e-6)
+    assert (continuous.quantile(0.0), continuous.quantile(1.0)) == (-continuous.FARTHEST, continuous.FARTHEST)
+    ratios = np.geomspace(continuous.LEAST, 1e4, 1001)
+    logs = [continuous.logarithm(int(bits)) for bits in ratios.view(np.int64)]
+    np.testing.assert_allclose(logs, np.log(ratios), rtol=0, atol=2e-4)
+
+
+def test_counts_with_heavy_ties_are_found_nearly_as_fast_as_their_likelihood_allows(rng: np.random.Generator) -> None:
+    """Steps that are 1 half of the time (geometric), a fifth more of them: 0.0089 nats each, so 1,300 for 11.5 nats."""
+    values = rng.geometric(0.5, size=(60, 6000)).astype(float)
+    values[:, 3000:] = rng.geometric(1 / 2.4, size=(60, 3000))
+    _, found = alarms(values, math.log(1e5))
+    delays = found[found >= 3000] - 3000
+    assert len(delays) >= 45
+    assert np.median(delays) <= 1600
+
+
+def test_values_beyond_all_seen_are_found(rng: np.random.Generator) -> None:
+    """One value in twelve goes beyond the greatest so far (a limit that was lifted); the rest stays as it was."""
+    values = rng.uniform(size=(60, 3000))
+    values[:, 2000:] = np.where(rng.random((60, 1000)) < 1 / 12, 1.5, values[:, 2000:])
+    _, found = alarms(values, math.log(1e5))
+    delays = found[found >= 2000] - 2000
+    assert len(delays) >= 57
+    assert np.median(delays) <= 300
 
 
 @pytest.mark.parametrize(
