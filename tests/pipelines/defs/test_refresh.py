@@ -78,14 +78,15 @@ def test_a_failed_check_keeps_the_marts_behind_it_as_they_were(
     refreshed: tuple[Path, RefreshResult], tmp_path: Path
 ) -> None:
     home = Path(shutil.copytree(refreshed[0], tmp_path / "home"))
-    everything = {name: f'SELECT * FROM "{name}" ORDER BY ALL' for name in marts.names() if name != "runs"}
+    first = {"event_clock", "runs"}
+    everything = {name: f'SELECT * FROM "{name}" ORDER BY ALL' for name in marts.names() if name not in first}
     before = {name: rows_of(home, query) for name, query in everything.items()}
     refund = {"cost_usd": -5.0, "input_tokens": 1, "output_tokens": 1}
     store(home, "spans", [*run_spans(RUNS), span(RUNS, 3, "model", **refund)])
     store(home, "outcomes", [outcome(RUNS)])
 
     failed = refresh(home)
-    assert set(failed.rows) == {"runs"}, "all others depend on runs"
+    assert set(failed.rows) == first, "all others depend on runs"
     (message,) = failed.failed_checks
     assert message.startswith("runs.runs_are_sound: 1 of ")
     assert "cost_usd is 0 or more, where known (1 of 13 rows break it)" in message
@@ -100,7 +101,7 @@ def test_a_mart_that_cannot_be_built_is_one_clear_line(home: Path, monkeypatch: 
     monkeypatch.setattr(marts, "build", fail)
     with pytest.raises(TerminalError) as raised:
         refresh(home)
-    assert str(raised.value) == f"runs failed ({home / 'dagster'}): no room for runs"
+    assert str(raised.value) == f"event_clock failed ({home / 'dagster'}): no room for event_clock"
 
 
 def test_the_command_on_an_empty_warehouse_says_rows_and_nothing_else_and_writes_below_the_home_alone(
