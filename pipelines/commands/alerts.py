@@ -24,8 +24,9 @@ alerts = typer.Typer(help="Incidents and who is told of them.", no_args_is_help=
 _ALERTS = """
 SELECT
     incident_id, workflow, families, severity, state, headline, onset_at, opened_at, last_signal_at, signals, run_ids,
-    j.judgement AS judged, j.said_by, j.note
+    e.false_ratio, j.judgement AS judged, j.said_by, j.note
 FROM incidents
+LEFT JOIN (SELECT incident_id, min(false_ratio) AS false_ratio FROM ranked_signals GROUP BY incident_id) AS e USING (incident_id)
 LEFT JOIN (
     SELECT incident_id, arg_max({'judgement': judgement, 'said_by': said_by, 'note': note}, (stated_at, acknowledgement_id)) AS j
     FROM acknowledgements
@@ -34,7 +35,7 @@ LEFT JOIN (
 ORDER BY opened_at, incident_id
 """
 _PRECISION = "SELECT * FROM alarm_precision"
-_THERE = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'alarm_precision'"
+_THERE = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'ranked_signals'"
 
 _Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="Id, or its beginning.")]
 _By = Annotated[str | None, typer.Option("--by", help="Who says so.")]
@@ -45,6 +46,9 @@ _Note = Annotated[str | None, typer.Option(help="Why.")]
 def alerts_list(
     context: typer.Context,
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    surest: Annotated[
+        bool, typer.Option("--surest", help="The surest first: by the share of false ones to expect (e-BH).")
+    ] = False,
 ) -> None:
     """List incidents, oldest first; the table ends with how many of the acknowledged ones were real."""
     from warehouse import run_select
@@ -55,6 +59,8 @@ def alerts_list(
     path = existing_warehouse(settings)
     precision = precision_of(settings)
     frame = run_select(path, _ALERTS)
+    if surest:
+        frame = frame.sort("false_ratio", nulls_last=True, maintain_order=True)
     if form == "table":
         if frame.is_empty():
             out.print("no incidents")
@@ -67,6 +73,7 @@ def alerts_list(
             "workflow",
             pl.col("families").list.join(", "),
             "headline",
+            pl.col("false_ratio").map_elements("{:.2g}".format, return_dtype=pl.String).fill_null("unknown"),
             "onset_at",
             "opened_at",
         )

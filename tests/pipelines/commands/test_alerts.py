@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from pipelines.settings import Settings
 AT = datetime(2026, 9, 10)
 HOSTILE = "\x1b[31m[bold]red[/bold]\u202e"
 INCIDENTS = ("aa11", "aa22", "bb33")
+#: Evidence of their signals beside a threshold of 17; none of a rule.
+LOG_E = (17.5, 19.0, None)
 
 
 def with_incidents(home: Path) -> Path:
@@ -38,7 +41,8 @@ def with_incidents(home: Path) -> Path:
     ]
     signals = [
         {**both, "incident_id": name, "signal_id": f"s-{name}", "metric": "m", "dimension": "", "at": AT}
-        for name in INCIDENTS
+        | {"kind": "rate" if log_e else "rule", "log_e": log_e, "threshold": log_e and 17.0}
+        for name, log_e in zip(INCIDENTS, LOG_E, strict=True)
     ]
     with open_warehouse(Settings(home=home)) as warehouse:
         for table, rows in (("incidents", incidents), ("signals", signals)):
@@ -85,6 +89,14 @@ def test_a_judgement_is_stored_shown_and_counted(home: Path, capfd: pytest.Captu
     told = capfd.readouterr()
     assert "\x1b" not in told.out and "\u202e" not in told.out
     assert "1 of 2 acknowledged were real (9% to 91%; tool 1 of 2); 1 false alarms a week over 1.0 weeks" in told.err
+
+
+def test_the_surest_come_first_where_that_is_asked_for(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert [row["incident_id"] for row in listed(home, capfd).values()] == list(INCIDENTS)
+    assert plumbline(home, "list", "--surest", "--format", "json") == 0
+    found = {row["incident_id"]: row["false_ratio"] for row in json.loads(capfd.readouterr().out)}
+    assert list(found) == ["bb33", "aa22", "aa11"] and found["bb33"] == 0
+    assert found["aa11"] == pytest.approx(0.9 / 52 * math.exp(-0.5) / 3)
 
 
 @pytest.mark.parametrize(
