@@ -32,7 +32,7 @@ SHORTEST = 30
 #: Mean runs to a false return while the drift stays, at least; and so many weeks of the stream's own runs.
 RUNS_TO_FALSE, WEEKS_TO_FALSE = 1000.0, 4.0
 #: Where a return would take more runs than this on average, the two samples are too much alike to tell.
-MOST_RUNS = 2000
+MOST_RUNS = 1000
 #: Standard errors by which the share from after is taken to be nearer to that from before than it was seen: it was seen because
 #: of an alarm, at the cut that parts the samples best, so it is seen too far away.
 CAUTION = 1.0
