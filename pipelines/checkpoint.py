@@ -20,6 +20,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.alerts.recovery import Returns
 from pipelines.errors import TerminalError
 from pipelines.history import History
 from pipelines.latches import Latches
@@ -28,8 +29,8 @@ from pipelines.sources.base import Positions
 from warehouse.errors import is_full
 
 #: 2: open runs hold finish_reason and overrides. 3: the memory of rules; open runs hold tool_effect. 4: history; open runs hold
-#: environment and name.
-VERSION = 4
+#: environment and name. 5: how far alarmed streams are back.
+VERSION = 5
 _NAME = "detectors.zip"
 _LATCHES = ("known", "learning")
 _HISTORY = ("arrivals", "levels", "successes")
@@ -45,6 +46,7 @@ class Checkpoint:
     judgements: tuple[str, ...] = ()
     latches: dict[str, pl.DataFrame] = field(default_factory=dict)
     history: dict[str, pl.DataFrame] = field(default_factory=dict)
+    returns: tuple[dict[str, Any], ...] = ()
 
 
 def save(
@@ -55,6 +57,7 @@ def save(
     judgements: Sequence[str] = (),
     latches: Latches | None = None,
     history: History | None = None,
+    returns: Returns | None = None,
 ) -> Path:
     """Write the checkpoint and return its path; a crash, or a disk without room, leaves the one before.
 
@@ -71,6 +74,7 @@ def save(
         "watermark": state["watermark"].isoformat() if state["watermark"] else None,
         "late_spans": state["late_spans"],
         "judgements": list(judgements),
+        "returns": [] if returns is None else returns.state(),
     }
     path = directory / _NAME
     beside = directory / f"{_NAME}.new"
@@ -128,7 +132,8 @@ def load(directory: Path) -> Checkpoint | None:
     positions = {(topic, partition): offset for topic, partition, offset in meta["positions"]}
     latches = {name: frames[name] for name in _LATCHES if name in frames}
     history = {name: frames[name] for name in _HISTORY if name in frames}
-    return Checkpoint(positions, monitor, runs, tuple(meta.get("judgements", ())), latches, history)
+    judgements, returns = tuple(meta.get("judgements", ())), tuple(meta["returns"])
+    return Checkpoint(positions, monitor, runs, judgements, latches, history, returns)
 
 
 def _ipc(frame: pl.DataFrame) -> bytes:

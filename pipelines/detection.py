@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 import polars as pl
 
@@ -23,6 +24,7 @@ from pipelines import checkpoint
 from pipelines.alerts import store
 from pipelines.alerts.evidence import explained
 from pipelines.alerts.feedback import Feedback, Judgement
+from pipelines.alerts.recovery import Returns, pieces_of
 from pipelines.history import History
 from pipelines.latches import Latches
 from pipelines.lease import Lease
@@ -90,6 +92,7 @@ class Detection:
         self.monitor = Monitor(self._monitor_settings)
         self.latches = Latches()
         self.history = History()
+        self.returns = Returns()
         self.runs = OpenRuns(
             lateness=timedelta(seconds=self._settings.allowed_lateness_seconds),
             timeout=timedelta(seconds=self._settings.run_timeout_seconds),
@@ -124,6 +127,7 @@ class Detection:
             else:
                 self.latches = Latches(**saved.latches)
                 self.history = History(**saved.history)
+                self.returns = Returns(saved.returns)
                 for name, value in saved.runs.items():
                     setattr(self.runs, name, value)
                 self.positions = dict(saved.positions)
@@ -246,14 +250,38 @@ class Detection:
         return changed + self._watch(observations)
 
     def _watch(self, observations: pl.DataFrame) -> list[store.Incident]:
-        """Put observations through the detectors and the rules, and store what they find."""
-        if observations.is_empty():
-            return []
+        """Put observations through the detectors and the rules, store what they find, and resolve the incidents that are back."""
+        changed: list[store.Incident] = []
+        while not observations.is_empty():
+            piece, observations = pieces_of(observations)
+            place = self.returns.advance(piece)
+            if place is not None:
+                is_before = pl.col("at") <= place
+                piece, rest = piece.filter(is_before), piece.filter(~is_before)
+                observations = pl.concat([rest, observations])
+            changed += self._found(piece)
+            if place is not None:
+                changed += self._returned(place)
+        return changed
+
+    def _found(self, observations: pl.DataFrame) -> list[store.Incident]:
         signals = watched(observations, self.monitor, self.latches, self.history)
         if signals.is_empty():
             return []
         self.signals += len(signals)
-        return self._patience.through(lambda: self._record(signals))
+        changed = self._patience.through(lambda: self._record(signals))
+        self.returns.add(store.stored(signals, self._warehouse), observations)
+        return changed
+
+    def _returned(self, place: datetime) -> list[store.Incident]:
+        changed: list[store.Incident] = []
+        for incident_id, why in self.returns.back(place).items():
+            judgement, resolved = self._patience.through(partial(self.feedback.itself, incident_id, place, why))
+            self.returns.drop(incident_id)
+            if judgement is not None:
+                self._rearm(judgement)
+            changed += resolved
+        return changed
 
     def _record(self, signals: pl.DataFrame) -> list[store.Incident]:
         fresh = store.unknown(signals, self._warehouse)
@@ -273,6 +301,7 @@ class Detection:
         return changed
 
     def _rearm(self, judgement: Judgement) -> None:
+        self.returns.forget(judgement.streams)
         for stream in judgement.streams:
             self.monitor.rearm(*stream, relearn=judgement.relearn)
             self.latches.rearm(*stream, relearn=judgement.relearn)
@@ -287,7 +316,14 @@ class Detection:
         if self.lease.held:
             state, answered = self.monitor.encode(), self.feedback.applied
             checkpoint.save(
-                self._settings.checkpoints, self.positions, state, self.runs, answered, self.latches, self.history
+                self._settings.checkpoints,
+                self.positions,
+                state,
+                self.runs,
+                answered,
+                self.latches,
+                self.history,
+                self.returns,
             )
             self.saved_at = batches.utc_now()
         self._saved_at = time.monotonic()

@@ -50,7 +50,7 @@ _SOURCES = {
         ),
         "catalog.yaml",
     ),
-    "acknowledgements": "plumbline alerts ack and resolve, and plumbline api",
+    "acknowledgements": "plumbline alerts ack and resolve, plumbline api, and the stream where every stream is back",
     "drills": "plumbline drill",
     "bill_lines": "plumbline import",
     "repriced_calls": "plumbline backfill",

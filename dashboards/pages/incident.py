@@ -223,7 +223,8 @@ def _judged(view: View, row: dict[str, Any], *, can_act: bool) -> Any:
     said = known[0]
     by = f" by {text.plain(said['said_by'], 60)}" if said["said_by"] else ""
     note = f": {text.plain(said['note'], 300)}" if said["note"] else ""
-    return f"{text.plain(said['judgement'], 20)}{by}, {text.when(said['stated_at'])}{note}"
+    judgement = "resolved by itself" if said["judgement"] == "resolved_itself" else text.plain(said["judgement"], 20)
+    return f"{judgement}{by}, {text.when(said['stated_at'])}{note}"
 
 
 _CAUSE_COLUMNS = (

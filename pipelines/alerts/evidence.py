@@ -11,6 +11,7 @@ import polars as pl
 
 from pipelines.alerts.causes import Onset, closeness, likely, ordered, ranked, said
 from pipelines.alerts.containment import Allowed, Record, Situation, actions
+from pipelines.alerts.return_tests import return_test_of
 from pipelines.alerts.samples import Sample, compared, samples_of, showing, sql
 from pipelines.alerts.wording import headline
 from pipelines.stages.observe import BY_ENVIRONMENT
@@ -92,6 +93,7 @@ def _explained(
         "containment": offers[0]["text"],
         "actions": _json(offers),
         **_evidence(sample, signal["kind"]),
+        "return_test": return_test_of(sample, signal["kind"]),
     }
 
 

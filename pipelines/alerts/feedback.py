@@ -5,6 +5,9 @@ A judgement is a row of ``acknowledgements``, added by any process at any time. 
 From then on that place is where the judgement stands in the order of observations: whoever goes through them again, from a
 checkpoint or from the beginning, applies it there, and so raises the same signals.
 
+Where every stream of an incident is back (``pipelines.alerts.recovery``) the product says so itself: its judgement is written
+with its place, which follows from the observations, so every pass comes to the same one under the same id.
+
 A crash before the place is written leaves a judgement that is new; after it, one that the next pass applies at its place.
 """
 
@@ -20,14 +23,16 @@ from typing import Any
 
 import duckdb
 
-from pipelines.alerts.changes import move
-from pipelines.alerts.incidents import Incident
+from pipelines.alerts.changes import OVER, move
+from pipelines.alerts.incidents import Incident, digest
 from pipelines.alerts.store import incidents
 from pipelines.errors import TerminalError
 from pipelines.sources.kafka import utc_now
 from warehouse import Warehouse
 
 JUDGEMENTS = ("real", "false", "resolved")
+#: What the product says itself.
+_ITSELF = "resolved_itself"
 #: What an incident is after each: a drift that is real stays known until it is over.
 _STATES = {"real": "acknowledged", "false": "resolved", "resolved": "resolved"}
 _LONGEST = {"said_by": 200, "note": 2000}
@@ -203,6 +208,48 @@ class Feedback:
         fresh = [each for each in self._placed() if each.acknowledgement_id in known]
         self.applied += [each.acknowledgement_id for each in fresh]
         return fresh, changed
+
+    def itself(self, incident_id: str, place: datetime, why: str) -> tuple[Judgement | None, list[Incident]]:
+        """Note that an incident is back; return the judgement, and the incident if it was not known to be.
+
+        Nothing is noted of an incident that is over, nor of one that went into another or took one in: what became of a
+        cause in several workflows is for people to say.
+
+        Parameters
+        ----------
+        place : datetime
+            Event time of the observation that told.
+        """
+        name = digest(incident_id, _ITSELF, place.isoformat())
+
+        def work(connection: duckdb.DuckDBPyConnection) -> list[Incident] | None:
+            if connection.execute(_KNOWN, [name]).fetchall():
+                return []
+            incident = one(connection, incident_id)
+            if incident.state in OVER or connection.execute(_TOOK_IN, [incident_id]).fetchall():
+                return None
+            now = utc_now()
+            connection.execute(
+                "INSERT INTO acknowledgements VALUES (?, ?, ?, NULL, ?, ?)", [name, incident_id, _ITSELF, why, now]
+            )
+            connection.execute("INSERT INTO applied_acknowledgements VALUES (?, ?, ?)", [name, place, now])
+            change_id = digest(name, "change")
+            move(connection, warehouse, incident, _ITSELF, "resolved", place, change_id=change_id, why=why)
+            connection.execute("UPDATE incidents SET judged_at = ? WHERE incident_id = ?", [place, incident_id])
+            return [one(connection, incident_id)]
+
+        warehouse = self._warehouse
+        changed = warehouse.transaction(work)
+        if changed is None:
+            return None, []
+        if name not in self.applied:
+            self.applied.append(name)
+            self._ahead = [each for each in self._ahead if each.acknowledgement_id != name]
+        return next(each for each in self._placed() if each.acknowledgement_id == name), changed
+
+
+_KNOWN = "SELECT 1 FROM acknowledgements WHERE acknowledgement_id = ?"
+_TOOK_IN = "SELECT 1 FROM incidents WHERE merged_into = ?"
 
 
 def _judgement(row: dict[str, Any]) -> Judgement:

@@ -219,18 +219,30 @@ def compared(sample: Sample, kind: str) -> TwoSample | None:
 
 
 def _values(stream: pl.DataFrame) -> pl.DataFrame:
-    """One value per run; where the stream has covariates, as a multiple of its group's median before the onset."""
-    finite = stream.filter(pl.col("value").is_finite())
-    keys = ["trace_id", "run_id", "closed_at", "is_after"]
-    values = finite.group_by(*keys, maintain_order=True).agg(pl.col("value").mean(), pl.col("covariate").first())
-    if values["covariate"].n_unique() < 2:
+    """One value per run; where the stream has covariates, as a multiple of its group's usual value."""
+    values = means_of_runs(stream)
+    usual = usual_of(values)
+    if usual is None:
         return values
-    usual = values.filter(~pl.col("is_after")).group_by("covariate").agg(usual=pl.col("value").median())
     return (
         values.join(usual, on="covariate", nulls_equal=True, maintain_order="left")
         .filter(pl.col("usual") > 0)
         .with_columns(pl.col("value") / pl.col("usual"))
     )
+
+
+def means_of_runs(stream: pl.DataFrame) -> pl.DataFrame:
+    """Return the mean value of each run, and its covariate."""
+    keys = ["trace_id", "run_id", "closed_at", "is_after"]
+    finite = stream.filter(pl.col("value").is_finite())
+    return finite.group_by(*keys, maintain_order=True).agg(pl.col("value").mean(), pl.col("covariate").first())
+
+
+def usual_of(values: pl.DataFrame) -> pl.DataFrame | None:
+    """Return per covariate the median before the onset, ``usual``; None where all runs have the same one."""
+    if values["covariate"].n_unique() < 2:
+        return None
+    return values.filter(~pl.col("is_after")).group_by("covariate").agg(usual=pl.col("value").median())
 
 
 def _shares(stream: pl.DataFrame) -> pl.DataFrame:

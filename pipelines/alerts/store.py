@@ -119,6 +119,20 @@ def unknown(signals: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
     return signals.filter([signal_id(signal) not in known for signal in signals.iter_rows(named=True)])
 
 
+def stored(signals: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
+    """Return what is stored of signals that `record` has taken, in their order, as ``recovery.Returns.add`` wants it."""
+    names = [signal_id(signal) for signal in signals.iter_rows(named=True)]
+    rows = warehouse.query(_STORED, [names])
+    return pl.DataFrame({"signal_id": names}).join(rows, on="signal_id", maintain_order="left")
+
+
+_STORED = """
+SELECT signal_id, incident_id, workflow, family, metric, dimension, kind, "at", return_test
+FROM signals
+WHERE list_contains($1::VARCHAR[], signal_id)
+"""
+
+
 def _known(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in connection.execute("SELECT signal_id FROM signals").fetchall()}
 

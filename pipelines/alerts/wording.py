@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 #: metric -> (what changed, how its numbers are written)
@@ -44,6 +45,14 @@ METRICS: dict[str, tuple[str, str]] = {
     "outdated_policy": ("share of runs under an outdated policy", "share"),
     "unknown_policy_version": ("share of runs under a policy version that the catalog lacks", "share"),
 }
+
+
+def is_back(metric: str, dimension: str, level: float | None, since: datetime, runs: int) -> str:
+    """Return that a stream is back, for example ``escalation rate at 2.1 % since 2026-09-09 14:02 UTC, 74 runs``."""
+    title, form = METRICS.get(metric, (metric.replace("_", " "), "number"))
+    named = f"{title} {dimension}" if dimension else title
+    at = f" at {written(level, form)}" if level is not None else ""
+    return f"{named}{at} since {since:%Y-%m-%d %H:%M} UTC, {runs:,} runs"
 
 
 def headline(signal: dict[str, Any]) -> str:

@@ -66,7 +66,9 @@ class Incident(BaseModel):
     run_ids: list[str] = Field(description="Some runs that show it.")
     silenced_until: datetime | None
     merged_into: str | None = Field(description="Incident that it went into.")
-    judged: str | None = Field(description="What a person said last: real, false or resolved.")
+    judged: str | None = Field(
+        description="What was said of it last: real, false or resolved by a person, or resolved_itself."
+    )
     updated_at: datetime | None = Field(description="When its row was written.")
 
 

@@ -59,6 +59,7 @@ def run_simulation(
     drifts: tuple[str, ...] | None,
     content_bytes: int = 0,
     season: bool = False,
+    drift_hours: float | None = None,
 ) -> object:
     """Generate traffic with progress; return its truth."""
     from pipelines.simulate import DEFAULT_RATE, simulate
@@ -73,6 +74,7 @@ def run_simulation(
             drifts=drifts,
             content_bytes=content_bytes,
             season=season,
+            drift_hours=drift_hours,
             progress=update,
         )
 
@@ -89,6 +91,9 @@ def simulate(
     season: Annotated[
         bool, typer.Option("--season", help="Let sizes follow the hour and the weekday, as arrivals always do.")
     ] = False,
+    drift_hours: Annotated[
+        float | None, typer.Option(help="Undo each drift so long after it was injected; they stay when not given.")
+    ] = None,
 ) -> None:
     """Write a simulated fleet's traffic as OTLP files, with truth.json: what was injected, where, when, how strong."""
     if drift and no_drift:
@@ -103,6 +108,7 @@ def simulate(
         drifts=drifts,
         content_bytes=content_bytes,
         season=season,
+        drift_hours=drift_hours,
     )
     out.print(
         f"{truth.spans:,} spans of {truth.runs:,} runs in {len(truth.files)} files, {len(truth.drifts)} drifts injected:"  # pyright: ignore[reportAttributeAccessIssue]

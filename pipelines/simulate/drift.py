@@ -33,6 +33,8 @@ class Drift:
         The release or policy version that went out with it; empty where nothing visible did.
     policy_version : str
         The policy version that this release brings; empty where it stays.
+    undone_at : int or None
+        Microseconds since 1970; runs that start from then on are as before. None where it stays.
     """
 
     name: str
@@ -47,10 +49,16 @@ class Drift:
     cause: str
     policy_version: str
     description: str
+    undone_at: int | None = None
 
 
 def schedule(
-    members: Sequence[Workflow], names: Sequence[str] | None, start: int, end: int, rng: np.random.Generator
+    members: Sequence[Workflow],
+    names: Sequence[str] | None,
+    start: int,
+    end: int,
+    rng: np.random.Generator,
+    lasting: int | None = None,
 ) -> tuple[dict[int, tuple[Drift, Behaviour]], list[Drift]]:
     """Decide when and how strongly each drift is injected.
 
@@ -62,6 +70,8 @@ def schedule(
         fleet. Each goes to the first workflow of its kind that no drift before it in :data:`DRIFTS` has taken.
     start, end : int
         The simulated time in microseconds since 1970.
+    lasting : int or None
+        Microseconds from each injection until it is undone; None where they stay.
 
     Returns
     -------
@@ -92,8 +102,18 @@ def schedule(
             cause = f"release {release_name(2)}" if kind.with_release else ""
             if version:
                 cause += f", {template.policy} version {version}"
+            undone_at = None if lasting is None else at + lasting
             drift = Drift(
-                name, kind.family, kind.metrics, members[home].name, at, *figures[:4], cause, version, figures[4]
+                name,
+                kind.family,
+                kind.metrics,
+                members[home].name,
+                at,
+                *figures[:4],
+                cause,
+                version,
+                figures[4],
+                undone_at,
             )
             chosen[home] = drift, changed
         elif names is not None:

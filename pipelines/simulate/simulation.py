@@ -6,6 +6,7 @@ arguments give the same bytes: every draw comes from PCG64 streams seeded by (se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,6 +53,7 @@ def simulate(
     drifts: Sequence[str] | None = None,
     content_bytes: int = 0,
     season: bool = False,
+    drift_hours: float | None = None,
     start: datetime = DEFAULT_START,
     progress: Callable[[int, int], None] | None = None,
 ) -> Truth:
@@ -75,6 +77,8 @@ def simulate(
         Mean bytes of message text on a model call (a tool result gets half); 0 for none.
     season : bool
         Sizes of requests follow the hour and the weekday, as arrivals always do.
+    drift_hours : float, optional
+        Each drift is undone so long after it was injected, its release rolled back; they stay when not given.
     start : datetime
         UTC when it has no zone.
     progress : callable, optional
@@ -91,6 +95,7 @@ def simulate(
         ("workflows", workflows, 1),
         ("seed", seed, 0),
         ("content-bytes", content_bytes, 0),
+        ("drift-hours", math.inf if drift_hours is None else drift_hours, 1 / 60),
     ):
         if not value >= least:
             raise TerminalError(f"{name} is {value}", f"--{name}", f"give at least {least:.3g}")
@@ -99,7 +104,8 @@ def simulate(
     members = fleet(workflows)
     buckets = max(1, round(days * 288))
     end = first + buckets * BUCKET
-    changes, injected = schedule(members, drifts, first, end, _stream(seed, _SCHEDULE))
+    lasting = None if drift_hours is None else int(drift_hours * 3_600_000_000)
+    changes, injected = schedule(members, drifts, first, end, _stream(seed, _SCHEDULE), lasting)
 
     plan = _Plan(seed, first, end, len(members), changes, _stream(seed, _SCHEDULE, 1), season)
     names = _clear(out)
@@ -169,11 +175,14 @@ class _Plan:
             if member.kind.drill_minutes is None:
                 self.drill_at[index] = np.iinfo(np.int64).max
         self.drift_at = np.full(workflows, np.iinfo(np.int64).max)
+        self.undone_at = np.full(workflows, np.iinfo(np.int64).max)
         self.with_release = np.zeros(workflows, np.bool_)
         self.laws = [[normal(kind)] for kind in TEMPLATES]
         self.law_after = np.zeros(workflows, np.int8)
         for index, (drift, after) in changes.items():
             self.drift_at[index] = drift.injected_at
+            if drift.undone_at is not None:
+                self.undone_at[index] = drift.undone_at
             self.with_release[index] = bool(drift.cause)
             laws = self.laws[self.members[index].template]
             self.law_after[index] = len(laws)
@@ -190,7 +199,7 @@ class _Plan:
             if not len(mine) and spans:
                 continue
             own, at = workflow[mine], started[mine]
-            drifted = at >= self.drift_at[own]
+            drifted = (at >= self.drift_at[own]) & (at < self.undone_at[own])
             release = np.where(drifted & self.with_release[own], 2, at >= self.released_at[own]).astype(np.int8)
             law = np.where(drifted, self.law_after[own], np.int8(0))
             sizes = size_factor(at) if self.season else np.ones(len(at))

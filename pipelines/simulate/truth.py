@@ -67,6 +67,7 @@ class Truth:
                     "expected_metrics": list(drift.metrics),
                     "workflow": drift.workflow,
                     "injected_at": instant(drift.injected_at).isoformat(),
+                    "undone_at": instant(drift.undone_at).isoformat() if drift.undone_at is not None else None,
                     "strength": drift.strength,
                     "unit": drift.unit,
                     "before": drift.before,

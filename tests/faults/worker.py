@@ -65,6 +65,7 @@ def wrap(death: Death) -> None:
     after(detection, "explained", lambda _: death.at("observed"))
     after(Feedback, "new", lambda found: death.at("judgement placed") if found[0] else None)
     after(detection.Detection, "_hear", lambda changed: death.at("judgement followed") if changed else None)
+    after(Feedback, "itself", lambda found: death.at("incident back") if found[1] else None)
     after(store, "assign", lambda _: death.at("recording"))
     after(store, "record", lambda _: death.at("recorded"))
     after(outbox, "add", lambda _: death.at("told"))

@@ -22,15 +22,15 @@ ALTER TABLE stream_settings ADD COLUMN alarm_budget_per_week DOUBLE;  -- False a
 ALTER TABLE catalog_workflows ADD COLUMN containment VARCHAR[];  -- What operators may do at once: 'throttle', 'route_to_person', 'disable_tool', 'roll_back'; null when the catalog does not say.
 
 -- table: acknowledgements
--- One row per judgement of a person about an incident; rows are only ever added, the latest one holds.
+-- One row per judgement about an incident, a person's or, where every stream was back, the product's own; rows are only ever added, the latest one holds.
 -- grain: acknowledgement_id
 CREATE TABLE acknowledgements (
-    acknowledgement_id VARCHAR NOT NULL,  -- Random id.
+    acknowledgement_id VARCHAR NOT NULL,  -- Random id; deterministic for 'resolved_itself'.
     incident_id VARCHAR NOT NULL,  -- Incident it is about.
-    judgement VARCHAR NOT NULL,  -- 'real' (the drift is there and stays), 'false' (there was none) or 'resolved' (it is over).
+    judgement VARCHAR NOT NULL,  -- 'real' (the drift is there and stays), 'false' (there was none), 'resolved' (it is over), or 'resolved_itself': no person's, every stream was back.
     said_by VARCHAR,  -- Who says so.
     note VARCHAR,  -- Why.
-    stated_at TIMESTAMP NOT NULL  -- When it was said, by the clock of that machine.
+    stated_at TIMESTAMP NOT NULL  -- When it was said or found, by the clock of that machine.
 );
 
 -- table: applied_acknowledgements

@@ -93,8 +93,12 @@ incident AS (
     FROM incidents AS i
     LEFT JOIN belongs AS b USING (workflow)
     LEFT JOIN (SELECT incident_id, min(created_at) AS created_at FROM signals GROUP BY incident_id) AS told USING (incident_id)
-    LEFT JOIN (SELECT incident_id, min(stated_at) AS stated_at FROM acknowledgements GROUP BY incident_id) AS said
-        USING (incident_id)
+    LEFT JOIN (
+        SELECT incident_id, min(stated_at) AS stated_at
+        FROM acknowledgements
+        WHERE judgement <> 'resolved_itself'  -- nobody has diagnosed that
+        GROUP BY incident_id
+    ) AS said USING (incident_id)
     WHERE i.opened_at IS NOT NULL
 ),
 incident_day AS (

@@ -42,7 +42,7 @@ rolled_back AS (
 judged AS (
     SELECT i.workflow, count(*) AS incidents, count(a.incident_id) AS judged
     FROM incidents AS i
-    LEFT JOIN (SELECT DISTINCT incident_id FROM acknowledgements) AS a USING (incident_id)
+    LEFT JOIN (SELECT DISTINCT incident_id FROM acknowledgements WHERE judgement <> 'resolved_itself') AS a USING (incident_id)
     GROUP BY i.workflow
 ),
 gap AS (
