@@ -25,9 +25,10 @@ from pipelines.alerts.wording import is_back
 Stream = tuple[str, str, str, str]
 
 _KEY = ("workflow", "family", "metric", "dimension")
-#: Event time from an incident's last signal until it may be back. Observations go through the detectors in pieces no longer than
-#: this, so that nothing is back in the piece that raised it, whose later observations the detectors have had already.
+#: Event time from an incident's last signal until it may be back.
 SETTLED = timedelta(hours=1)
+#: A piece of observations is at most so long.
+_LONGEST_PIECE = timedelta(hours=12)
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 #: A rule's runs count 1 each that do not break it; one that does sends it back to the start.
@@ -35,10 +36,19 @@ _QUIET, _BROKEN = 1.0, -float(SHORTEST)
 
 
 def pieces_of(observations: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the observations of the first `SETTLED`, and the rest."""
-    end = observations["at"][0] + SETTLED
+    """Return as many of the first observations as the detectors may have at once, and the rest.
+
+    Nothing may be back in the piece that raised it, whose later observations the detectors have had already. So a piece is no
+    longer than `SETTLED`, or holds `SHORTEST` runs of each workflow at most. Only what is caught up with is ever cut.
+    """
+    first = observations["at"][0]
+    end = first + SETTLED
     if observations["at"].max() < end:  # pyright: ignore[reportOperatorIssue]
         return observations, observations.clear()
+    longest = observations.filter(pl.col("at") < first + _LONGEST_PIECE)
+    runs = longest.unique(["workflow", "run_id"], keep="first", maintain_order=True)
+    crowded = runs.filter(pl.int_range(pl.len()).over("workflow") >= SHORTEST)["at"].min()
+    end = max(end, first + _LONGEST_PIECE if crowded is None else crowded)  # pyright: ignore[reportArgumentType]
     return observations.filter(pl.col("at") < end), observations.filter(pl.col("at") >= end)
 
 
@@ -128,7 +138,7 @@ class Returns:
         Parameters
         ----------
         observations : pl.DataFrame
-            ``OBSERVATION_SCHEMA``, over `SETTLED` at most; what is after the place must be given again.
+            ``OBSERVATION_SCHEMA``, a piece; what is after the place must be given again.
         """
         place = self._go_through(self._followed, observations)
         return None if place is None else _EPOCH + place * _MICROSECOND

@@ -261,6 +261,22 @@ def test_an_incident_is_back_when_all_its_streams_are_and_its_last_signal_is_an_
     assert back_at(with_rule, observed(range(1, 200), broken={*range(0, 200, 20)}), size) is None
 
 
+@pytest.mark.parametrize("apart", [0.2, 1, 7, 45, 700])
+def test_a_piece_is_an_hour_or_thirty_runs_of_each_workflow(apart: float) -> None:
+    quiet = observed(range(0, 300, 3)).with_columns(workflow=pl.lit("shop"))
+    both = pl.concat([observed(range(300)), quiet]).sort("at", maintain_order=True)
+    left = both.with_columns(at=AT + (pl.col("at") - AT) * apart)
+    pieces: list[pl.DataFrame] = []
+    while not left.is_empty():
+        piece, left = pieces_of(left)
+        pieces.append(piece)
+        length = piece["at"][-1] - piece["at"][0]
+        most = piece.group_by("workflow").agg(pl.col("run_id").n_unique())["run_id"].max()
+        assert length < SETTLED or most <= 30  # pyright: ignore[reportOperatorIssue]
+    assert_frame_equal(pl.concat(pieces), both.with_columns(at=AT + (pl.col("at") - AT) * apart))
+    assert len(pieces) <= 1 + 300 / min(30, max(1, 720 / apart)), "no more than need be"
+
+
 def test_streams_without_a_test_do_not_resolve_an_incident_and_do_not_hold_it() -> None:
     rules = [raised("loop", "rule", 0), raised("runs_per_hour", "continuous", 0), raised("cost", "spike", 0)]
     assert back_at(rules, observed(range(1, 200)), 50) is None
