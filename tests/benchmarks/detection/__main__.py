@@ -40,10 +40,13 @@ FULL = {
     "evidently_speed_looks": 200,
     "processes": 2,
 }
-SHORT = FULL | {  # as many of ours as of all, for they are quick; the peers are not
-    "peer_repetitions": 40,
-    "peer_null_streams": 30,
-    "bisection_steps": 4,
+SHORT = FULL | {
+    "streams": 500,
+    "repetitions": 100,
+    "peer_repetitions": 20,
+    "peer_null_streams": 15,
+    "bisection_steps": 3,
+    "oracle_observations": 5_000_000,
 }
 QUICK = FULL | {
     "streams": 5,
@@ -85,13 +88,18 @@ def main() -> None:
         action="store_true",
         help="Evidently alone, at the sizes and beside the others of docs/detection.json",
     )
+    sizes.add_argument(
+        "--ours", action="store_true", help="ours alone, at the sizes and beside the others of docs/detection.json"
+    )
     sizes.add_argument("--speed", action="store_true", help="speed alone, into docs/detection.json and the page")
     options = given.parse_args()
-    if options.tables or options.evidently or options.speed:
+    if options.tables or options.evidently or options.ours or options.speed:
         results = json.loads(report.RESULTS.read_text(encoding="utf-8"))
         if options.evidently:
             results["options"] = {k: v for k, v in FULL.items() if k.startswith("evidently")} | results["options"]
             results["evidently"] = batch.measured(results["options"])
+        if options.ours:
+            _ours(results)
         if options.speed:
             results["speed_on"] = machine() | {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}"}
             results["options"] |= {name: value for name, value in FULL.items() if name.startswith(("speed", "river"))}
@@ -104,6 +112,32 @@ def main() -> None:
         print(text, end="\n\n")
     if not options.quick:
         report.record(results)
+
+
+def _ours(results: dict[str, Any]) -> None:
+    """Measure our rows anew on the numbers of the others'."""
+    options = results["options"]
+    rows = {row["case"]: row for row in results["nulls"] if row["detector"] == "ours"}
+    for case in cases.nulls():
+        rows[case.name] |= _null_of_ours(case, cases.without_change(case, options), options)
+    methods = {row["case"]: row["methods"] for row in results["changes"]}
+    for case in cases.changes():
+        alarms = ours.run(case, cases.with_change(case, options), options["arl"])
+        methods[case.name]["ours"] = measure.delays(alarms, case.change_at(options))
+    first = {name: _first_of_ours(name, values, options) for name, values, _ in peers.bundled()}
+    for row in results["series"]:
+        row["ours"] = first[row["series"]]
+    results["ours_at"] = f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def _null_of_ours(case: cases.Case, values: cases.Values, options: dict[str, int]) -> dict[str, Any]:
+    warm_up = max(options["warm_up"], cases.DAY) if case.kind == "continuous" else options["warm_up"]
+    return measure.run_length(ours.run(case, values, options["arl"]), warm_up)
+
+
+def _first_of_ours(name: str, values: cases.Values, options: dict[str, int]) -> int:
+    case = cases.Case(name, "continuous", cases.nulls()[0].before)
+    return int(ours.run(case, values, options["arl"]).first[0])
 
 
 def _speed(options: dict[str, int]) -> dict[str, Any]:
@@ -164,8 +198,7 @@ def _calibration(options: dict[str, int]) -> list[dict[str, Any]]:
 
 def _null(case: cases.Case, options: dict[str, int]) -> list[dict[str, Any]]:
     values = cases.without_change(case, options)
-    warm_up = max(options["warm_up"], cases.DAY) if case.kind == "continuous" else options["warm_up"]
-    rows = [("ours", measure.run_length(ours.run(case, values, options["arl"]), warm_up))]
+    rows = [("ours", _null_of_ours(case, values, options))]
     for name in peers.of_kind(case):
         few = values[: options["peer_repetitions"]]
         alarms = peers.run(name, peers.PEERS[name][2], few, options["processes"])
@@ -197,9 +230,8 @@ def _change(case: cases.Case, options: dict[str, int], calibration: list[dict[st
 def _series(options: dict[str, int]) -> list[dict[str, Any]]:
     found = []
     for name, values, marks in peers.bundled():
-        case = cases.Case(name, "continuous", cases.nulls()[0].before)
         first = {
-            "ours": int(ours.run(case, values, options["arl"]).first[0]),
+            "ours": _first_of_ours(name, values, options),
             "ADWIN": int(peers.run("ADWIN", 0.002, values).first[0]),
         }
         found.append({"series": name, "observations": values.shape[1], "marks": marks, **first})
