@@ -47,7 +47,7 @@ class Watched:
         return self.page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while it lasts Playwright's event loop is this thread's, and others need theirs
 def chrome() -> Iterator[Browser]:
     if chromium() is None:
         reason = "no Chromium on this machine: apt-get install chromium"
@@ -72,7 +72,7 @@ def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_home(home, scale=0.2, rename={"invoice-matching": HOSTILE, "it-helpdesk": "=cmd()\u202e|' </script>"})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared(chrome: Browser) -> Iterator[BrowserContext]:
     """One context for most pages: what the first one loads, the others have in their cache."""
     context = chrome.new_context()

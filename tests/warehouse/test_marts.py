@@ -388,10 +388,8 @@ def test_the_scorecard_of_one_day(built: Warehouse) -> None:
 
 
 def test_the_fleet_is_as_ready_as_its_weakest_workflow(built: Warehouse) -> None:
-    last = built.query(
-        "SELECT * FROM scorecard_daily WHERE workflow = '(fleet)' ORDER BY date DESC LIMIT 1"
-    ).to_dicts()[0]
-    assert last["rollback_readiness"] == 0
+    last = "SELECT arg_max(rollback_readiness, date) FROM scorecard_daily WHERE workflow = '(fleet)'"
+    assert built.query(last).item() == 0
     assert built.query("SELECT count(rollback_readiness) FROM scorecard_daily WHERE workflow = '(fleet)'").item() == 1
 
 
