@@ -84,4 +84,6 @@ def test_a_kernel_calls_no_compiled_function_of_another_module() -> None:
 def test_what_kernels_of_other_modules_call_never_changes() -> None:
     for module, digest in FROZEN.items():
         source = (PACKAGE.parent / module.replace(".", "/")).with_suffix(".py").read_bytes()
-        assert hashlib.sha256(source).hexdigest() == digest, f"{module} is frozen: give what you change another module's name"
+        assert hashlib.sha256(source).hexdigest() == digest, (
+            f"{module} is frozen: give what you change another module's name"
+        )
