@@ -24,6 +24,7 @@ from warehouse.syntax import syntax_tree, tables_read
 
 MODELS = Path(__file__).parent / "models"
 _COMPUTED = "memory.main.computed_mart"
+_MARK = re.compile(r" \[model [0-9a-f]{12}\]$")
 
 
 @cache
@@ -220,18 +221,34 @@ def _put_views(warehouse: Warehouse, name: str) -> None:
 
 
 def put_live_views(warehouse: Warehouse) -> None:
-    """Create the views that read raw tables only: they answer before the first refresh, and always with the latest rows."""
+    """Create the views that read raw tables only: they answer before the first refresh, and always with the latest rows.
+
+    Views of an earlier version whose model is gone are dropped: they would answer by its rules, or no more. Only those that
+    carry a model's mark are ours; anybody else's stay.
+    """
     marts = set(names())
     _put(warehouse, [model for model in models().values() if model.kind == "view" and not upstream(model.name) & marts])
+    gone = [
+        name for name, comment in _stored_views(warehouse).items() if name not in models() and _MARK.search(comment)
+    ]
+    if gone:
+        warehouse.transaction(lambda connection: [_drop_view(connection, name) for name in gone])
+
+
+def _stored_views(warehouse: Warehouse) -> dict[str, str]:
+    """Comments of the lake's views."""
+    stored = "SELECT view_name, coalesce(comment, '') FROM duckdb_views() WHERE database_name = 'lake' AND schema_name = 'main'"
+    return dict(warehouse.connection.execute(stored).fetchall())
+
+
+def _drop_view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    quoted = name.replace('"', '""')
+    connection.execute(f'DROP VIEW IF EXISTS lake.main."{quoted}"')
 
 
 def _put(warehouse: Warehouse, views: list[Relation]) -> None:
     """Create those views that are missing or were written by another version."""
-    stored = dict(
-        warehouse.connection.execute(
-            "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'lake' AND NOT internal"
-        ).fetchall()
-    )
+    stored = _stored_views(warehouse)
     for view in views:
         mark = f"{view.notes[0]} [model {_version(view.name)}]"
         if stored.get(view.name) != mark:

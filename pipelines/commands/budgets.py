@@ -28,11 +28,7 @@ def budgets(
             raise TerminalError("there are no runs yet", "budgets", "run `plumbline refresh` first")
         found = budgets_by_month(lake)
         if found.is_empty():
-            raise TerminalError(
-                "no budget of the catalog has runs",
-                "budgets",
-                "give a workflow budget_usd_per_month, or a team a budget",
-            )
+            raise _none_spent(lake.query("SELECT scope, name FROM catalog_budgets ORDER BY ALL"))
         months = found["month"].dt.strftime("%Y-%m").unique().sort().to_list()
         wanted = month or months[-1]
         if wanted not in months:
@@ -53,15 +49,28 @@ def budgets(
         out.print(line, markup=False, soft_wrap=True)
 
 
+def _none_spent(declared: pl.DataFrame) -> TerminalError:
+    """There is no budget, or none that any run counts towards: then it is named."""
+    if declared.is_empty():
+        hint = "give a workflow budget_usd_per_month, or a team a budget, and run `plumbline refresh`"
+        return TerminalError("the catalog has no budget", "budgets", hint)
+    return TerminalError(
+        f"no run counts towards the budget of {_named(declared)}", "budgets", "use its name in the traces"
+    )
+
+
+def _named(budgets: pl.DataFrame) -> str:
+    names = [f"{scope.replace('_', ' ')} {name[:80]!r}" for scope, name in budgets.select("scope", "name").iter_rows()]
+    return f"{', '.join(names[:8])}{_more(len(names))}"
+
+
 def _told_apart(apart: pl.DataFrame) -> list[str]:
     """One line on budgets that nothing is spent of, one on what is spent without a budget."""
-    idle = [f"{scope.replace('_', ' ')} {name!r}" for is_budget, scope, name, *_ in apart.iter_rows() if is_budget]
+    idle = apart.filter(pl.col("is_budget"))
     free = apart.filter(~pl.col("is_budget"))
     lines: list[str] = []
-    if idle:
-        lines.append(
-            f"no run counts towards the budget of {', '.join(idle[:8])}{_more(len(idle))}: is it its name in the traces?"
-        )
+    if len(idle):
+        lines.append(f"no run counts towards the budget of {_named(idle)}: is it its name in the traces?")
     if len(free):
         known = float(free["cost_usd"].sum()) if free["cost_usd"].count() else None
         names = ", ".join(repr(name[:80]) for name in free["name"][:8])

@@ -100,3 +100,16 @@ def test_the_command_tells_of_the_month_under_way_or_of_the_one_asked_for(
     assert "without a budget: 20 runs of 'unpriced', – where their cost is known" in shown
     assert main(["--home", str(home), "budgets", "--month", HOSTILE]) == 1
     assert "use one of 2026-09, 2026-10" in capsys.readouterr().err
+
+
+def test_budgets_that_nothing_is_spent_of_are_named_even_if_they_are_all(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Warehouse.open(home / "warehouse") as opened:
+        opened.connection.execute("DELETE FROM catalog_budgets WHERE name <> 'nobody'")
+    assert main(["--home", str(home), "budgets"]) == 1
+    assert "no run counts towards the budget of team 'nobody'" in capsys.readouterr().err
+    with Warehouse.open(home / "warehouse") as opened:
+        opened.connection.execute("DELETE FROM catalog_budgets")
+    assert main(["--home", str(home), "budgets"]) == 1
+    assert "the catalog has no budget" in capsys.readouterr().err

@@ -80,8 +80,9 @@ def broken(it: Fleet) -> None:
 
 
 def bare(it: Fleet) -> None:
-    """A workflow that sends next to nothing."""
+    """Workflows that send next to nothing, and whose model nobody has priced."""
     it.run("bare-0", "bare", tool_call("mystery"), at=NOW - DAY, outcome="failure")
+    it.run("own-0", "own-model", model_call(None, model="own"), at=NOW - 3 * DAY, outcome="success")
 
 
 def exercises(it: Fleet) -> None:
@@ -250,4 +251,7 @@ def test_each_missing_figure_says_what_to_send(built: Warehouse) -> None:
         "reversibility_ratio",
     } - ({"rollback_readiness"} if one(built, "rollback_readiness", workflow="bare")["score"] == 0 else set())  # fmt: skip
     assert "mystery" in gaps["breaches"]
+    own = dict(built.query("SELECT figure, to_do FROM scorecard_gaps WHERE workflow = 'own-model'").rows())
+    for figure in ("cost_usd", "cost_per_success_usd"):
+        assert "in the catalog (prices:)" in own[figure], "where prices are read from: docs/prices.md"
     assert built.query("SELECT count(*) FROM scorecard_gaps WHERE lacks IS NULL OR to_do IS NULL").item() == 0

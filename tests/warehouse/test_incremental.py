@@ -165,7 +165,7 @@ def lake(empty: Warehouse) -> Warehouse:
     return empty
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(3))
 def test_step_by_step_gives_what_all_at_once_gives(lake: Warehouse, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     growing = Growing(seed)
     growing.arrive(lake, 150)
@@ -178,7 +178,7 @@ def test_step_by_step_gives_what_all_at_once_gives(lake: Warehouse, seed: int, m
         growing.odd_spans,
         growing.overridden,
     ]
-    for _ in range(3):
+    for _ in range(4):
         growing.arrive(lake, 3)
         for step in growing.random.sample(steps, 3):
             step(lake)
@@ -237,7 +237,7 @@ def test_compaction_and_expired_snapshots_change_nothing(
     shutil.copytree(template, home)
     growing = Growing(3)
     for days in (7.0, 0.0):  # the second time the snapshots are gone, and all is computed
-        for _ in range(2):
+        for _ in range(3):
             with Warehouse.open(home) as lake:
                 growing.arrive(lake, 40)
                 built_is_whole(lake, monkeypatch)

@@ -127,3 +127,23 @@ def test_the_live_views_answer_before_the_first_refresh(empty: Warehouse) -> Non
     assert empty.query("SELECT source_file, spans, input_tokens FROM usage_by_source_file").rows() == [
         ("a.json", 2, 100)
     ]
+
+
+def test_views_of_a_model_that_is_gone_are_dropped_and_those_of_others_stay(empty: Warehouse) -> None:
+    def views() -> set[str]:
+        listed = "SELECT view_name FROM duckdb_views() WHERE database_name = 'lake'"
+        return {name for (name,) in empty.query(listed).rows()}
+
+    marts.put_live_views(empty)
+    ours = views()
+    for name, comment in [
+        ("stg_component_uses", "'Uses of components. [model 0123456789ab]'"),
+        ('stg_"odd"', "'Odd. [model 0123456789ab]'"),
+        ("our_report", "'A report on [model gpt-4.1]'"),
+        ("plain", "NULL"),
+    ]:
+        quoted = name.replace('"', '""')
+        empty.connection.execute(f'CREATE VIEW lake.main."{quoted}" AS SELECT 1 AS one')
+        empty.connection.execute(f'COMMENT ON VIEW lake.main."{quoted}" IS {comment}')
+    marts.put_live_views(empty)
+    assert views() == ours | {"our_report", "plain"}

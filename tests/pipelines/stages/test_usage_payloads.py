@@ -56,6 +56,11 @@ def why_tokens(row: dict[str, Any]) -> str:
     return f"unexplained: {row['i']}"
 
 
+def counted(tokens: dict[str, int]) -> str:
+    """Input, cached input, cache write, output and reasoning tokens."""
+    return " / ".join(str(tokens[name]) for name in COLUMNS)
+
+
 def listed(heading: str) -> dict[tuple[str, ...], int]:
     """The rows of the table below a heading, but for the last column, which says how many."""
     section = DOCUMENT.read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
@@ -77,7 +82,7 @@ def test_every_objects_tokens_are_those_expected_or_the_difference_is_documented
     found = normalised(as_json(request(*spans))).spans.sort("span_id")
     assert len(found) == 1577
     differences = Counter(
-        (why_tokens(row),)
+        (why_tokens(row), str(row["i"]), counted(meant(row)), counted(got))
         for row, got in zip(payloads(), found.select(list(COLUMNS)).fill_null(0).iter_rows(named=True), strict=True)
         if isinstance(usage(row), dict) and got != meant(row)
     )

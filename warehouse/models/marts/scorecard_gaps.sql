@@ -50,12 +50,14 @@ gap AS (
         'send a span event plumbline.outcome, or messages on topic agent_outcomes' AS to_do
     FROM per_workflow WHERE known_outcomes = 0
     UNION ALL
-    SELECT workflow, 'cost_usd', 'no run has a known cost', 'price the models in plumbline.toml, and send tokens with every call'
+    SELECT
+        workflow, 'cost_usd', 'no run has a known cost',
+        'state the models'' prices in the catalog (prices:), and send tokens with every call'
     FROM per_workflow WHERE priced_runs = 0
     UNION ALL
     SELECT
         workflow, 'cost_per_success_usd', CASE WHEN priced_runs = 0 THEN 'no run has a known cost' ELSE 'no run has succeeded' END,
-        CASE WHEN priced_runs = 0 THEN 'price the models in plumbline.toml' ELSE 'send outcomes: docs/audit.md' END
+        CASE WHEN priced_runs = 0 THEN 'state the models'' prices in the catalog (prices:)' ELSE 'send outcomes: docs/audit.md' END
     FROM per_workflow WHERE priced_runs = 0 OR successes = 0
     UNION ALL
     SELECT p.workflow, 'is_within_budget', 'the catalog has no budget for it', 'state budget_usd_per_month in the catalog'
