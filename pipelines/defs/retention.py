@@ -58,13 +58,14 @@ def prune(instance: dg.DagsterInstance, *, keep: timedelta = KEEP, most: int = M
 
 def _runs_of_days(instance: dg.DagsterInstance) -> set[str]:
     """Runs that hold the latest record of a day of a mart."""
-    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
     found: set[str] = set()
     for key in map(dg.AssetKey, marts.by_day()):
-        latest = list(instance.get_latest_storage_id_by_partition(key, kind).values())
+        latest = list(
+            instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION).values()
+        )
         if latest:
-            records = instance.get_event_records(dg.EventRecordsFilter(kind, asset_key=key, storage_ids=latest))
-            found |= {record.run_id for record in records}
+            last = instance.fetch_materializations(dg.AssetRecordsFilter(key, storage_ids=latest), limit=len(latest))
+            found |= {record.run_id for record in last.records}
     return found
 
 
