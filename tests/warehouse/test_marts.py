@@ -201,11 +201,8 @@ def run(warehouse: Warehouse, run_id: str) -> dict[str, Any]:
 
 
 def test_every_mart_builds_on_an_empty_warehouse(empty: Warehouse) -> None:
-    one_row = {"event_clock": 1}
-    assert {name: marts.build(empty, name).rows for name in marts.names()} == {
-        **dict.fromkeys(marts.names(), 0),
-        **one_row,
-    }
+    found = {name: marts.build(empty, name).rows for name in marts.names()}
+    assert found == {name: int(name == "event_clock") for name in found}
 
 
 def test_building_again_gives_the_same_rows(built: Warehouse) -> None:
