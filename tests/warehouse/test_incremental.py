@@ -136,7 +136,7 @@ def built_is_whole(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> lis
     narrowed: list[str] = []
     real = marts._update
 
-    def update(*arguments: Any) -> int:
+    def update(*arguments: Any) -> marts.Built:
         narrowed.append(arguments[1].name)
         return real(*arguments)
 

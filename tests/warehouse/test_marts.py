@@ -201,8 +201,7 @@ def run(warehouse: Warehouse, run_id: str) -> dict[str, Any]:
 
 
 def test_every_mart_builds_on_an_empty_warehouse(empty: Warehouse) -> None:
-    found = {name: marts.build(empty, name).rows for name in marts.names()}
-    assert found == {name: int(name == "event_clock") for name in found}
+    assert {name: rows for name in marts.names() if (rows := marts.build(empty, name).rows)} == {"event_clock": 1}
 
 
 def test_building_again_gives_the_same_rows(built: Warehouse) -> None:
