@@ -3,7 +3,7 @@
 For marts whose header says ``incremental: run_id``. Each of their rows follows from the rows of its run alone, from the catalog
 (where that changed, all is computed again), and from the clock (open and pending runs are computed each time). So the mart's
 SELECT, run over the rows of the changed runs, gives what it would give for them over everything. The same holds of marts that
-say ``incremental: date`` and the days on which these runs start.
+say ``incremental: date`` and the days on which these runs start, and of any days that are asked for (:func:`find_days`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
@@ -38,9 +38,12 @@ class Affected:
     ----------
     since : datetime | None
         None of their spans starts earlier; None where that is not known, because a span has no time or a wrong one.
+    is_few : bool
+        They are so few that it pays to look at their rows alone.
     """
 
     since: datetime | None
+    is_few: bool = True
 
     def narrow(self, columns: Set[str]) -> str:
         """Condition that rows of affected runs meet beside, and that lets the lake leave files of earlier days unread."""
@@ -63,8 +66,7 @@ def find_affected(
         None where all must be computed: another table changed, the snapshot is gone, or too many runs are affected.
     """
     connection = warehouse.connection
-    connection.execute(f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR PRIMARY KEY)")
-    connection.execute(f"CREATE OR REPLACE TABLE {DAYS} (date DATE)")
+    _begin(connection)
     if now == since:
         return Affected(None)
     moved = {"since": since + 1, "now": now}
@@ -90,6 +92,24 @@ def find_affected(
     except duckdb.Error:  # compaction has expired the snapshot meanwhile
         return None
     return Affected(first if is_known else None) if affected <= MOST * whole else None
+
+
+def find_days(warehouse: Warehouse, first: date, last: date) -> Affected:
+    """Fill :data:`DAYS` with the days from `first` to `last`, and :data:`AFFECTED` with the runs that start on them.
+
+    Their spans may start earlier than `runs` says, where a late one came after it was built: all files are read.
+    """
+    connection = warehouse.connection
+    _begin(connection)
+    connection.execute(queries.sql("days_between"), {"first": first, "last": last})
+    connection.execute(queries.sql("runs_of_affected_days"))
+    affected, whole = _row(connection, queries.sql("share_of_affected_runs"), None)
+    return Affected(None, is_few=affected <= MOST * whole)
+
+
+def _begin(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR PRIMARY KEY)")
+    connection.execute(f"CREATE OR REPLACE TABLE {DAYS} (date DATE)")
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, moved: dict[str, int]) -> tuple[set[str], set[str]] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,22 @@ from warehouse.syntax import syntax_tree, tables_read
 MODELS = Path(__file__).parent / "models"
 _COMPUTED = "memory.main.computed_mart"
 _MARK = re.compile(r" \[model [0-9a-f]{12}\]$")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build did.
+
+    Attributes
+    ----------
+    rows : int
+        Rows that the mart holds now.
+    days : dict[date, int]
+        Of a mart by day, the days that were computed, in order, with their rows; empty for others, and where nothing changed.
+    """
+
+    rows: int
+    days: dict[date, int] = field(default_factory=dict)
 
 
 @cache
@@ -71,8 +88,13 @@ def kept_since(warehouse: Warehouse, name: str) -> date | None:
     return warehouse.query(kept, [sorted(found)]).item()
 
 
-def build(warehouse: Warehouse, name: str, *, whole: bool = False) -> int:
-    """Rows of the mart, computed anew and put in place of the old ones.
+def by_day() -> list[str]:
+    """The marts each of whose rows follows from the runs that start on its day, so that days can be computed by themselves."""
+    return [name for name in names() if models()[name].incremental == "date"]
+
+
+def build(warehouse: Warehouse, name: str, *, whole: bool = False, days: tuple[date, date] | None = None) -> Built:
+    """Compute the mart anew, put its rows in place of the old ones, and say how many there are.
 
     Rows of a period before :func:`kept_since` can't be computed again: they are kept as the last build left them, under
     their key, so that neither a remainder of what was deleted nor a late delivery takes their place.
@@ -81,22 +103,31 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False) -> int:
     ----------
     whole : bool
         Compute all of it, also where only some runs changed.
+    days : tuple of date, optional
+        First and last of the days to compute, changed or not, and no others; of a mart :func:`by_day` only. What changed of
+        other days stays for the next build without them. A mart that was never built, or by another version of its model, is
+        computed whole all the same.
 
     Raises
     ------
     WarehouseError
-        If there is no such mart, or one that it reads has not been built.
+        If there is no such mart, or one that it reads has not been built, or the days can't be computed by themselves.
     """
     if name not in names():
         raise WarehouseError(
             f"there is no mart {name!r}", "warehouse/models/marts", f"choose from {', '.join(names())}"
         )
     mart = models()[name]
+    if days is not None:
+        _require_days(warehouse, name, *days)
     try:
         _put_views(warehouse, name)
         snapshot = warehouse.query("SELECT max(id) FROM ducklake_current_snapshot('lake')").item()
         keyed = {table: found for table in upstream(name) if "run_id" in (found := _columns()[table])}
-        since = None if whole or not mart.incremental else _built_from(warehouse, name)
+        since = _built_from(warehouse, name) if days or (mart.incremental and not whole) else None
+        if days and since is not None:
+            # The mark stays: by it the next build finds what else has changed, and runs that left these days for others.
+            return _update(warehouse, mart, keyed, incremental.find_days(warehouse, *days), since)
         others = upstream(name) - keyed.keys()
         affected = (
             None if since is None else incremental.find_affected(warehouse, mart, set(keyed), others, since, snapshot)
@@ -104,8 +135,11 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False) -> int:
         if affected is not None:
             return _update(warehouse, mart, keyed, affected, snapshot)
         warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
+        if mart.incremental == "date":
+            _note_all_days(warehouse, name)
         _carry_over(warehouse, mart)
-        return warehouse.transaction(lambda connection: _replace(connection, name, snapshot))
+        found = _days_computed(warehouse, mart)
+        return Built(warehouse.transaction(lambda connection: _replace(connection, name, snapshot)), found)
     except duckdb.CatalogException as error:
         reads = ", ".join(sorted(upstream(name) & set(names())))
         raise WarehouseError(
@@ -114,6 +148,38 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False) -> int:
     finally:
         for table in (_COMPUTED, incremental.AFFECTED, incremental.DAYS):
             warehouse.connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def _require_days(warehouse: Warehouse, name: str, first: date, last: date) -> None:
+    if name not in by_day():
+        raise WarehouseError(
+            f"mart {name} can't be computed by days", "warehouse/models/marts", f"choose from {', '.join(by_day())}"
+        )
+    if last < first:
+        raise WarehouseError(f"no days from {first} to {last}", f"mart {name}", "give the earlier day first")
+    since = kept_since(warehouse, name)
+    if since is not None and f"{first}" < f"{since:%Y-%m-%d}":
+        raise WarehouseError(
+            f"mart {name} can't be computed from {first} on",
+            str(warehouse.path),
+            f"begin at {since:%Y-%m-%d}: retention deleted rows that earlier days are made of",
+        )
+
+
+def _note_all_days(warehouse: Warehouse, name: str) -> None:
+    """Fill `incremental.DAYS` with those of the computed mart, and of the one that it takes the place of."""
+    before = "" if _built_from(warehouse, name) is None else f' UNION SELECT date FROM lake.main."{name}"'  # noqa: S608 - our names
+    warehouse.connection.execute(
+        f"CREATE OR REPLACE TABLE {incremental.DAYS} AS SELECT date FROM {_COMPUTED}{before}"  # noqa: S608 - our names
+    )
+
+
+def _days_computed(warehouse: Warehouse, mart: Relation) -> dict[date, int]:
+    """Rows of what was computed, by day; of days that were kept as they were there is nothing to say."""
+    if mart.incremental != "date":
+        return {}
+    since = kept_since(warehouse, mart.name)
+    return dict(warehouse.connection.execute(queries.sql("rows_of_days"), {"since": since}).fetchall())
 
 
 @cache
@@ -133,15 +199,19 @@ def _built_from(warehouse: Warehouse, name: str) -> int | None:
 
 def _update(
     warehouse: Warehouse, mart: Relation, keyed: dict[str, set[str]], affected: incremental.Affected, snapshot: int
-) -> int:
+) -> Built:
     """Compute the affected rows, and put them in place of those that the mart holds of these runs, or of these days."""
-    with incremental.narrowed(warehouse, keyed, affected):
+    with incremental.narrowed(warehouse, keyed if affected.is_few else {}, affected):
         warehouse.connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
+    if not affected.is_few:
+        others = f"date NOT IN (SELECT date FROM {incremental.DAYS})"  # noqa: S608 - our name
+        warehouse.connection.execute(f"DELETE FROM {_COMPUTED} WHERE {others}")  # noqa: S608 - our names
     since = kept_since(warehouse, mart.name)
     kept = "true" if since is None else f"coalesce(\"{mart.period}\" >= DATE '{since:%Y-%m-%d}', true)"
     if since is not None:
         _leave_out(warehouse, mart, since)
     table = f'lake.main."{mart.name}"'
+    found = _days_computed(warehouse, mart)
 
     def replace(connection: duckdb.DuckDBPyConnection) -> int:
         by = mart.incremental
@@ -154,7 +224,7 @@ def _update(
         row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our name
         return row[0] if row else 0
 
-    return warehouse.transaction(replace)
+    return Built(warehouse.transaction(replace), found)
 
 
 def _carry_over(warehouse: Warehouse, mart: Relation) -> None:

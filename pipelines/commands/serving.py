@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,8 +65,8 @@ def broker_status(context: typer.Context) -> None:
     )
 
 
-def run_refresh(settings: Settings, *, whole: bool = False) -> dict[str, int]:
-    """Run the Dagster assets once, from what changed or from all rows; return rows per asset, and tell of warnings.
+def run_refresh(settings: Settings, *, whole: bool = False, days: tuple[date, date] | None = None) -> dict[str, int]:
+    """Run the Dagster assets once, from what changed, from all rows or for days; return rows per asset, and tell of warnings.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def run_refresh(settings: Settings, *, whole: bool = False) -> dict[str, int]:
     open_warehouse(settings).close()  # migrations and catalog first
     from pipelines.defs.refresh import refresh as run
 
-    result = run(settings.home, whole=whole)
+    result = run(settings.home, whole=whole, days=days)
     if result.failed_checks:
         raise TerminalError(
             "asset checks failed: " + ", ".join(result.failed_checks),
@@ -94,7 +95,11 @@ def refresh(
     whole: Annotated[bool, typer.Option("--whole", help="From all rows, not from what changed.")] = False,
 ) -> None:
     """Run the Dagster assets once: runs, cost per outcome, reuse, rollback readiness, scorecard."""
-    rows = run_refresh(with_options(settings_of(context), catalog=catalog), whole=whole)
+    print_rows(run_refresh(with_options(settings_of(context), catalog=catalog), whole=whole))
+
+
+def print_rows(rows: dict[str, int]) -> None:
+    """Print a line per mart."""
     for name, count in rows.items():
         out.print(f"{name}: {count:,} {'row' if count == 1 else 'rows'}", markup=False, soft_wrap=True)
 

@@ -1,17 +1,21 @@
 """One asset per mart of SQL, made from the models: their headers and what they read are the only description there is.
 
 The facts that the stream and the catalog write are assets of others here (external): they show where a mart comes from.
+
+Marts by day are partitioned by day. A run computes the days on which something changed, and those that it is for, and records
+each of them; one that is for no days records the mart as a whole beside them.
 """
 
-from __future__ import annotations
+# No postponed annotations: Dagster reads the type of `context` as it is.
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
+from pipelines.stages.normalise import EARLIEST
 from warehouse import Warehouse, marts
 from warehouse.dictionary import raw_tables
 from warehouse.headers import Relation
@@ -20,6 +24,9 @@ from warehouse.headers import Relation
 OWNERS = {"cost": "team:finance"}
 #: The schedule refreshes every hour: two missed ones are a warning, and a mart of a day ago is stale.
 FRESHNESS = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=2), fail_window=timedelta(hours=24))
+#: The days of a mart by day, in UTC, today's among them. All that a clock may say, not those with runs: partitions that are added
+#: as runs arrive are ordered by their arrival, and a range of them would leave out days that came late.
+DAYS = dg.DailyPartitionsDefinition(EARLIEST, end_offset=1)
 _FACT_GROUPS = {"catalog": "catalog", "signals": "alerts", "incidents": "alerts"}
 
 # Not duckdb_columns(): that binds every view of the lake again after each build, half a second of CPU each time.
@@ -50,6 +57,8 @@ def fact_specs(others: Sequence[dg.AssetsDefinition] = ()) -> list[dg.AssetSpec]
 
 
 def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
+    is_by_day = mart.name in marts.by_day()
+
     @dg.asset(
         name=mart.name,
         deps=sorted(marts.upstream(mart.name)),
@@ -60,17 +69,43 @@ def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
         metadata={"plumbline/grain": mart.grain, "plumbline/model": f"warehouse/models/marts/{mart.name}.sql"},
         retry_policy=RETRIES,
         freshness_policy=FRESHNESS,
+        partitions_def=DAYS if is_by_day else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if is_by_day else None,
     )
-    def build(lakehouse: Lakehouse) -> dg.MaterializeResult:
+    def build(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:
         with only_when_busy():
-            return materialize(lakehouse, mart)
+            return _materialize(context, lakehouse, mart)
 
     return build
 
 
-def materialize(lakehouse: Lakehouse, mart: Relation) -> dg.MaterializeResult:
-    """Build a mart and return its row count, column schema and snapshot as metadata."""
-    return built(lakehouse.warehouse, mart, marts.build(lakehouse.warehouse, mart.name, whole=lakehouse.whole))
+def _materialize(context: dg.AssetExecutionContext, lakehouse: Lakehouse, mart: Relation) -> dg.MaterializeResult:
+    """Build a mart, and record its row count, column schema and snapshot: of all of it, and of its days that were computed."""
+    asked = _days_asked_for(context) if mart.name in marts.by_day() else None
+    done = marts.build(lakehouse.warehouse, mart.name, whole=lakehouse.whole)
+    days = done.days
+    if asked:  # beside what changed on others: the checks look at all days, and at the runs as they are now
+        done = marts.build(lakehouse.warehouse, mart.name, days=asked)
+        days = {**days, **done.days}
+    result = built(lakehouse.warehouse, mart, done.rows)
+    rows = {f"{day}": rows for day, rows in days.items()}
+    recorded_by_dagster = context.partition_keys if asked else []
+    for day in recorded_by_dagster:
+        context.add_asset_metadata({"dagster/row_count": rows.get(day, 0)}, partition_key=day)
+    for day in sorted(rows.keys() - recorded_by_dagster):
+        if DAYS.has_partition_key(day):  # not that of a clock that was wrong
+            context.log_event(
+                dg.AssetMaterialization(mart.name, partition=day, metadata={"dagster/row_count": rows[day]})
+            )
+    return result
+
+
+def _days_asked_for(context: dg.AssetExecutionContext) -> tuple[date, date] | None:
+    """First and last day of a run that is for some."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return None
+    asked = context.partition_key_range
+    return date.fromisoformat(asked.start), date.fromisoformat(asked.end)
 
 
 def built(warehouse: Warehouse, mart: Relation, rows: int) -> dg.MaterializeResult:

@@ -1,4 +1,4 @@
-"""The jobs: refresh builds every mart with its checks; compaction keeps the lake's files few."""
+"""The jobs: refresh builds every mart with its checks, backfill days of those by day; compaction keeps the lake's files few."""
 
 # No postponed annotations: Dagster reads the type of `context` as it is.
 
@@ -6,9 +6,16 @@ import dagster as dg
 
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
+from warehouse import marts
 
 refresh = dg.define_asset_job(
     "refresh", selection=dg.AssetSelection.all(), description="Builds every mart once, in order, with its checks."
+)
+
+backfill = dg.define_asset_job(
+    "backfill",
+    selection=dg.AssetSelection.assets(*marts.by_day()).downstream(),
+    description="Computes the days asked for of the marts by day, changed or not, and what depends on them, with its checks.",
 )
 
 

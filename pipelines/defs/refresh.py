@@ -1,4 +1,4 @@
-"""`plumbline refresh`: every mart and check once, in this process, recorded where Dagster's UI shows it.
+"""`plumbline refresh` and `plumbline backfill marts`: marts and checks once, in this process, recorded for Dagster's UI.
 
 Quiet: Dagster's messages go to its event log below HOME/dagster; what a caller must know comes back as a result or an error.
 """
@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     import dagster as dg
 
 
+#: By these tags of a run Dagster knows the days that it is for, first and last.
+_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
     """What one refresh did.
@@ -29,7 +34,8 @@ class RefreshResult:
     Attributes
     ----------
     rows : dict[str, int]
-        Rows by mart, in the order in which they were built; marts that a failed check blocked are not in it.
+        Rows by mart, in the order in which they were built; marts that a failed check blocked are not in it. Where days were
+        asked for, of marts by day the rows of these days.
     failed_checks : tuple[str, ...]
         Names of the checks that failed, ``asset.check: what it found``.
     warnings : tuple[str, ...]
@@ -44,13 +50,15 @@ class RefreshResult:
     run_id: str
 
 
-def refresh(home: Path, *, whole: bool = False) -> RefreshResult:
-    """Build all marts of a home's warehouse.
+def refresh(home: Path, *, whole: bool = False, days: tuple[date, date] | None = None) -> RefreshResult:
+    """Build the marts of a home's warehouse.
 
     Parameters
     ----------
     whole : bool
         From all rows, also where only some runs changed.
+    days : tuple of date, optional
+        First and last day: compute these of the marts by day, changed or not, and what depends on them, and no other mart.
 
     Raises
     ------
@@ -61,7 +69,7 @@ def refresh(home: Path, *, whole: bool = False) -> RefreshResult:
     """
     with warnings.catch_warnings(), _signal_handlers_kept():
         warnings.simplefilter("ignore")  # other libraries' deprecations are no business of who refreshes
-        return _run(home, whole)
+        return _run(home, whole, days)
 
 
 @contextmanager
@@ -80,7 +88,7 @@ def _signal_handlers_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run(home: Path, whole: bool) -> RefreshResult:
+def _run(home: Path, whole: bool, days: tuple[date, date] | None) -> RefreshResult:
     import dagster as dg
 
     from pipelines.definitions import defs
@@ -88,8 +96,9 @@ def _run(home: Path, whole: bool) -> RefreshResult:
 
     directory = dagster_home(home)
     with _instance(directory) as instance:
-        result = defs.resolve_job_def("refresh").execute_in_process(
+        result = defs.resolve_job_def("backfill" if days else "refresh").execute_in_process(
             instance=instance,
+            tags=dict(zip(_RANGE, map(str, days), strict=True)) if days else None,
             run_config={
                 # In the foreground someone waits for it: all cores.
                 "resources": {
@@ -125,11 +134,17 @@ def _instance(directory: Path) -> dg.DagsterInstance:
 
 
 def _rows(result: dg.ExecuteInProcessResult) -> dict[str, int]:
-    return {
-        event.asset_key.to_user_string(): int(str(event.materialization.metadata["dagster/row_count"].value))
-        for event in result.get_asset_materialization_events()
-        if event.asset_key is not None
-    }
+    """By mart, those of the record of all of it; where there is none, those of its days together."""
+    of_all: dict[str, int] = {}
+    of_days: dict[str, int] = {}
+    for event in result.get_asset_materialization_events():
+        assert event.asset_key is not None, "it is of an asset"
+        name = event.asset_key.to_user_string()
+        rows = int(str(event.materialization.metadata["dagster/row_count"].value))
+        of_days[name] = of_days.get(name, 0) + rows
+        if event.partition is None:
+            of_all[name] = rows
+    return {**of_days, **of_all}
 
 
 def _error(result: dg.ExecuteInProcessResult, directory: Path) -> PlumblineError:

@@ -13,6 +13,7 @@ import dagster as dg
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
 from pipelines.settings import load_settings
+from warehouse import marts
 from warehouse import retention as rows
 
 #: Runs that ended longer ago than this are deleted, with their events and captured output.
@@ -26,6 +27,8 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRu
 def prune(instance: dg.DagsterInstance, *, keep: timedelta = KEEP, most: int = MOST) -> int:
     """Number of runs deleted: those that ended and were made more than `keep` ago, but the latest success of each job.
 
+    Those that computed a day of a mart last stay as well: without them Dagster would show that day as never computed.
+
     Parameters
     ----------
     instance : dagster.DagsterInstance
@@ -37,18 +40,33 @@ def prune(instance: dg.DagsterInstance, *, keep: timedelta = KEEP, most: int = M
     """
     old = dg.RunsFilter(statuses=_ENDED, created_before=datetime.now(UTC) - keep)
     deleted, kept = 0, {}
-    for record in instance.get_run_records(old, limit=most):
+    found = instance.get_run_records(old, limit=most)
+    of_days = _runs_of_days(instance) if found else set()
+    for record in found:
         run = record.dagster_run
         if run.job_name not in kept:
             done = dg.RunsFilter(job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
             kept[run.job_name] = {latest.run_id for latest in instance.get_runs(done, limit=1)}
-        if run.run_id in kept[run.job_name]:
+        if run.run_id in kept[run.job_name] | of_days:
             continue
         instance.delete_run(run.run_id)
         instance.compute_log_manager.delete_logs(prefix=[run.run_id])
         _delete_database(instance, run.run_id)
         deleted += 1
     return deleted
+
+
+def _runs_of_days(instance: dg.DagsterInstance) -> set[str]:
+    """Runs that hold the latest record of a day of a mart."""
+    found: set[str] = set()
+    for key in map(dg.AssetKey, marts.by_day()):
+        latest = list(
+            instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION).values()
+        )
+        if latest:
+            last = instance.fetch_materializations(dg.AssetRecordsFilter(key, storage_ids=latest), limit=len(latest))
+            found |= {record.run_id for record in last.records}
+    return found
 
 
 def _delete_database(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -78,7 +96,7 @@ def delete_old_rows(context: dg.OpExecutionContext, lakehouse: Lakehouse) -> Non
 @dg.job(
     description=(
         f"Deletes rows past their table's retention, and Dagster runs older than {KEEP.days} days; the latest success of "
-        "each job stays."
+        "each job stays, and what computed a day of a mart last."
     )
 )
 def retention() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 from tests.warehouse.compactor import compact
 from tests.warehouse.fleet import Fleet, model_call, tool_call
-from warehouse import Warehouse, incremental, marts, retention
+from warehouse import Warehouse, WarehouseError, incremental, marts, retention
 
 START = datetime(2025, 8, 1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -135,7 +136,7 @@ def built_is_whole(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> lis
     narrowed: list[str] = []
     real = marts._update
 
-    def update(*arguments: Any) -> int:
+    def update(*arguments: Any) -> marts.Built:
         narrowed.append(arguments[1].name)
         return real(*arguments)
 
@@ -266,3 +267,110 @@ def test_days_that_retention_deleted_stay_as_they_were(lake: Warehouse, monkeypa
     gone = pl.col("started_at") < since
     assert_frame_equal(after.filter(gone), before.filter(gone))
     assert after["run_id"].is_unique().all() and len(after) == len(before) + 3
+
+
+def by_day(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
+    return {name: stored(warehouse, name) for name in marts.by_day()}
+
+
+def on(frame: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+    return frame.filter(pl.col("date").is_between(first, last))
+
+
+@pytest.mark.parametrize("most", [0.99, 0.0], ids=["by their runs", "out of everything"])
+def test_days_asked_for_are_what_a_whole_build_gives_and_no_other_is_touched(
+    lake: Warehouse, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing = Growing(6)
+    growing.arrive(lake, 120)
+    for name in BUILT:
+        marts.build(lake, name)
+    monkeypatch.setattr(incremental, "MOST", most)
+    for step in (growing.prices, growing.rules, growing.odd_spans, growing.late_spans, growing.overridden):
+        step(lake)
+    lake.transaction(lambda c: c.execute("UPDATE catalog_tools SET cost_per_call_usd = 7"))
+    for name in BUILT:
+        if name not in marts.by_day():
+            marts.build(lake, name)
+    first, last = date(2025, 8, 5), date(2025, 8, 9)
+    before = by_day(lake)
+    for name in marts.by_day():
+        whole = lake.query(marts.models()[name].sql)
+        assert not on(whole, first, last).equals(on(before[name], first, last)) or name == "versions_daily"
+        built = marts.build(lake, name, days=(first, last))
+        after = stored(lake, name)
+        others = ~pl.col("date").is_between(first, last)
+        assert_frame_equal(on(after, first, last), on(whole, first, last), check_row_order=False)
+        assert_frame_equal(after.filter(others), before[name].filter(others), check_row_order=False)
+        assert built.rows == after.height
+        found = Counter(on(after, first, last)["date"])
+        assert built.days == {day: found[day] for day in (first + n * DAY for n in range(5))}
+    built_is_whole(lake, monkeypatch)
+
+
+def test_what_changed_on_other_days_stays_for_the_next_build(lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing = Growing(5)
+    growing.arrive(lake, 150)
+    built_is_whole(lake, monkeypatch)
+    it = Fleet()
+    name = growing.names[100]
+    old = lake.query("SELECT started_at FROM runs WHERE run_id = ?", [name]).item()
+    new = old - 3 * DAY
+    common = {"trace_id": name, "run_id": name, "span_id": "first", "started_at": new, "ended_at": new}
+    it.add("spans", **common, **model_call(0.1), workflow="new", workflow_rank=0, parent_span_id=f"{name}-0")
+    it.store(lake)
+    for mart in BUILT:
+        if mart not in marts.by_day():
+            marts.build(lake, mart)
+    marts.build(lake, "cost_by_day", days=(new.date(), new.date()))
+    runs = "SELECT sum(runs) FROM cost_by_day WHERE \"by\" = 'all'"
+    assert lake.query(runs).item() == 151, "on the day that it left it is counted still"
+    assert {old.date(), new.date()} <= marts.build(lake, "cost_by_day").days.keys(), "and days that the clock moved"
+    assert lake.query(runs).item() == 150
+    built_is_whole(lake, monkeypatch)
+    assert marts.build(lake, "cost_by_day").days == {}, "nothing changed since"
+
+
+def test_a_whole_build_names_every_day_and_those_that_emptied(lake: Warehouse) -> None:
+    growing = Growing(7)
+    growing.arrive(lake, 30)
+    for name in BUILT:
+        marts.build(lake, name)
+    days = Counter(stored(lake, "cost_by_day")["date"])
+    assert marts.build(lake, "cost_by_day", whole=True).days == days
+    lake.transaction(lambda c: c.execute("DELETE FROM runs WHERE started_at::DATE = DATE '2025-08-03'"))
+    assert marts.build(lake, "cost_by_day", whole=True).days == {**days, date(2025, 8, 3): 0}
+    assert marts.build(lake, "runs", whole=True).days == {}, "it is not a mart by day"
+
+
+def test_days_are_built_of_nothing_that_is_there_as_a_whole(lake: Warehouse) -> None:
+    growing = Growing(8)
+    growing.arrive(lake, 30)
+    for name in BUILT:
+        if name not in marts.by_day():
+            marts.build(lake, name)
+    day = date(2025, 8, 3)
+    for name in marts.by_day():
+        assert len(marts.build(lake, name, days=(day, day)).days) > 1
+        assert_frame_equal(stored(lake, name), lake.query(marts.models()[name].sql), check_row_order=False)
+
+
+def test_days_that_cannot_be_built_are_refused(lake: Warehouse) -> None:
+    growing = Growing(4)
+    growing.arrive(lake, 100)
+    for name in marts.names():
+        marts.build(lake, name)
+    day = START.date()
+    with pytest.raises(WarehouseError, match=r"runs can't be computed by days.*choose from component_uses_daily"):
+        marts.build(lake, "runs", days=(day, day))
+    with pytest.raises(WarehouseError, match=r"no days from 2025-08-01 to 2025-07-31.*earlier day first"):
+        marts.build(lake, "cost_by_day", days=(day, day - DAY))
+    before = by_day(lake)
+    retention.apply(lake, {"spans": 10}, now=growing.at)
+    since = lake.query("SELECT max(kept_since)::DATE FROM retention").item()
+    with pytest.raises(WarehouseError, match=f"begin at {since}: retention deleted"):
+        marts.build(lake, "cost_by_day", days=(since - DAY, since))
+    for name in marts.by_day():
+        marts.build(lake, name, days=(since, since + DAY))
+        assert set(marts.build(lake, name, whole=True).days) == set(on(before[name], since, date.max)["date"])
+        assert_frame_equal(stored(lake, name), before[name], check_row_order=False)

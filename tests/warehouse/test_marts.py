@@ -201,14 +201,13 @@ def run(warehouse: Warehouse, run_id: str) -> dict[str, Any]:
 
 
 def test_every_mart_builds_on_an_empty_warehouse(empty: Warehouse) -> None:
-    one_row = {"event_clock": 1}
-    assert {name: marts.build(empty, name) for name in marts.names()} == {**dict.fromkeys(marts.names(), 0), **one_row}
+    assert {name: rows for name in marts.names() if (rows := marts.build(empty, name).rows)} == {"event_clock": 1}
 
 
 def test_building_again_gives_the_same_rows(built: Warehouse) -> None:
     for name in marts.names():
         before = built.query(f"SELECT * FROM {name} ORDER BY ALL")
-        assert marts.build(built, name) == before.height
+        assert marts.build(built, name).rows == before.height
         assert built.query(f"SELECT * FROM {name} ORDER BY ALL").equals(before)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def described(spec: dg.AssetSpec) -> dict[str, Any]:
         "group": spec.group_name,
         "kinds": sorted(spec.kinds),
         "owners": list(spec.owners),
+        "partitions": str(spec.partitions_def) if spec.partitions_def else None,
         "deps": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
         "metadata": {
             name: str(value) for name, value in sorted(spec.metadata.items()) if name.startswith("plumbline/")
@@ -60,6 +62,28 @@ def test_every_mart_is_an_asset_that_depends_on_what_its_sql_reads() -> None:
         name: marts.upstream(name) for name in marts.names()
     }
     assert {"runs", "cost_per_outcome_by_model", "reuse_daily", "rollback_readiness"} <= set(marts.names())
+
+
+def test_marts_by_day_are_partitioned_by_day_and_a_range_of_them_is_one_run() -> None:
+    specs = asset_specs()
+    assert marts.by_day() == [name for name in marts.names() if specs[name]["partitions"]]
+    assert {name for name, spec in specs.items() if spec["partitions"]} == set(marts.by_day())
+    graph = defs.resolve_asset_graph()
+    for name in marts.by_day():
+        node = graph.get(dg.AssetKey(name))
+        assert node.backfill_policy == dg.BackfillPolicy.single_run()
+        assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
+        days = node.partitions_def.get_partition_keys(current_time=datetime(2026, 9, 1, 8, tzinfo=UTC))
+        assert (days[0], days[-1]) == ("2015-01-01", "2026-09-01"), "today is among them"
+
+
+def test_the_backfill_job_builds_the_marts_by_day_and_what_depends_on_them_with_their_checks() -> None:
+    layer = defs.resolve_job_def("backfill").asset_layer
+    names = {key.to_user_string() for key in layer.executable_asset_keys}
+    assert set(marts.by_day()) < names
+    assert {"cost_per_outcome", "scorecard_daily"} < names
+    assert not names & {"runs", "event_clock", "tool_calls"}
+    assert [key.name for key in layer.asset_graph.asset_check_keys] == ["cost_agrees_with_runs"]
 
 
 def test_the_checks_that_block_are_those_that_the_figures_rest_on() -> None:

@@ -95,7 +95,7 @@ def test_a_failed_check_keeps_the_marts_behind_it_as_they_were(
 
 
 def test_a_mart_that_cannot_be_built_is_one_clear_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(warehouse: Warehouse, name: str, *, whole: bool) -> int:
+    def fail(warehouse: Warehouse, name: str, *, whole: bool) -> marts.Built:
         raise ValueError(f"no room\nfor {name}")
 
     monkeypatch.setattr(marts, "build", fail)
