@@ -87,7 +87,7 @@ def return_test(before: Numbers, after: Numbers, runs_per_week: float = 0.0) -> 
     >>> rare, often = np.repeat([1.0, 0.0], [10, 490]), np.repeat([1.0, 0.0], [20, 80])
     >>> found = return_test(rare, often)
     >>> round(found.before, 3), round(found.after, 3), round(math.exp(found.threshold))
-    (0.021, 0.165, 1000)
+    (0.021, 0.166, 1000)
     >>> return_test(rare, rare) is None
     True
     """
@@ -123,8 +123,9 @@ def best_cut(before: Numbers, after: Numbers) -> float:
     2.0
     """
     values = np.unique(np.concatenate([before, after]))
-    gaps = [np.searchsorted(np.sort(each), values, side="right") / len(each) for each in (before, after)]
-    return float(values[np.argmax(np.abs(gaps[0] - gaps[1]))])
+    below = [np.searchsorted(np.sort(each), values, side="right") for each in (before, after)]
+    # Both shares over one denominator: whole numbers, so that equals are equal.
+    return float(values[np.argmax(np.abs(below[0] * len(after) - below[1] * len(before)))])
 
 
 @dataclass(frozen=True, slots=True)
