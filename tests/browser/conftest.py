@@ -47,7 +47,9 @@ class Watched:
         return self.page
 
 
-@pytest.fixture(scope="module")  # not longer: while it lasts Playwright's event loop is this thread's, and others need theirs
+@pytest.fixture(
+    scope="module"
+)  # not longer: while it lasts Playwright's event loop is this thread's, and others need theirs
 def chrome() -> Iterator[Browser]:
     if chromium() is None:
         reason = "no Chromium on this machine: apt-get install chromium"
