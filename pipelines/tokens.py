@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SHORTEST = 32
 #: RFC 6750, section 2.1.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-_TODO = "write lines of NAME ROLE TOKEN: dashboard operate $(openssl rand -hex 32)"
+_HOW_TO_WRITE = "write lines of NAME ROLE TOKEN: dashboard operate $(openssl rand -hex 32)"
 
 
 class Role(StrEnum):
@@ -96,7 +96,7 @@ class Tokens:
                 continue
             place = f"{where}:{number}"
             if len(parts) != 3 or not _NAME.fullmatch(parts[0]):
-                raise TerminalError("no token", place, _TODO)
+                raise TerminalError("no token", place, _HOW_TO_WRITE)
             name, role, secret = parts
             if role not in list(Role):
                 raise TerminalError(f"unknown role of token {name}", place, f"use one of {', '.join(Role)}")
@@ -124,7 +124,7 @@ def tokens_of(settings: Settings) -> Tokens:
         of_file = settings.api_token_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         what = f"the tokens can't be read ({type(error).__name__})"
-        raise TerminalError(what, str(settings.api_token_file), _TODO) from None
+        raise TerminalError(what, str(settings.api_token_file), _HOW_TO_WRITE) from None
     if text:
         raise TerminalError("tokens in both api_tokens and api_token_file", str(settings.api_token_file), "use one")
     return Tokens.read(of_file, str(settings.api_token_file))
