@@ -22,8 +22,10 @@ from dashboards.data import State as DataState
 from dashboards.desk import ACTS, Desk
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
-from dashboards.pages import cost, drift, empty, releases, scorecard, shell
+from dashboards.pages import empty, shell
+from dashboards.pages.asked import Asked
 from dashboards.pages.parts import attributes
+from dashboards.pages.registry import BY_PATH, OF_ONE_PAGE, PAGES
 from warehouse import WarehouseError
 
 log = logging.getLogger(__name__)
@@ -109,7 +111,7 @@ def _layout(reader: Reader) -> html.Div:
             dcc.Store(id="revision", data=revision),
             dcc.Interval(id="clock", interval=_ASK_MS),
             html.A("Skip to content", href="#content", className="skip"),
-            html.Div(shell.bar({path: path for path in shell.TABS}, ""), id="bar"),
+            html.Div(shell.bar({page.path: page.path for page in PAGES}, ""), id="bar"),
             html.Main(
                 [
                     html.Div([html.Div(id="heading"), shell.controls(extent, Filters())], className="top"),
@@ -129,7 +131,7 @@ def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
     pages = Kept(reader, can_act=desk is not None)
     if desk is not None:
         _wire_answers(app, reader, desk)
-    controls = [f"filter-{name}" for name in ("workflow", "environment", "period")]
+    controls = [f"filter-{name}" for name in shell.CONTROLS]
     # The address and the controls follow each other: whichever changed wins.
     app.clientside_callback(
         ClientsideFunction("plumbline", "follow"),
@@ -164,7 +166,7 @@ def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
         return no_update if now == known else now
 
     @app.callback(
-        *[Output(name, "options") for name in controls[:2]],
+        *[Output(f"filter-{name}", "options") for name in shell.OFFERED],
         Input("revision", "data"),
         State("address", "search"),
         prevent_initial_call=True,
@@ -173,8 +175,8 @@ def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
         try:
             extent = reader.extent() if reader.state() is DataState.READY else None
         except (WarehouseError, duckdb.Error):
-            return no_update, no_update
-        return shell.offered(extent, Filters.parse(search))
+            return [no_update] * len(shell.OFFERED)
+        return list(shell.offered(extent, Filters.parse(search)).values())
 
 
 def _wire_answers(app: Dash, reader: Reader, desk: Desk) -> None:
@@ -252,7 +254,7 @@ class Kept:
 def render(pages: Kept, path: str, filters: Filters) -> Shown:
     """Bar, heading and content of the page at `path` under `filters`; an error becomes a page that says what to do."""
     path = path.rstrip("/") or "/"
-    if path not in shell.TABS:
+    if path not in BY_PATH:
         return _framed(path, filters, empty.unknown_page())
     try:
         return pages.made(path, filters)
@@ -273,18 +275,12 @@ def _made(reader: Reader, path: str, filters: Filters, *, can_act: bool) -> Show
 
 
 def _framed(path: str, filters: Filters, content: Component, view: View | None = None) -> Shown:
-    links = {tab: tab + filters.search(incident=None, before=None, after=None) for tab in shell.TABS}
+    elsewhere = filters.search(**dict.fromkeys(OF_ONE_PAGE))
+    links = {page.path: page.path + elsewhere for page in PAGES}
     return shell.bar(links, path), shell.heading(path, view), content
 
 
 def content_of(reader: Reader, path: str, view: View, *, is_report: bool = False, can_act: bool = False) -> html.Div:
     """The page at `path`, with a word above it when its figures lag behind the stream."""
-    if path == cost.PATH:
-        page = cost.page(view)
-    elif path == drift.PATH:
-        page = drift.page(view, reader, is_report=is_report, can_act=can_act)
-    elif path == releases.PATH:
-        page = releases.page(view, reader, is_report=is_report)
-    else:
-        page = scorecard.page(view)
-    return html.Div([empty.lag(view), page])
+    content = BY_PATH[path].content(Asked(view, reader, is_report=is_report, can_act=can_act))
+    return html.Div([empty.lag(view), content])

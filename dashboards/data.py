@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from dashboards import text
 from dashboards.filters import Filters, Window, window
 from warehouse import Warehouse, WarehouseError, read_only
 
@@ -48,6 +49,8 @@ class Extent:
     runs: int
     workflows: tuple[str, ...]
     environments: tuple[str, ...]
+    teams: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,16 @@ class View:
     judgements: pl.DataFrame = field(default_factory=pl.DataFrame)
     precision: pl.DataFrame = field(default_factory=pl.DataFrame)
     comparisons: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    def scope(self) -> list[str]:
+        """What the figures cover, in lines of words."""
+        shown = self.window
+        line = f"{shown.name}: {text.when(shown.start)} to {text.when(self.extent.latest_at)}"
+        if shown.is_comparable:
+            line += f", against {shown.previous_name}"
+        if not (self.filters.environment or self.filters.team or self.filters.release):
+            return [line]
+        return [line, "Reuse, rollback readiness and incidents cover all environments, teams and releases."]
 
 
 @cache
@@ -159,8 +172,8 @@ class Reader:
         row = self.rows("extent").row(0, named=True)
         if not row["runs"] or row["earliest_at"] is None:
             return None
-        workflows, environments = tuple(row["workflows"] or ()), tuple(row["environments"] or ())
-        return Extent(row["earliest_at"], row["latest_at"], row["runs"], workflows, environments)
+        offered = (tuple(row[name] or ()) for name in ("workflows", "environments", "teams", "releases"))
+        return Extent(row["earliest_at"], row["latest_at"], row["runs"], *offered)
 
     def view(self, filters: Filters) -> View | None:
         """What the pages show under `filters`; None where there is no run.
@@ -181,7 +194,8 @@ class Reader:
             return None
         shown = window(filters.period, extent.earliest_at, extent.latest_at)
         spans = [shown.previous_start, shown.previous_end, shown.start, shown.end]
-        scope = [*spans, filters.workflow, filters.environment, round(shown.bucket / timedelta(seconds=1))]
+        bucket = round(shown.bucket / timedelta(seconds=1))
+        scope = [*spans, filters.workflow, filters.environment, bucket, filters.team, filters.release]
         incidents = self.rows("incidents", [shown.previous_start, filters.workflow])
         ids = [incidents["incident_id"].to_list()]
         there = set(self.rows("tables")["table_name"])

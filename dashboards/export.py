@@ -22,11 +22,12 @@ from dashboards.data import State as DataState
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
 from dashboards.pages import shell
+from dashboards.pages.registry import BY_PATH, PAGES
 
 ASSETS = Path(__file__).parent / "assets"
 
 # Page → file name.
-FILES = {"/": "scorecard.html", "/cost": "cost.html", "/releases": "releases.html", "/drift": "drift.html"}
+FILES = {page.path: page.file for page in PAGES}
 
 _DRAW = """(function () {
   "use strict";
@@ -116,7 +117,7 @@ def document(path: str, heading: Component, content: Component) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escaping.escape(policy)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>Plumbline: {escaping.escape(shell.TITLES[path])}</title>\n"
+        f"<title>Plumbline: {escaping.escape(BY_PATH[path].title)}</title>\n"
         f"<style>\n{styles}\n</style>\n<script>{theme}</script>\n</head>\n"
         f'<body>\n{body}\n<script type="application/json" id="figures">{figures}</script>\n'
         + "".join(f"<script>{script}</script>\n" for script in scripts)

@@ -29,7 +29,7 @@ class Filters:
 
     Parameters
     ----------
-    workflow, environment : str | None
+    workflow, environment, team, release : str | None
         None is all of them.
     period : str | None
         A key of `PERIODS`; None lets the data choose (see `default_period`).
@@ -37,6 +37,10 @@ class Filters:
         The incident opened on the drift page.
     before, after : str | None
         The two releases compared on the page of releases.
+    run : str | None
+        The run opened in the run explorer.
+    q : str | None
+        What is searched for in the run explorer.
     """
 
     workflow: str | None = None
@@ -45,6 +49,10 @@ class Filters:
     incident: str | None = None
     before: str | None = None
     after: str | None = None
+    team: str | None = None
+    release: str | None = None
+    run: str | None = None
+    q: str | None = None
 
     @classmethod
     def parse(cls, search: str | None) -> Filters:
@@ -52,8 +60,8 @@ class Filters:
 
         Examples
         --------
-        >>> Filters.parse("?workflow=refunds&period=7d")
-        Filters(workflow='refunds', environment=None, period='7d', incident=None, before=None, after=None)
+        >>> Filters.parse("?workflow=refunds&period=7d") == Filters(workflow="refunds", period="7d")
+        True
         """
         try:
             given = parse_qs((search or "").lstrip("?"), max_num_fields=50)

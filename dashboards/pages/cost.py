@@ -12,6 +12,7 @@ from dashboards import text, words
 from dashboards.cohorts import rolled
 from dashboards.data import View
 from dashboards.figures.cost import made_of, spend, trend
+from dashboards.pages.asked import Asked, Page
 from dashboards.pages.empty import nothing_matches
 from dashboards.pages.figuring import Figured, figured
 from dashboards.pages.parts import Column, card, delta, graph, meter, table, tile
@@ -38,8 +39,9 @@ _COLUMNS = (
 )
 
 
-def page(view: View) -> html.Div:
-    """The cost page of the workflows and the period that `view` holds."""
+def page(asked: Asked) -> html.Div:
+    """The cost page of the workflows and the period that were asked for."""
+    view = asked.view
     shown = figured(view)
     if not shown.now["runs"]:
         return html.Div([nothing_matches(view)])
@@ -271,3 +273,6 @@ def _model_row(view: View, row: dict[str, Any]) -> list[Any]:
             className="stack",
         ),
     ]
+
+
+PAGE = Page(PATH, TITLE, "Cost", page, "cost.html")

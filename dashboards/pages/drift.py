@@ -10,6 +10,7 @@ from dash import dcc, html
 from dashboards import explained, text, words
 from dashboards.data import Reader, View
 from dashboards.figures import drift as figures
+from dashboards.pages.asked import Asked, Page
 from dashboards.pages.figuring import OPEN_STATES
 from dashboards.pages.incident import anchor, detail, families, leading, state, values
 from dashboards.pages.parts import Column, card, family, graph, notice, table, tile
@@ -32,22 +33,18 @@ _COLUMNS = (
 )
 
 
-def page(view: View, reader: Reader, *, is_report: bool = False, can_act: bool = False) -> html.Div:
-    """The drift page of the workflows and the period that `view` holds, with the chosen incident opened.
+def page(asked: Asked) -> html.Div:
+    """The drift page of the workflows and the period that were asked for, with the chosen incident opened.
 
-    Parameters
-    ----------
-    is_report : bool
-        A static page, where nothing can be opened: every open incident is shown with its evidence.
-    can_act : bool
-        Whether the opened incident can be answered on the page.
+    A report shows every open incident with its evidence.
     """
+    view, reader, is_report = asked.view, asked.reader, asked.is_report
     if view.incidents.is_empty():
         return html.Div([_quiet(view), _precision(view)])
     chosen = _chosen(view)
     return html.Div(
         [
-            detail(view, reader, chosen, can_act=can_act) if chosen else None,
+            detail(view, reader, chosen, can_act=asked.can_act) if chosen else None,
             _tiles(view),
             card(
                 "Incidents over time",
@@ -226,3 +223,6 @@ def _incidents(view: View, *, is_report: bool) -> html.Section:
         else "The newest first. Open one to see its evidence.",
         wide=True,
     )
+
+
+PAGE = Page(PATH, TITLE, "Drift", page, "drift.html", keeps=("incident",))

@@ -12,6 +12,7 @@ from dashboards import compared, text
 from dashboards.compared import MEASURES, Measure, Pair
 from dashboards.data import Reader, View
 from dashboards.figures.releases import differences
+from dashboards.pages.asked import Asked, Page
 from dashboards.pages.empty import nothing_matches
 from dashboards.pages.parts import Child, Column, card, delta, graph, how, notice, pill, stack, table
 from dashboards.words import Delta
@@ -33,14 +34,12 @@ _PEOPLE_COLUMNS = (
 )
 
 
-def page(view: View, reader: Reader, *, is_report: bool = False) -> html.Div:
-    """The releases of the workflow that `view` holds, one pair of them in full; of all workflows their newest release.
+def page(asked: Asked) -> html.Div:
+    """The releases of the workflow asked for, one pair of them in full; of all workflows their newest release.
 
-    Parameters
-    ----------
-    is_report : bool
-        A static page, where nothing can be opened: releases that are worse are shown in full.
+    A report shows the releases that are worse in full.
     """
+    view, reader, is_report = asked.view, asked.reader, asked.is_report
     found = compared.pairs(view.comparisons)
     if not found:
         return html.Div([_nothing(view, reader), _people(view)])
@@ -317,3 +316,6 @@ def _agreed(row: dict[str, Any]) -> str:
     if row["low"] is None or row["high"] is None:
         return f"Too few {text.plain(row['missing'] or 'runs', 120)}"
     return f"{text.percent(row['low'])} to {text.percent(row['high'])}, however often one looks"
+
+
+PAGE = Page(PATH, TITLE, "Releases", page, "releases.html", scope=scope, keeps=("before", "after"))

@@ -9,6 +9,7 @@ from dashboards.data import View
 from dashboards.figures.cost import trend
 from dashboards.figures.sparkline import sparkline
 from dashboards.pages import workflows
+from dashboards.pages.asked import Asked, Page
 from dashboards.pages.empty import nothing_matches
 from dashboards.pages.figuring import Figured, figured
 from dashboards.pages.parts import card, delta, family, graph, tile
@@ -17,8 +18,9 @@ PATH = "/"
 TITLE = "Executive scorecard"
 
 
-def page(view: View) -> html.Div:
-    """The scorecard of the workflows and the period that `view` holds."""
+def page(asked: Asked) -> html.Div:
+    """The scorecard of the workflows and the period that were asked for."""
+    view = asked.view
     shown = figured(view)
     if not shown.now["runs"]:
         return html.Div([nothing_matches(view)])
@@ -183,3 +185,6 @@ def _attention(view: View, shown: Figured) -> html.Section | None:
     more = len(shown.open_rows) - len(rows)
     rest = dcc.Link(f"{more} more", href="/drift" + view.filters.search()) if more > 0 else None
     return card("Needs attention", html.Ul(items, className="attention"), rest, wide=True)
+
+
+PAGE = Page(PATH, TITLE, "Scorecard", page, "scorecard.html")

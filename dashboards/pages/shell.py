@@ -7,14 +7,20 @@ from dash import dcc, html
 from dashboards import text
 from dashboards.data import Extent, View
 from dashboards.filters import PERIODS, Filters
-from dashboards.pages import cost, drift, releases, scorecard
 from dashboards.pages.parts import attributes
+from dashboards.pages.registry import BY_PATH, PAGES
 
 Option = dict[str, str]
 
-# Address → short name on the tab.
-TABS = {scorecard.PATH: "Scorecard", cost.PATH: "Cost", releases.PATH: "Releases", drift.PATH: "Drift"}
-TITLES = {page.PATH: page.TITLE for page in (scorecard, cost, releases, drift)}
+# Filters whose values come from the data → their label, what no choice means, and how many are offered at most.
+OFFERED = {
+    "workflow": ("Workflow", "All workflows", 2000),
+    "environment": ("Environment", "All environments", 200),
+    "team": ("Team", "All teams", 500),
+    "release": ("Release", "All releases", 1000),
+}
+# Every filter with a control of its own, in order.
+CONTROLS = (*OFFERED, "period")
 
 
 def bar(links: dict[str, str], current: str) -> html.Header:
@@ -28,8 +34,8 @@ def bar(links: dict[str, str], current: str) -> html.Header:
         Address of the page shown.
     """
     tabs = [
-        dcc.Link(name, href=links[path], className="page-tab current" if path == current else "page-tab")
-        for path, name in TABS.items()
+        dcc.Link(page.tab, href=links[page.path], className="page-tab current" if page.path == current else "page-tab")
+        for page in PAGES
     ]
     return html.Header(
         [
@@ -46,28 +52,29 @@ def bar(links: dict[str, str], current: str) -> html.Header:
 
 def controls(extent: Extent | None, filters: Filters) -> html.Div:
     """The filters; their values live in the address (assets/address.js)."""
-    workflows, environments = offered(extent, filters)
+    offers = offered(extent, filters)
     periods = [_option("", "Automatic"), *(_option(key, name) for key, (name, _) in PERIODS.items())]
     return html.Div(
         [
-            _choice("workflow", "Workflow", workflows, filters.workflow),
-            _choice("environment", "Environment", environments, filters.environment),
+            *(_choice(name, OFFERED[name][0], options, getattr(filters, name)) for name, options in offers.items()),
             _choice("period", "Period", periods, filters.period),
         ],
         className="filters",
     )
 
 
-def offered(extent: Extent | None, filters: Filters) -> tuple[list[Option], list[Option]]:
-    """What the workflow and the environment filter offer.
+def offered(extent: Extent | None, filters: Filters) -> dict[str, list[Option]]:
+    """What each filter of `OFFERED` offers.
 
     A value from the address that the data do not have is offered too, so that the control shows what is filtered.
     """
-    workflows, environments = (extent.workflows, extent.environments) if extent else ((), ())
-    return (
-        [_option("", "All workflows"), *_listed(workflows[:2000], filters.workflow)],
-        [_option("", "All environments"), *_listed(environments[:200], filters.environment)],
-    )
+    return {
+        name: [
+            _option("", everything),
+            *_listed(getattr(extent, f"{name}s")[:most] if extent else (), getattr(filters, name)),
+        ]
+        for name, (_, everything, most) in OFFERED.items()
+    }
 
 
 def _listed(known: tuple[str, ...], chosen: str | None) -> list[Option]:
@@ -94,15 +101,6 @@ def _choice(name: str, label: str, options: list[Option], chosen: str | None) ->
 
 def heading(path: str, view: View | None) -> html.Div:
     """Title of the page, and what it covers."""
-    lines = []
-    if view is not None and path == releases.PATH:
-        lines = [html.P(line, className="scope") for line in releases.scope(view)]
-    elif view is not None:
-        shown = view.window
-        scope = f"{shown.name}: {text.when(shown.start)} to {text.when(view.extent.latest_at)}"
-        if shown.is_comparable:
-            scope += f", against {shown.previous_name}"
-        lines.append(html.P(scope, className="scope"))
-        if view.filters.environment:
-            lines.append(html.P("Reuse, rollback readiness and incidents cover all environments.", className="scope"))
-    return html.Div([html.H1(TITLES.get(path, "Plumbline")), *lines], className="title")
+    page = BY_PATH.get(path)
+    lines = [html.P(line, className="scope") for line in page.scope(view)] if page and view else []
+    return html.Div([html.H1(page.title if page else "Plumbline"), *lines], className="title")

@@ -1,7 +1,7 @@
 -- Additive sums of runs, from which every ratio on the pages is made (dashboards/cohorts.py).
 -- grain: span ('current' or 'previous'), bucket_at, workflow, model
 -- $1, $2 previous start and end; $3, $4 current start and end; $5 workflow or null; $6 environment or null; $7 bucket width
---   in seconds.
+--   in seconds; $8 team or null; $9 release or null.
 -- A run is settled when it is not pending; a run is priced when its cost is known. Cost per success is made of settled and
 -- priced runs alone, on both sides; the sums of squares and products serve its interval.
 WITH windowed AS (
@@ -29,6 +29,8 @@ WITH windowed AS (
     WHERE ((started_at >= $3 AND started_at < $4) OR (started_at >= $1 AND started_at < $2))
         AND ($5::VARCHAR IS NULL OR workflow = $5::VARCHAR)
         AND ($6::VARCHAR IS NULL OR environment = $6::VARCHAR)
+        AND ($8::VARCHAR IS NULL OR team = $8::VARCHAR)
+        AND ($9::VARCHAR IS NULL OR release = $9::VARCHAR)
 )
 SELECT
     span,

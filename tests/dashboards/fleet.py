@@ -29,6 +29,16 @@ WORKFLOWS = (
     ("supplier-onboarding", 45, 0.16, 0.82, "in-house-70b"),
 )
 
+TEAMS = {
+    "claims-triage": "claims",
+    "invoice-matching": "finance",
+    "contract-review": "legal",
+    "customer-refunds": "support",
+    "it-helpdesk": "support",
+    "supplier-onboarding": "finance",
+}
+COST_CENTERS = {"claims": "cc-100", "finance": "cc-200", "legal": "cc-300", "support": "cc-400"}
+
 
 class Drift(NamedTuple):
     """One injected drift and what its signal says."""
@@ -157,6 +167,8 @@ def _runs(
             "mode": "live",
             "environment": rng.choice(["production", "staging"], n, p=[0.9, 0.1]),
             "release": np.where(late, "2.4.1", "2.4.0"),
+            "team": TEAMS[name],
+            "cost_center": COST_CENTERS[TEAMS[name]],
             "model": model,
             "started_at": started,
             "ended_at": [s + timedelta(seconds=40) for s in started],

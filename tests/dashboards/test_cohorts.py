@@ -14,7 +14,17 @@ from dashboards.data import Reader
 from warehouse import marts, read_only
 
 DAY = int(timedelta(days=1) / timedelta(seconds=1))
-EVER = [datetime(2000, 1, 1), datetime(2000, 1, 1), datetime(2000, 1, 1), datetime(2100, 1, 1), None, None, DAY]
+EVER = [
+    datetime(2000, 1, 1),
+    datetime(2000, 1, 1),
+    datetime(2000, 1, 1),
+    datetime(2100, 1, 1),
+    None,
+    None,
+    DAY,
+    None,
+    None,
+]
 
 
 def sums(costs: np.ndarray, successes: np.ndarray) -> pl.DataFrame:

@@ -45,8 +45,8 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
     now = pl.Series([0]).cast(pl.Datetime("us"))[0]
     span = [now] * 4
     params = {
-        "cohorts": [*span, None, None, 3600],
-        "policy": [*span, None, None, 3600],
+        "cohorts": [*span, None, None, 3600, None, None],
+        "policy": [*span, None, None, 3600, None, None],
         "reuse": [*span, None],
         "rollback": [None],
         "incidents": [now, None],

@@ -18,9 +18,10 @@ from dashboards.data import Reader, View
 from dashboards.definitions import DEFINITIONS
 from dashboards.export import Writer
 from dashboards.filters import Filters
-from dashboards.pages import cost, drift, releases, scorecard
+from dashboards.pages.asked import Asked
 from dashboards.pages.figuring import figured
 from dashboards.pages.incident import values
+from dashboards.pages.registry import BY_PATH, PAGES
 from tests.dashboards.fleet import DRIFTS, WORKFLOWS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -186,10 +187,10 @@ def test_names_from_traces_stay_text_on_every_page(view: View, reader: Reader) -
         filters=Filters(incident="inc-0001", workflow=HOSTILE, environment=HOSTILE),
     )
     everywhere = dataclasses.replace(hostile, filters=Filters())
-    pages = [scorecard.page(hostile), cost.page(hostile), drift.page(hostile, reader)]
-    for page in (*pages, releases.page(hostile, reader), releases.page(everywhere, reader, is_report=True)):
+    for page in PAGES:
         writer = Writer()
-        written = writer.html(page) + "".join(writer.figures)
+        written = writer.html(page.content(Asked(hostile, reader))) + "".join(writer.figures)
+        written += writer.html(page.content(Asked(everywhere, reader, is_report=True))) + "".join(writer.figures)
         assert "&lt;img src=x" in written
         assert "<img src=x" not in written
 
@@ -223,7 +224,7 @@ def test_a_failure_nobody_expected_is_a_page_that_says_what_to_do(
     def fail(view: View) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(scorecard, "page", fail)
+    monkeypatch.setitem(BY_PATH, "/", dataclasses.replace(BY_PATH["/"], content=fail))
     page = said(render(Kept(reader), "/", Filters()))
     assert "plumbline doctor" in page and "secret detail" not in page
     assert "secret detail" in caplog.text
@@ -232,7 +233,7 @@ def test_a_failure_nobody_expected_is_a_page_that_says_what_to_do(
 def test_a_page_is_made_once_and_one_that_failed_is_made_again(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = Kept(reader)
     with monkeypatch.context() as broken:
-        broken.setattr(cost, "page", lambda view: 1 / 0)
+        broken.setitem(BY_PATH, "/cost", dataclasses.replace(BY_PATH["/cost"], content=lambda asked: 1 / 0))
         assert "can't be made" in said(render(pages, "/cost", Filters()))
     first = render(pages, "/cost", Filters())
     assert "Cost per successful outcome" in said(first)

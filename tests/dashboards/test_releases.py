@@ -17,6 +17,7 @@ from dashboards.data import Reader, View
 from dashboards.export import Writer
 from dashboards.filters import Filters
 from dashboards.pages import releases
+from dashboards.pages.asked import Asked
 from tests.dashboards.fleet import WORKFLOWS, write_home
 from tests.dashboards.test_pages import said
 from warehouse import Warehouse
@@ -95,7 +96,7 @@ def test_each_verdict_is_a_sentence(verdict: str, low: float | None, high: float
 def test_a_cost_that_was_nothing_has_no_relative_change(view: View, reader: Reader) -> None:
     free = pl.when(pl.col("measure") == "cost per run").then(0.0).otherwise("before_value").alias("before_value")
     shown = dataclasses.replace(view, comparisons=view.comparisons.with_columns(free), filters=Filters("it-helpdesk"))
-    assert "Nothing was paid before" in said(releases.page(shown, reader))
+    assert "Nothing was paid before" in said(releases.page(Asked(shown, reader)))
 
 
 def test_without_two_releases_it_says_what_to_send(own_home: Path) -> None:
@@ -123,7 +124,7 @@ def test_a_baseline_pair_says_so_and_the_release_before_stays_the_newest(own_hom
 
 
 def test_a_report_shows_in_full_what_is_worse(view: View, reader: Reader) -> None:
-    written = said(releases.page(view, reader, is_report=True))
+    written = said(releases.page(Asked(view, reader, is_report=True)))
     worse = [pair.workflow for pair in pairs(view.comparisons) if pair.with_verdict("worse")]
     assert 0 < len(worse) < 5
     assert [name for name, *_ in WORKFLOWS if f"{name}: 2.4.0 → 2.4.1" in written] == sorted(

@@ -1,0 +1,73 @@
+"""What a page is asked for, and what a page is: the contract between the app, the export and the modules beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dash import html
+
+from dashboards.data import Reader, View
+from dashboards.filters import Filters
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Everything that a page may use.
+
+    Parameters
+    ----------
+    view : View
+        What most pages show, under the filters of the address.
+    reader : Reader
+        Reads what else the page needs: ``reader.rows("name of a query", parameters)``.
+    is_report : bool
+        A static file: nothing can be opened, so what matters is shown at once.
+    can_act : bool
+        Whether the reader may answer incidents.
+    """
+
+    view: View
+    reader: Reader
+    is_report: bool = False
+    can_act: bool = False
+
+    @property
+    def filters(self) -> Filters:
+        """The filters of the address."""
+        return self.view.filters
+
+
+def _scope_of_view(view: View) -> list[str]:
+    return view.scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the dashboard.
+
+    Parameters
+    ----------
+    path : str
+        Address, starting with ``/``.
+    title : str
+        Heading.
+    tab : str
+        Short name in the bar.
+    content : callable
+        `Asked` → the page below its heading. Only elements, links, graphs and downloads, so that the export can write it.
+    scope : callable
+        View → lines under the heading that say what the page covers.
+    file : str
+        Name of the page's file in the static export.
+    keeps : tuple of str
+        Filters that mean something on this page alone; links to other pages leave them out.
+    """
+
+    path: str
+    title: str
+    tab: str
+    content: Callable[[Asked], html.Div]
+    file: str
+    scope: Callable[[View], list[str]] = field(default=_scope_of_view)
+    keeps: tuple[str, ...] = ()
