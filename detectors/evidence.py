@@ -14,7 +14,7 @@ import numpy as np
 
 from detectors.bank import Bank
 from detectors.banks import ContinuousBank, MixBank
-from detectors.kernels import continuous, mix, rate
+from detectors.kernels import continuous, mix, normal, rate
 from detectors.second_opinion import adwin_verdict
 from detectors.state import Arrays
 
@@ -152,8 +152,8 @@ def _level(bank: Bank, slot: int, unit: str) -> dict[str, Any]:
     detail: dict[str, Any] = {"direction": "up" if up else "down"}
     if isinstance(bank, ContinuousBank) and n_after > 0:
         index = int(continuous.TRACKED[tracker]) % 4
-        steps = float(cusum[tracker]) / n_after + float(continuous.LOG_MGF[index])
-        detail["shift_standard_deviations"] = round((1 if up else -1) * steps / continuous.SHIFTS[index], 4)
+        steps = float(cusum[tracker]) / n_after + float(normal.LOG_MGF[index])
+        detail["shift_standard_deviations"] = round((1 if up else -1) * steps / normal.SHIFTS[index], 4)
     elif not isinstance(bank, ContinuousBank):
         detail["odds_watched"] = round(float(rate.ODDS[rate.TRACKED[tracker]]), 4)
     relative = ""

@@ -25,7 +25,6 @@ IO_MODULES = {
     *("os", "pathlib", "requests", "shutil", "socket", "sqlite3", "subprocess", "tempfile", "threading", "urllib"),
 }
 MODULE_LINES = 400
-KERNEL_LINES = 500  # all that a kernel calls stands in its module: see detectors/compiled.py
 
 
 def _tracked() -> list[Path]:
@@ -117,8 +116,7 @@ def test_modules_stay_short() -> None:
     long = {
         str(path): lines
         for path, text in _texts()
-        if path.suffix == ".py"
-        and (lines := text.count("\n")) > (KERNEL_LINES if path.parent.name == "kernels" else MODULE_LINES)
+        if path.suffix == ".py" and (lines := text.count("\n")) > MODULE_LINES
     }
     assert not long, f"over {MODULE_LINES} lines: part them by idea"
 

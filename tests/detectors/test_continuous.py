@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.kernels import continuous
+from detectors.kernels import continuous, normal
 from detectors.kernels.continuous_state import LAYOUT, SEASON_LAYOUT
 from detectors.state import records
 
@@ -113,9 +113,9 @@ def test_the_onset_is_near_the_change(rng: np.random.Generator) -> None:
 
 def test_the_integral_is_that_of_the_clipped_normal_quantile() -> None:
     ranks = np.linspace(0, 1, 200_001)
-    middles = np.clip(stats.norm.ppf((ranks[1:] + ranks[:-1]) / 2), -continuous.CLIP, continuous.CLIP)
+    middles = np.clip(stats.norm.ppf((ranks[1:] + ranks[:-1]) / 2), -normal.CLIP, normal.CLIP)
     exact = np.concatenate([[0.0], np.cumsum(middles) / 200_000])
-    ours = np.array([continuous.clipped_integral(rank) for rank in ranks])
+    ours = np.array([normal.clipped_integral(rank) for rank in ranks])
     np.testing.assert_allclose(ours, exact, rtol=0, atol=1.1e-7)
     assert ours[0] == ours[-1] == 0
 
@@ -124,10 +124,10 @@ def test_the_integral_is_that_of_the_clipped_normal_quantile() -> None:
 def test_scores_of_equal_cells_make_e_values(cells: int) -> None:
     """Mean of exp(d z - log mgf) over equally likely cells is at most 1, whichever the cut: the bound needs no more."""
     edges = np.linspace(0, 1, cells + 1)
-    scores = np.array([continuous.cell_score(low, high) for low, high in itertools.pairwise(edges)])
+    scores = np.array([normal.cell_score(low, high) for low, high in itertools.pairwise(edges)])
     assert abs(scores.mean()) < 1e-12
-    assert np.abs(scores).max() <= continuous.CLIP
-    for shift, log_mgf in zip(continuous.SHIFTS, continuous.LOG_MGF, strict=True):
+    assert np.abs(scores).max() <= normal.CLIP
+    for shift, log_mgf in zip(normal.SHIFTS, normal.LOG_MGF, strict=True):
         for sign in (1, -1):
             assert np.exp(sign * shift * scores - log_mgf).mean() <= 1 + 1e-12
 
@@ -138,23 +138,23 @@ def test_likelihood_ratios_of_cells_are_e_values(shares: list[float], correlatio
     """Their mean under the law that they are measured against is 1, whatever the cut: ties cost nothing."""
     cuts = np.concatenate([[0.0], np.cumsum(shares)])
     width, last = math.sqrt(1 - correlation**2), 1.5
-    bounds = [(continuous.quantile(min(cut, 1.0)) - correlation * last) / width for cut in cuts]
-    bounds = np.clip(bounds, -continuous.FARTHEST, continuous.FARTHEST)
+    bounds = [(normal.quantile(min(cut, 1.0)) - correlation * last) / width for cut in cuts]
+    bounds = np.clip(bounds, -normal.FARTHEST, normal.FARTHEST)
     ratios = np.empty((len(shares), 8))
     for row, (bottom, top) in enumerate(itertools.pairwise(bounds)):
-        continuous.cell_ratios(bottom, top, ratios[row])
+        normal.cell_ratios(bottom, top, ratios[row])
     np.testing.assert_allclose(np.diff(stats.norm.cdf(bounds)) @ ratios, 1.0, atol=1e-3)
-    up = np.diff(stats.norm.cdf(bounds - continuous.SHIFTS[2])) / np.diff(stats.norm.cdf(bounds))
+    up = np.diff(stats.norm.cdf(bounds - normal.SHIFTS[2])) / np.diff(stats.norm.cdf(bounds))
     np.testing.assert_allclose(ratios[:, 2], up, rtol=1e-3)
 
 
 def test_quantile_and_logarithm_are_near_enough() -> None:
     ranks = np.concatenate([np.linspace(1e-5, 1 - 1e-5, 2001), [1e-12, 1e-30]])
-    ours = [continuous.quantile(rank) for rank in ranks]
+    ours = [normal.quantile(rank) for rank in ranks]
     np.testing.assert_allclose(ours, stats.norm.ppf(ranks), rtol=1e-6, atol=1e-6)
-    assert (continuous.quantile(0.0), continuous.quantile(1.0)) == (-continuous.FARTHEST, continuous.FARTHEST)
-    ratios = np.geomspace(continuous.LEAST, 1e4, 1001)
-    logs = [continuous.logarithm(int(bits)) for bits in ratios.view(np.int64)]
+    assert (normal.quantile(0.0), normal.quantile(1.0)) == (-normal.FARTHEST, normal.FARTHEST)
+    ratios = np.geomspace(normal.LEAST, 1e4, 1001)
+    logs = [normal.logarithm(int(bits)) for bits in ratios.view(np.int64)]
     np.testing.assert_allclose(logs, np.log(ratios), rtol=0, atol=2e-4)
 
 
