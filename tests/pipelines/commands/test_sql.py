@@ -145,3 +145,14 @@ def test_bounds_are_settings(home: Path, monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setenv("PLUMBLINE_QUERY_ROWS", "10")
     assert main(["--home", str(home), "sql", "FROM range(11)"]) == 1
     assert "more than 10 rows" in capsys.readouterr().err
+
+
+def test_a_shell_of_then_answers_as_of_then(home: Path, tmp_path: Path) -> None:
+    with Reader(home / "warehouse") as now:
+        then = now.snapshot().id - 1
+    with Reader(home / "warehouse", as_of=then) as reader:
+        shown, told = typed(
+            reader, tmp_path / "history", "SELECT count(*) FROM consumed_offsets;\rDELETE FROM spans;\r"
+        )
+    assert [frame.item() for frame in shown] == [1]
+    assert told[-1] == "error: DELETE is not allowed (sql): write one SELECT"
