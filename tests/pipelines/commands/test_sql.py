@@ -137,6 +137,9 @@ def test_a_table_is_described(home: Path, capsys: pytest.CaptureFixture[str]) ->
     rows = {row["column"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["cost_usd"]["unit"] == "US dollars"
     assert rows["workflow"]["example"]
+    assert main(["--home", str(home), "sql", "--describe", "spans_v1"]) == 0
+    printed = capsys.readouterr().out
+    assert "spans_v1 (stable view)" in printed and "kafka_offset" in printed
     assert main(["--home", str(home), "sql", "--describe", "rnus"]) == 1
     assert "did you mean runs" in capsys.readouterr().err
 
