@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.contracts.dialects import span_aliases
-from warehouse import Warehouse
+from warehouse import Warehouse, snapshots
 from warehouse.queries import sql as query
+from warehouse.snapshots import Snapshot
 
 Row = dict[str, Any]
 
@@ -29,22 +30,28 @@ class Narrative:
         at, kind, what, result, seconds, cost_usd (null where unknown), note; in order of time.
     missing : list of (str, str)
         What is missing, and what to send.
+    as_of : Snapshot
+        The state of the warehouse that it is told from.
     """
 
     run: Row
     events: list[Row]
     missing: list[tuple[str, str]]
+    as_of: Snapshot
 
 
 def narrative(warehouse: Warehouse, run_id: str) -> Narrative | None:
-    """Return what the warehouse knows of a run as of its last refresh; None where there is no such run."""
+    """Return what the warehouse knows of a run as of its last refresh; None where there is no such run.
+
+    Of a warehouse that is open as of an earlier moment, it is what was known then, as of the last refresh before.
+    """
     given = {"run": run_id}
     found = warehouse.connection.execute(query("audited_run"), given).pl()
     if found.is_empty():
         return None
     run = found.row(0, named=True)
     events = warehouse.connection.execute(query("audited_events"), given).pl().to_dicts()
-    return Narrative(run, events, list(_missing(run, events)))
+    return Narrative(run, events, list(_missing(run, events)), snapshots.current(warehouse.connection))
 
 
 def key_of(column: str) -> str:
@@ -119,6 +126,7 @@ def told(story: Narrative) -> list[str]:
         f"Changes    {_changes(changes)}",
         f"Cost       {_cost(run)}",
         f"Outcome    {_outcome(run)}",
+        f"As of      {_moment(story.as_of.at)} UTC, snapshot {story.as_of.id}",
         "",
     ]
     lines = [_line(event) for event in story.events] or ["(no events)"]

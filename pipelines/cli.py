@@ -27,6 +27,7 @@ from pipelines.commands import (
     reading,
     serving,
     showback,
+    snapshots,
     subscriptions,
     whatif,
 )
@@ -70,6 +71,7 @@ app.command()(reading.sql)
 app.command("sql-server")(serving.sql_server)
 app.command()(compare.compare)
 app.command()(audit.audit)
+app.command()(snapshots.snapshots)
 app.command()(board.contract)
 app.add_typer(board.drill, name="drill")
 app.command("bridge")(bridge.bridge_command)

@@ -24,17 +24,13 @@ from warehouse.headers import Relation
 MANIFEST = "manifest.json"
 _ROWS_PER_FILE = 1_000_000  # about: a batch is not cut
 _ROWS_PER_GROUP = 122_880  # DuckDB's own
-_SNAPSHOT = "SELECT max(id) FROM ducklake_current_snapshot('lake')"
 
 
 def export_table(reader: Reader, name: str, folder: Path, *, rows_per_file: int = _ROWS_PER_FILE) -> dict[str, Any]:
     """Write a documented table or view; see `export_query`. Its files carry the columns' meanings."""
     relation = find(name)
-    snapshot = reader.select(_SNAPSHOT).item()
-    # A view has no version of its own: DuckLake would read its tables as they are now.
-    at = "" if relation.kind == "view" else f" AT (VERSION => {snapshot})"
-    statement = f'SELECT * FROM lake.main."{relation.name}"{at}'  # noqa: S608 - a documented name
-    return _export(reader, statement, folder, relation.name, snapshot, relation, rows_per_file)
+    statement = f'SELECT * FROM lake.main."{relation.name}"'  # noqa: S608 - a documented name
+    return _export(reader, statement, folder, relation.name, relation, rows_per_file)
 
 
 def export_query(reader: Reader, sql: str, folder: Path, *, rows_per_file: int = _ROWS_PER_FILE) -> dict[str, Any]:
@@ -48,8 +44,8 @@ def export_query(reader: Reader, sql: str, folder: Path, *, rows_per_file: int =
     Returns
     -------
     dict
-        statement, snapshot_id (of the lake, before the first row was read), exported_at, rows, columns (name, type, meaning),
-        and files (name, rows, bytes, sha256).
+        statement, snapshot_id and snapshot_at (of the lake: the one that `reader` is held at, else the newest before the first
+        row was read), exported_at, rows, columns (name, type, meaning), and files (name, rows, bytes, sha256).
 
     Raises
     ------
@@ -58,12 +54,13 @@ def export_query(reader: Reader, sql: str, folder: Path, *, rows_per_file: int =
     WarehouseError
         If the statement is refused, fails, or is beyond its bounds: then no manifest is written.
     """
-    return _export(reader, sql, folder, "query", reader.select(_SNAPSHOT).item(), None, rows_per_file)
+    return _export(reader, sql, folder, "query", None, rows_per_file)
 
 
 def _export(
-    reader: Reader, sql: str, folder: Path, name: str, snapshot: int, relation: Relation | None, rows_per_file: int
+    reader: Reader, sql: str, folder: Path, name: str, relation: Relation | None, rows_per_file: int
 ) -> dict[str, Any]:
+    snapshot = reader.snapshot()
     meanings = relation.columns if relation else {}
     with _writable(folder), reader.stream(sql) as batches:
         fields = [
@@ -74,7 +71,8 @@ def _export(
         files = list(_write(iter(batches), schema, folder, name, rows_per_file))
         manifest = {
             "statement": sql,
-            "snapshot_id": snapshot,
+            "snapshot_id": snapshot.id,
+            "snapshot_at": snapshot.at.isoformat(timespec="milliseconds") + "+00:00",
             "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "rows": sum(file["rows"] for file in files),
             "columns": [

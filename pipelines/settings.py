@@ -91,6 +91,8 @@ class Settings:
         Statements that the SQL server answers at once; others wait.
     sql_token : str
         What clients of the SQL server show as their password or bearer token; without it one is made in ``home``.
+    writer : str
+        Noted with each snapshot of the warehouse as what wrote it; empty: the command, ``plumbline stream``.
     """
 
     home: Path = Path(".plumbline")
@@ -131,6 +133,7 @@ class Settings:
     query_seconds: float = 300.0
     query_slots: int = 4
     sql_token: str = ""
+    writer: str = ""
 
     @property
     def bounds(self) -> Bounds:

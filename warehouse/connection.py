@@ -7,10 +7,12 @@ mode, so readers never block the writer; the data are Parquet files beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from warehouse import snapshots
 from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full
 from warehouse.extensions import load_extensions, quote_text
 
@@ -48,13 +50,20 @@ class Limits:
     retries: int = 12
 
 
-def connect(path: Path, *, read_only: bool, limits: Limits) -> duckdb.DuckDBPyConnection:
+def connect(
+    path: Path, *, read_only: bool, limits: Limits, as_of: int | datetime | None = None
+) -> duckdb.DuckDBPyConnection:
     """DuckDB connection, in UTC, with the lake of directory `path` attached as ``lake`` and in use.
+
+    Parameters
+    ----------
+    as_of : int | datetime | None
+        The lake as of a snapshot, or of the last one by a moment (UTC without a zone); read only. None: always the newest.
 
     Raises
     ------
     WarehouseError
-        If there is no warehouse to read, or the catalog can't be attached.
+        If there is no warehouse to read, the catalog can't be attached, or no such snapshot is kept.
     """
     path = path.absolute()
     catalog = path / CATALOG_FILE
@@ -76,6 +85,10 @@ def connect(path: Path, *, read_only: bool, limits: Limits) -> duckdb.DuckDBPyCo
         load_extensions(connection)
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(attach_statement(path, read_only=read_only, limits=limits))
+        if as_of is not None:
+            snapshot = snapshots.find(connection, as_of)
+            connection.execute(f"DETACH {LAKE}")
+            connection.execute(attach_statement(path, read_only=True, limits=limits, snapshot_id=snapshot.id))
         connection.execute(f"USE {LAKE}")
     except duckdb.Error as error:
         connection.close()
@@ -94,7 +107,7 @@ def connect(path: Path, *, read_only: bool, limits: Limits) -> duckdb.DuckDBPyCo
     return connection
 
 
-def attach_statement(path: Path, *, read_only: bool, limits: Limits) -> str:
+def attach_statement(path: Path, *, read_only: bool, limits: Limits, snapshot_id: int | None = None) -> str:
     """The ATTACH line that any DuckDB client can use too.
 
     ``OVERRIDE_DATA_PATH`` lets the directory be moved or mounted elsewhere: the files are found relative to it.
@@ -104,6 +117,8 @@ def attach_statement(path: Path, *, read_only: bool, limits: Limits) -> str:
         "OVERRIDE_DATA_PATH true",
         f"META_BUSY_TIMEOUT {limits.busy_timeout_ms}",
     ]
+    if snapshot_id is not None:
+        options.append(f"SNAPSHOT_VERSION {snapshot_id:d}")
     if read_only:
         options.append("READ_ONLY")
     else:

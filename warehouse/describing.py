@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 
+from warehouse import stable
 from warehouse.errors import WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.headers import Relation
@@ -82,7 +83,7 @@ def columns(relation: Relation) -> list[Column]:
 
 
 def find(name: str) -> Relation:
-    """The documented relation of that name, in any case and with or without its schema.
+    """The documented relation or stable view of that name, in any case and with or without its schema.
 
     Raises
     ------
@@ -91,7 +92,8 @@ def find(name: str) -> Relation:
     """
     from warehouse.dictionary import relations  # here: it reads this module
 
-    known = {relation.name: relation for relation in relations()}
+    documented = relations()
+    known = {relation.name: relation for relation in [*documented, *stable.relations(documented)]}
     wanted = name.strip().strip('"').lower().removeprefix("lake.").removeprefix("main.")
     if wanted in known:
         return known[wanted]

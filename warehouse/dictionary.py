@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from warehouse import describing, marts
+from warehouse import describing, marts, stable
 from warehouse.headers import Relation, read_added_columns, read_dropped, read_tables
 from warehouse.migrate import migrations
 
@@ -19,7 +19,8 @@ _INTRODUCTION = """\
 
 Written by `python -m warehouse.dictionary` from the SQL in `warehouse/migrations` and `warehouse/models`: change it there.
 
-Times are UTC (`_at`, and `at`, which SQL must quote: `"at"`), days are UTC days (`date`). Units are suffixes: `_usd` US
+Times are UTC (`_at`, and `at`, which SQL must quote: `"at"`; the [stable views](#stable-views) have `occurred_at`),
+days are UTC days (`date`). Units are suffixes: `_usd` US
 dollars, `_ms` milliseconds, `_tokens`, `_ratio` 0 to 1. Unknown is null, never 0. Examples are of a simulated fleet.
 `plumbline sql --describe TABLE` says the same with types and values of your own,
 and the comments in the catalog hold it for any client.
@@ -84,6 +85,23 @@ _SECTIONS = {
 }
 
 
+_STABLE = """\
+## Stable views
+
+For saved reports: names, types and meanings change only under a new version ([more](warehouse.md#ways-in)), and no column needs
+quotes. A view has the columns of its table; those under another name are given here. `plumbline sql --describe VIEW` tells all.
+
+| view | of | column | is |
+|---|---|---|---|"""
+
+
+def _stable_row(view: Relation) -> str:
+    table = stable.table_of(view.name)
+    renamed = [(each.column, each.source.strip('"')) for each in stable.views()[view.name] if each.source]
+    names, others = (", ".join(f"`{pair[side]}`" for pair in renamed) for side in (0, 1))
+    return f"\n| `{view.name}` | [`{table}`](#{table}) | {_cell(names)} | {_cell(others)} |"
+
+
 def raw_tables() -> list[Relation]:
     """The raw tables, in the order of the migrations, with the columns that later ones add."""
     found = {table.name: table for migration in migrations() for table in read_tables(migration.sql)}
@@ -109,6 +127,8 @@ def source_of(relation: Relation) -> str:
     """Where the rows of a relation come from, in a few words."""
     if relation.kind == "table":
         return _SOURCES[relation.name]
+    if relation.kind == "stable view":
+        return f"the columns of {stable.table_of(relation.name)}"
     return "computed from " + ", ".join(sorted(marts.upstream(relation.name)))
 
 
@@ -133,6 +153,7 @@ def render() -> str:
     for kind, (title, note) in _SECTIONS.items():
         parts.append(f"## {title}\n\n{note}")
         parts += [_entry(one) for one in found if one.kind == kind]
+    parts.append(_STABLE + "".join(_stable_row(one) for one in stable.relations(found)))
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

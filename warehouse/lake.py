@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -37,21 +38,41 @@ class Warehouse:
     connection : duckdb.DuckDBPyConnection
         In UTC, with the lake attached as ``lake`` and in use. Not for use from several threads at once: `query`,
         `transaction` and `insert` take turns.
+    writer : str
+        Noted with each snapshot that it commits (`warehouse.snapshots`); '' notes nothing.
     give_up_at : float
         From this moment of the monotonic clock on, nobody waits for a turn or for a lock any more. Set it from a signal
         handler to end a process in time.
     """
 
-    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection, *, read_only: bool, limits: Limits) -> None:
+    def __init__(
+        self, path: Path, connection: duckdb.DuckDBPyConnection, *, read_only: bool, limits: Limits, writer: str = ""
+    ) -> None:
         self.path, self.connection, self.is_read_only, self.limits = path, connection, read_only, limits
+        self.writer = writer
         self._turn = threading.RLock()
         self._known_columns: dict[str, list[str]] = {}
         self._in_transaction = False
         self.give_up_at = float("inf")
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False, limits: Limits | None = None) -> Warehouse:
+    def open(
+        cls,
+        path: Path,
+        *,
+        read_only: bool = False,
+        limits: Limits | None = None,
+        writer: str = "",
+        as_of: int | datetime | None = None,
+    ) -> Warehouse:
         """Warehouse in directory `path`; opening it for writing creates it and runs what migrations are missing.
+
+        Parameters
+        ----------
+        writer : str
+            Noted with each snapshot that it commits.
+        as_of : int | datetime | None
+            Read only: the warehouse as of this snapshot, or the last one by this moment (UTC without a zone).
 
         Raises
         ------
@@ -61,9 +82,11 @@ class Warehouse:
         limits = limits or Limits()
         path = Path(path)
         if read_only:
-            return cls(path, connect(path, read_only=True, limits=limits), read_only=True, limits=limits)
+            connection = connect(path, read_only=True, limits=limits, as_of=as_of)
+            return cls(path, connection, read_only=True, limits=limits)
         with turn(path / "opening.lock", wait_s=limits.turn_wait_s):
-            warehouse = cls(path, connect(path, read_only=False, limits=limits), read_only=False, limits=limits)
+            connection = connect(path, read_only=False, limits=limits)
+            warehouse = cls(path, connection, read_only=False, limits=limits, writer=writer)
             try:
                 migrate.migrate(warehouse)
             except BaseException:
@@ -109,6 +132,8 @@ class Warehouse:
         for attempt in range(self.limits.retries + 1):
             try:
                 self.connection.execute("BEGIN TRANSACTION")
+                if self.writer:
+                    self.connection.execute("CALL lake.set_commit_message(?, NULL)", [self.writer])
                 result = work(self.connection)
                 self.connection.execute("COMMIT")
                 return result
@@ -189,6 +214,6 @@ class Warehouse:
         self.close()
 
 
-def read_only(path: Path, *, limits: Limits | None = None) -> Warehouse:
-    """Warehouse in directory `path`, attached read-only: for dashboards and checks."""
-    return Warehouse.open(path, read_only=True, limits=limits)
+def read_only(path: Path, *, limits: Limits | None = None, as_of: int | datetime | None = None) -> Warehouse:
+    """Warehouse in directory `path`, attached read-only, as of now or of a snapshot or moment: for dashboards and checks."""
+    return Warehouse.open(path, read_only=True, limits=limits, as_of=as_of)

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
+from warehouse import snapshots
 from warehouse.connection import DATA_DIRECTORY, Limits, connect
 from warehouse.errors import ResultTooLargeError, WarehouseError
 from warehouse.extensions import quote_text
@@ -68,12 +70,21 @@ class Reader:
         Threads of its connection, and how long it waits for the catalog.
     bounds : Bounds | None
         What each statement may use.
+    as_of : int | datetime | None
+        Answer every statement as of this snapshot, or the last one by this moment (UTC without a zone). None: as of now.
     """
 
-    def __init__(self, path: Path, *, limits: Limits | None = None, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        limits: Limits | None = None,
+        bounds: Bounds | None = None,
+        as_of: int | datetime | None = None,
+    ) -> None:
         self.path, self.bounds = Path(path), bounds or Bounds()
         self._turn = threading.Lock()
-        self._connection = connect(self.path, read_only=True, limits=limits or Limits())
+        self._connection = connect(self.path, read_only=True, limits=limits or Limits(), as_of=as_of)
         data = str(self.path.absolute() / DATA_DIRECTORY) + "/"
         for setting in (
             f"memory_limit = '{self.bounds.memory_mb}MiB'",
@@ -145,6 +156,11 @@ class Reader:
                 return _distinct(relation.limit(0).to_arrow_table().schema)
             except duckdb.Error as error:
                 raise WarehouseError("the statement failed", "sql", first_line(error)) from error
+
+    def snapshot(self) -> snapshots.Snapshot:
+        """The snapshot that statements are answered from: the one it was opened at, else the newest."""
+        with self._turn:
+            return snapshots.current(self._connection)
 
     def _told(self, error: Exception, late: threading.Event) -> WarehouseError:
         bounds = self.bounds

@@ -20,6 +20,7 @@ MOST_RANGES = 8
 # Start times closer than this stay in one range: files are cut by day, so a finer cut opens no fewer of them.
 LEAST_GAP = timedelta(hours=6)
 
+_INVALID = ["invalid_trace_id", "invalid_span_id"]
 _KEYS = {"trace_id": pl.String, "span_id": pl.String}
 
 
@@ -65,8 +66,20 @@ def stored_spans(connection: duckdb.DuckDBPyConnection, keys: pl.DataFrame) -> p
     """
     found: list[pl.DataFrame] = []
     for earliest, latest in start_ranges(keys["started_at"]):
-        part = keys.filter(pl.col("started_at").is_between(earliest, latest))
-        found.append(_looked_up(connection, part, "stored_spans", {"earliest": earliest, "latest": latest}))
+        part, bounds = (
+            keys.filter(pl.col("started_at").is_between(earliest, latest)),
+            {"earliest": earliest, "latest": latest},
+        )
+        told = _looked_up(connection, part, "stored_spans", bounds)
+        # A few redelivered spans are in nearly every batch, those with invalid ids are rare, and looking up attributes took
+        # four times as long as all the rest.
+        invalid = told.filter(pl.col("quality_flags").list.set_intersection(pl.lit(_INVALID)).list.len() > 0)
+        attributes = (
+            _looked_up(connection, invalid, "stored_attributes", bounds).unique(list(_KEYS), maintain_order=True)
+            if not invalid.is_empty()
+            else pl.DataFrame(schema={**_KEYS, "attributes": pl.String})
+        )
+        found.append(told.join(attributes, on=list(_KEYS), how="left", maintain_order="left"))
     return pl.concat(found).unique(list(_KEYS), maintain_order=True) if found else pl.DataFrame(schema=_KEYS)
 
 

@@ -3,7 +3,8 @@
 ``stable_views.csv`` is the promise: view, column, type, and where the column comes from (empty: the column of that name of the
 table that the view is named for). Columns may be added at the end. A change that takes a column away, renames it, changes its
 type or its meaning is made as ``…_v2``, beside which ``…_v1`` goes on answering for one release, if need be by an expression as
-its source.
+its source. No column needs quotes: beside ``at``, ``by``, ``offset`` and ``partition``, words of SQL, or in their place, stand
+``occurred_at``, ``dimension``, ``kafka_offset`` and ``kafka_partition``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import duckdb
 
 from warehouse.extensions import quote_text
+from warehouse.headers import Relation
 
 FILE = Path(__file__).with_name("stable_views.csv")
 _NAME = re.compile(r"(\w+)_v\d+")
@@ -59,6 +61,29 @@ def table_of(view: str) -> str:
     match = _NAME.fullmatch(view)
     assert match, view
     return match[1]
+
+
+def relations(documented: Iterable[Relation]) -> list[Relation]:
+    """The stable views as relations, by what is documented of their tables; a column says whose other name it is."""
+    tables = {one.name: one for one in documented}
+    return [_relation(view, columns, tables[table_of(view)]) for view, columns in views().items()]
+
+
+def _relation(view: str, columns: tuple[Promise, ...], table: Relation) -> Relation:
+    meanings: dict[str, str] = {}
+    for each in columns:
+        of = each.source.strip('"') or each.column
+        meaning = table.columns.get(of, f"`{each.source}`.")
+        meanings[each.column] = meaning if of == each.column else f"{meaning} Column `{of}` of `{table.name}`."
+    promise = f"Stable columns of `{table.name}`: they change only under a new version."
+    return Relation(
+        kind="stable view",
+        name=view,
+        grain=table.grain,
+        notes=(table.notes[0], promise),
+        columns=meanings,
+        keys=table.keys,
+    )
 
 
 def broken(promised: Iterable[Promise], offered: Iterable[Promise]) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import polars as pl
 import typer
 
 from pipelines import drills
-from pipelines.commands.context import existing_warehouse, open_warehouse, out, settings_of
+from pipelines.commands.context import existing_warehouse, moment, open_warehouse, out, settings_of
 from pipelines.commands.reading import write
 from pipelines.errors import TerminalError
 from pipelines.sources.kafka import utc_now
@@ -120,11 +120,5 @@ def _mart(context: typer.Context, name: str, sql: str) -> pl.DataFrame:
 
 
 def _moment(text: str) -> datetime:
-    """An instant in UTC without a zone."""
-    if not text:
-        return utc_now()
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise TerminalError(f"no time: {text[:40]!r}", "--at", "give one like 2026-09-14T09:30:00Z") from None
-    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+    """An instant in UTC without a zone: now where none is given."""
+    return moment(text, "--at") if text else utc_now()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
 import typer
@@ -28,8 +29,9 @@ class Invocation:
 
 
 def settings_of(context: typer.Context) -> Settings:
-    """Return the settings of this invocation."""
-    return context.find_object(Invocation).settings  # pyright: ignore[reportOptionalMemberAccess]
+    """Return the settings of this invocation; what it writes is noted under the command's name where no other is set."""
+    settings = context.find_object(Invocation).settings  # pyright: ignore[reportOptionalMemberAccess]
+    return settings if settings.writer else replace(settings, writer=context.command_path)
 
 
 def with_options(settings: Settings, **given: Any) -> Settings:
@@ -63,7 +65,7 @@ def open_warehouse(settings: Settings, limits: Limits | None = None) -> Warehous
     """Return the home's warehouse, open for writing, with the catalog's tables as the file has them."""
     from pipelines.contracts.catalog import load_catalog
 
-    warehouse = Warehouse.open(settings.warehouse, limits=limits)
+    warehouse = Warehouse.open(settings.warehouse, limits=limits, writer=settings.writer)
     _note_settings(warehouse, settings)
     marts.put_live_views(warehouse)
     if settings.catalog is not None:
@@ -109,6 +111,39 @@ def store_catalog(warehouse: Warehouse, tables: dict[str, pl.DataFrame]) -> None
 
 def _nulls_last(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple((cell is None, cell if cell is not None else 0) for cell in row)
+
+
+def moment(text: str, option: str) -> datetime:
+    """Return the instant that a text says, in UTC without a zone; one without a zone is UTC, a day is its beginning.
+
+    Raises
+    ------
+    TerminalError
+        It says none.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise TerminalError(f"no time: {text[:40]!r}", option, "give one like 2026-09-14T09:30:00Z") from None
+    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+
+
+def snapshot_or_moment(text: str | None) -> int | datetime | None:
+    """Return what ``--as-of`` says: the number of a snapshot, or a moment; None where it is not given."""
+    if text is None:
+        return None
+    return int(text) if text.isdecimal() and len(text) < 19 else moment(text, "--as-of")
+
+
+#: ``--as-of`` of the commands that read.
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="TIME|SNAPSHOT",
+        help="What the warehouse held then: a time (UTC where no zone is given) or a number of `plumbline snapshots`.",
+    ),
+]
 
 
 def existing_warehouse(settings: Settings) -> Path:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.billing.focus import focus_month, write_focus
-from pipelines.commands.context import err, existing_warehouse, settings_of
+from pipelines.commands.context import AsOf, err, existing_warehouse, settings_of, snapshot_or_moment
 from pipelines.export import MANIFEST, export_query, export_table
+from pipelines.sources.kafka import utc_now
 from warehouse import Reader, read_only
 
 export = typer.Typer(help="Write what is known in the formats of others.", no_args_is_help=True)
@@ -38,10 +39,10 @@ def table(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Table, view or mart.")],
     folder: Annotated[Path, typer.Option("--out", help="Directory for the files; made if absent, else empty.")],
+    as_of: AsOf = None,
 ) -> None:
     """Write a table as Parquet files, as of one snapshot, with manifest.json: rows, schema, snapshot, SHA-256 per file."""
-    settings = settings_of(context)
-    with Reader(existing_warehouse(settings), bounds=settings.bounds) as reader:
+    with _reader(context, as_of) as reader:
         _tell(export_table(reader, name, folder), folder)
 
 
@@ -50,11 +51,18 @@ def query(
     context: typer.Context,
     statement: Annotated[str, typer.Argument(help="One SELECT statement.")],
     folder: Annotated[Path, typer.Option("--out", help="Directory for the files; made if absent, else empty.")],
+    as_of: AsOf = None,
 ) -> None:
-    """Write the rows of one SELECT as Parquet files, with manifest.json."""
-    settings = settings_of(context)
-    with Reader(existing_warehouse(settings), bounds=settings.bounds) as reader:
+    """Write the rows of one SELECT as Parquet files, as of one snapshot, with manifest.json."""
+    with _reader(context, as_of) as reader:
         _tell(export_query(reader, statement, folder), folder)
+
+
+def _reader(context: typer.Context, as_of: str | None) -> Reader:
+    """A reader held at one snapshot, so that all of an export is of one moment, views and joins included."""
+    settings = settings_of(context)
+    then = utc_now() if as_of is None else snapshot_or_moment(as_of)
+    return Reader(existing_warehouse(settings), bounds=settings.bounds, as_of=then)
 
 
 def _tell(manifest: dict[str, Any], folder: Path) -> None:

@@ -15,11 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.billing.focus import unarmed
-from pipelines.commands.context import existing_warehouse, out, settings_of
+from pipelines.commands.context import AsOf, existing_warehouse, out, settings_of, snapshot_or_moment
 from pipelines.errors import TerminalError
 
 if TYPE_CHECKING:
     from warehouse import Reader
+
+#: How a result may be written.
+FORMS = ("table", "csv", "json", "parquet")
 
 
 def sql(
@@ -29,6 +32,7 @@ def sql(
     describe: Annotated[
         str | None, typer.Option(metavar="TABLE", help="Say what a table holds: grain, keys, units, source, examples.")
     ] = None,
+    as_of: AsOf = None,
 ) -> None:
     """Answer one SELECT from the warehouse, or any number in a shell; read only.
 
@@ -36,12 +40,13 @@ def sql(
     """
     from warehouse import Reader
 
-    if form not in ("table", "csv", "json", "parquet"):
-        raise TerminalError(f"unknown format {form!r}", "sql", "use table, csv, json or parquet")
+    if form not in FORMS:
+        raise TerminalError(f"unknown format {form!r}", "sql", f"use {', '.join(FORMS)}")
     if query is not None and describe is not None:
         raise TerminalError("a statement and --describe together", "sql", "give one of them")
     settings = settings_of(context)
-    with Reader(existing_warehouse(settings), bounds=settings.bounds) as reader:
+    then = snapshot_or_moment(as_of)
+    with Reader(existing_warehouse(settings), bounds=settings.bounds, as_of=then) as reader:
         if describe is not None:
             _describe(reader, describe, form)
         elif query is not None or not sys.stdin.isatty():
@@ -49,6 +54,8 @@ def sql(
         else:
             from pipelines.commands import shell
 
+            if as_of is not None:
+                tell(f"as of {reader.snapshot()}")
             tell("\\? tells what the shell understands, \\d lists the tables, Ctrl-D leaves")
             shell.run(reader, shell.session_of(reader, settings.home / "sql_history"), lambda f: write(f, form), tell)
 

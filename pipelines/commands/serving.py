@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.context import err, existing_warehouse, open_warehouse, out, settings_of, with_options
+from pipelines.commands.context import (
+    AsOf,
+    err,
+    existing_warehouse,
+    open_warehouse,
+    out,
+    settings_of,
+    snapshot_or_moment,
+    with_options,
+)
 from pipelines.commands.reading import export_path
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
@@ -180,6 +189,7 @@ def sql_server(
     plaintext: Annotated[
         bool, typer.Option("--plaintext", help="Listen beyond loopback without TLS: the token can be read on the way.")
     ] = False,
+    as_of: AsOf = None,
 ) -> None:
     """Serve the warehouse read only by Arrow Flight SQL, for BI tools and drivers that can't attach it (ADBC, JDBC).
 
@@ -212,6 +222,7 @@ def sql_server(
         key=key,
         bounds=settings.bounds,
         slots=settings.query_slots,
+        as_of=snapshot_or_moment(as_of),
     )
     where = "setting sql_token" if settings.sql_token else str(file)
     scheme = "grpc+tls" if certificate else "grpc"

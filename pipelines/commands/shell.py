@@ -19,7 +19,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
 from pygments.lexers.sql import SqlLexer
 
-from warehouse import Reader, WarehouseError, describing
+from warehouse import Reader, WarehouseError, describing, stable
 
 HELP = r"""A statement ends with a semicolon; until then Enter goes on in the next line. Tab completes, arrows recall.
 \d          tables and views, and what a row of each is
@@ -141,10 +141,12 @@ def _answer(reader: Reader, typed: str, show: Callable[[pl.DataFrame], None], te
 
 
 def tables() -> pl.DataFrame:
-    """Every documented table, view and mart, and what a row of it is."""
+    """Every documented table, view and mart, and the stable views; and what a row of it is."""
     from warehouse.dictionary import relations
 
-    return pl.DataFrame([{"name": one.name, "kind": one.kind, "a row is": one.notes[0]} for one in relations()])
+    found = relations()
+    found += stable.relations(found)
+    return pl.DataFrame([{"name": one.name, "kind": one.kind, "a row is": one.notes[0]} for one in found])
 
 
 def tell_table(reader: Reader, name: str, show: Callable[[pl.DataFrame], None], tell: Callable[[str], None]) -> None:

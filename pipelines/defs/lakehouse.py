@@ -50,7 +50,10 @@ class Lakehouse(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lakehouse]:
         """Open the warehouse, and close it when the run ends."""
         threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
-        with Warehouse.open(self.directory, limits=Limits(threads=threads)) as warehouse:
+        # A run outside a job is an asset's own: that of a test, or of somebody trying one.
+        job = context.run.job_name if context.run is not None else "asset"
+        writer = f"dagster {job}"
+        with Warehouse.open(self.directory, limits=Limits(threads=threads), writer=writer) as warehouse:
             self._open = warehouse
             try:
                 yield self

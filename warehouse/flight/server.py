@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ class FlightSqlServer(flight.FlightServerBase):
         Statements answered at once. One that finds no slot within 30 seconds is refused.
     wait_s : float
         How long it waits for a slot, in seconds.
+    as_of : int | datetime | None
+        Answer every statement as of this snapshot, or the last one by this moment (UTC without a zone).
 
     Raises
     ------
@@ -69,6 +72,7 @@ class FlightSqlServer(flight.FlightServerBase):
         bounds: Bounds | None = None,
         slots: int = 4,
         wait_s: float = _LONGEST_WAIT_S,
+        as_of: int | datetime | None = None,
     ) -> None:
         self._wait_s, self._slots = wait_s, slots
         self._prepared: OrderedDict[bytes, tuple[str, list[Any]]] = OrderedDict()
@@ -77,7 +81,8 @@ class FlightSqlServer(flight.FlightServerBase):
         with ExitStack() as opened:
             for _ in range(slots):
                 # A thread each: slots, not one statement's threads, share the processor.
-                self._readers.put(opened.enter_context(Reader(path, limits=Limits(threads=1), bounds=bounds)))
+                reader = Reader(path, limits=Limits(threads=1), bounds=bounds, as_of=as_of)
+                self._readers.put(opened.enter_context(reader))
             try:
                 pair = [(certificate.read_bytes(), key.read_bytes())] if certificate and key else None
                 address = f"[{host}]" if ":" in host else host

@@ -4,7 +4,9 @@
 -- grain: trace_id
 -- parameters: $workflow, $onset, $until (UTC), $days (looked back), $timeout (of a run, in seconds), $tool (only runs that call
 --   it, null for all), $most (runs on a side)
-WITH span AS (
+-- Read once for the traces and once for their spans, each time only what is needed of it: held in memory, this would be every column
+-- of all workflows' spans of two weeks. The attributes, most of a span's bytes, are read of the tool's own spans only.
+WITH span AS NOT MATERIALIZED (
     SELECT
         *,
         parent_span_id IS NULL AS is_root,
@@ -29,20 +31,28 @@ run AS (
         arg_min(agent_version, place) AS agent_version,
         arg_min(coalesce(request_model, response_model), place) FILTER (kind = 'model') AS request_model,
         arg_min(price_id, place) FILTER (kind = 'model') AS price_id,
+        bool_or(coalesce(tool_name = $tool, false)) AS calls_tool
+    FROM span
+    WHERE trace_id IN (SELECT trace_id FROM span WHERE workflow = $workflow)
+    GROUP BY trace_id
+),
+tool AS (
+    SELECT
+        trace_id,
         arg_min(
             coalesce(
                 attributes ->> '$."gen_ai.tool.version"', attributes ->> '$."tool.version"',
                 attributes ->> '$."mcp.server.version"'
             ),
             place
-        ) FILTER (tool_name = $tool) AS tool_version,
-        bool_or(coalesce(tool_name = $tool, false)) AS calls_tool
+        ) AS tool_version
     FROM span
-    WHERE trace_id IN (SELECT trace_id FROM span WHERE workflow = $workflow)
+    WHERE tool_name = $tool
     GROUP BY trace_id
 )
-SELECT * EXCLUDE (workflow, calls_tool), closed_at >= $onset AS is_after
+SELECT run.* EXCLUDE (workflow, calls_tool), tool_version, closed_at >= $onset AS is_after
 FROM run
+LEFT JOIN tool USING (trace_id)
 WHERE workflow = $workflow AND closed_at <= $until AND (calls_tool OR $tool IS NULL)
 QUALIFY row_number() OVER (PARTITION BY is_after ORDER BY closed_at DESC, trace_id) <= $most
 ORDER BY closed_at, trace_id

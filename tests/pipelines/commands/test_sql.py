@@ -137,6 +137,9 @@ def test_a_table_is_described(home: Path, capsys: pytest.CaptureFixture[str]) ->
     rows = {row["column"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["cost_usd"]["unit"] == "US dollars"
     assert rows["workflow"]["example"]
+    assert main(["--home", str(home), "sql", "--describe", "spans_v1"]) == 0
+    printed = capsys.readouterr().out
+    assert "spans_v1 (stable view)" in printed and "kafka_offset" in printed
     assert main(["--home", str(home), "sql", "--describe", "rnus"]) == 1
     assert "did you mean runs" in capsys.readouterr().err
 
@@ -145,3 +148,14 @@ def test_bounds_are_settings(home: Path, monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setenv("PLUMBLINE_QUERY_ROWS", "10")
     assert main(["--home", str(home), "sql", "FROM range(11)"]) == 1
     assert "more than 10 rows" in capsys.readouterr().err
+
+
+def test_a_shell_of_then_answers_as_of_then(home: Path, tmp_path: Path) -> None:
+    with Reader(home / "warehouse") as now:
+        then = now.snapshot().id - 1
+    with Reader(home / "warehouse", as_of=then) as reader:
+        shown, told = typed(
+            reader, tmp_path / "history", "SELECT count(*) FROM consumed_offsets;\rDELETE FROM spans;\r"
+        )
+    assert [frame.item() for frame in shown] == [1]
+    assert told[-1] == "error: DELETE is not allowed (sql): write one SELECT"

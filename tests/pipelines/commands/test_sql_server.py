@@ -14,6 +14,7 @@ import pytest
 
 from pipelines.cli import main
 from tests.warehouse.hostile import write_small_lake
+from warehouse import read_only, snapshots
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,14 @@ def test_a_token_that_is_too_short_is_refused(
     assert "the token is shorter than 16 characters (sql_token)" in capsys.readouterr().err
 
 
-def test_the_process_answers_who_reads_its_token_file_and_stops_when_told(home: Path) -> None:
+@pytest.mark.parametrize(("as_of", "rows"), [(None, 151), ("before", 1)])
+def test_the_process_answers_who_reads_its_token_file_and_stops_when_told(
+    home: Path, as_of: str | None, rows: int
+) -> None:
     command = [sys.executable, "-m", "pipelines", "--home", str(home), "sql-server", "--port", "0"]
+    if as_of is not None:
+        with read_only(home / "warehouse") as lake:
+            command += ["--as-of", str(snapshots.current(lake.connection).id - 1)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
@@ -67,7 +74,7 @@ def test_the_process_answers_who_reads_its_token_file_and_stops_when_told(home: 
                 connection.cursor() as cursor,
             ):
                 cursor.execute("SELECT count(*) FROM consumed_offsets")
-                assert cursor.fetchone() == (151,)
+                assert cursor.fetchone() == (rows,)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=120) == 0
         finally:
