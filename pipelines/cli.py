@@ -28,6 +28,7 @@ from pipelines.commands import (
     serving,
     showback,
     subscriptions,
+    upkeep,
     whatif,
 )
 from pipelines.commands.context import Invocation, err
@@ -79,6 +80,8 @@ app.command()(showback.showback)
 app.add_typer(export.export, name="export")
 app.add_typer(bills.imports, name="import")
 app.command()(bills.reconcile)
+app.command()(upkeep.backup)
+app.command()(upkeep.restore)
 app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(serving.dashboard, name="dashboard")
 app.command()(api.api)

@@ -48,8 +48,13 @@ class Limits:
     retries: int = 12
 
 
-def connect(path: Path, *, read_only: bool, limits: Limits) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, *, read_only: bool, limits: Limits, catalog: Path | None = None) -> duckdb.DuckDBPyConnection:
     """DuckDB connection, in UTC, with the lake of directory `path` attached as ``lake`` and in use.
+
+    Parameters
+    ----------
+    catalog : Path, optional
+        Another catalog over the same data directory: a backup's.
 
     Raises
     ------
@@ -57,7 +62,7 @@ def connect(path: Path, *, read_only: bool, limits: Limits) -> duckdb.DuckDBPyCo
         If there is no warehouse to read, or the catalog can't be attached.
     """
     path = path.absolute()
-    catalog = path / CATALOG_FILE
+    catalog = (catalog or path / CATALOG_FILE).absolute()
     if read_only and not catalog.is_file():
         raise WarehouseError("there is no warehouse", str(path), "run `plumbline stream` first, or check --home")
     if not read_only:
@@ -75,7 +80,7 @@ def connect(path: Path, *, read_only: bool, limits: Limits) -> duckdb.DuckDBPyCo
     try:
         load_extensions(connection)
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(attach_statement(path, read_only=read_only, limits=limits))
+        connection.execute(attach_statement(catalog, path / DATA_DIRECTORY, read_only=read_only, limits=limits))
         connection.execute(f"USE {LAKE}")
     except duckdb.Error as error:
         connection.close()
@@ -94,13 +99,13 @@ def connect(path: Path, *, read_only: bool, limits: Limits) -> duckdb.DuckDBPyCo
     return connection
 
 
-def attach_statement(path: Path, *, read_only: bool, limits: Limits) -> str:
+def attach_statement(catalog: Path, data: Path, *, read_only: bool, limits: Limits) -> str:
     """The ATTACH line that any DuckDB client can use too.
 
     ``OVERRIDE_DATA_PATH`` lets the directory be moved or mounted elsewhere: the files are found relative to it.
     """
     options = [
-        f"DATA_PATH {quote_text(str(path / DATA_DIRECTORY) + '/')}",
+        f"DATA_PATH {quote_text(str(data) + '/')}",
         "OVERRIDE_DATA_PATH true",
         f"META_BUSY_TIMEOUT {limits.busy_timeout_ms}",
     ]
@@ -108,4 +113,4 @@ def attach_statement(path: Path, *, read_only: bool, limits: Limits) -> str:
         options.append("READ_ONLY")
     else:
         options += ["META_JOURNAL_MODE 'WAL'", f"DATA_INLINING_ROW_LIMIT {limits.inlined_rows}"]
-    return f"ATTACH {quote_text(f'ducklake:sqlite:{path / CATALOG_FILE}')} AS {LAKE} ({', '.join(options)})"
+    return f"ATTACH {quote_text(f'ducklake:sqlite:{catalog}')} AS {LAKE} ({', '.join(options)})"
