@@ -22,6 +22,7 @@ from pipelines.commands import (
     dead_letters,
     deliveries,
     demo,
+    doctor,
     export,
     flow,
     reading,
@@ -60,7 +61,7 @@ def options(
 
 
 app.command()(demo.demo)
-app.command()(reading.doctor)
+app.command()(doctor.doctor)
 app.add_typer(serving.broker, name="broker")
 app.command()(flow.simulate)
 app.command()(flow.produce)
