@@ -142,6 +142,11 @@ def _ipc(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+def file(directory: Path) -> Path:
+    """Return where the checkpoint of that directory is."""
+    return directory / _NAME
+
+
 def saved_at(directory: Path) -> float | None:
     """Return when the checkpoint was written, as Unix time in seconds; None where there is none."""
     try:

@@ -34,6 +34,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         ("python", _python),
         ("home", _home),
         ("warehouse", _warehouse),
+        ("files", _files),
         ("dead letters", _dead_letters),
         ("kafka", _kafka),
         ("catalog", _catalog),
@@ -78,6 +79,28 @@ def _warehouse(settings: Settings) -> Check:
         "SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM dead_letters), (SELECT count(*) FROM incidents)",
     ).row(0)
     return Check("warehouse", "ok", f"{row[0]:,} spans, {row[1]:,} dead letters, {row[2]:,} incidents")
+
+
+def _files(settings: Settings) -> Check:
+    """Look at every file that the catalog refers to; the warehouse is not opened for it, nor a row read."""
+    from warehouse.upkeep.inspection import inspect
+
+    if not (settings.warehouse / "catalog.sqlite").exists():
+        return Check("files", "ok", "none")
+    found = inspect(settings.warehouse)
+    mend = "`plumbline doctor --repair` says what can be done about it, before it does it"
+    if found.is_behind:
+        ends = f"it ends at snapshot {found.snapshot:,} of {found.snapshot_at} UTC, and {found.noted:,} was committed"
+        return Check("files", "failed", f"the catalog is an earlier one: {ends}", mend)
+    if found.faulty:
+        first = found.faulty[0]
+        finding = f"{len(found.faulty):,} of {found.files:,} missing or damaged"
+        first_of_them = f"first {first.file.path}: {first.fault}; {first.rows}"
+        return Check("files", "failed", f"{finding}, {first_of_them}", mend)
+    if found.aside:
+        return Check("files", "warning", f"{len(found.aside):,} files were set aside by a repair", mend)
+    orphans = f"; {len(found.unknown):,} that no snapshot knows wait for clean-up" if found.unknown else ""
+    return Check("files", "ok", f"{found.files:,} files, each as the catalog says{orphans}")
 
 
 def _dead_letters(settings: Settings) -> Check:

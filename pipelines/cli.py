@@ -22,6 +22,7 @@ from pipelines.commands import (
     dead_letters,
     deliveries,
     demo,
+    doctor,
     export,
     flow,
     reading,
@@ -29,6 +30,7 @@ from pipelines.commands import (
     showback,
     snapshots,
     subscriptions,
+    upkeep,
     whatif,
 )
 from pipelines.commands.context import Invocation, err
@@ -60,7 +62,7 @@ def options(
 
 
 app.command()(demo.demo)
-app.command()(reading.doctor)
+app.command()(doctor.doctor)
 app.add_typer(serving.broker, name="broker")
 app.command()(flow.simulate)
 app.command()(flow.produce)
@@ -81,6 +83,8 @@ app.command()(showback.showback)
 app.add_typer(export.export, name="export")
 app.add_typer(bills.imports, name="import")
 app.command()(bills.reconcile)
+app.command()(upkeep.backup)
+app.command()(upkeep.restore)
 app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(serving.dashboard, name="dashboard")
 app.command()(api.api)

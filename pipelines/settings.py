@@ -66,6 +66,12 @@ class Settings:
     retention_days : dict of str to int
         Whole days that the rows of a table are kept, by table; one not named keeps them for ever. In the environment
         ``spans=400,dead_letters=90``.
+    snapshot_days : int
+        Days that snapshots are kept: so far back time travel reaches, and so long deleted rows stay on disk.
+    backup_directory : Path or None
+        Where ``plumbline backup`` and its daily job put backups, and ``plumbline doctor --repair`` looks for whole files.
+    backups_kept : int
+        Backups kept there; earlier ones are removed after the next.
     hash_key : str
         Keys the digests that stand in for hashed content and for ids that are e-mail addresses or the like. Without it
         the digest of a guessed text can be compared.
@@ -119,6 +125,9 @@ class Settings:
     second_opinion: bool = False
     max_attribute_bytes: int = 16_384
     retention_days: Mapping[str, int] = field(default_factory=dict)
+    snapshot_days: int = 7
+    backup_directory: Path | None = None
+    backups_kept: int = 7
     hash_key: str = ""
     keep_dead_letter_payload: bool = True
     metrics_port: int = 0
@@ -158,12 +167,14 @@ class Settings:
 
 
 def _typed(name: str, value: Any, source: str) -> Any:
-    if name in ("home", "catalog", "api_token_file", "subscriptions"):
+    if name in ("home", "catalog", "api_token_file", "subscriptions", "backup_directory"):
         return Path(value)
     if name == "dashboard_url":
         return _address(str(value), source)
     if name == "retention_days":
         return _retention_days(value, source)
+    if name in ("snapshot_days", "backups_kept"):
+        return _count(name, value, source)
     kind = str(next(each.type for each in fields(Settings) if each.name == name))
     try:
         if "bool" in kind:
@@ -173,6 +184,12 @@ def _typed(name: str, value: Any, source: str) -> Any:
         return int(value) if kind == "int" else float(value) if "float" in kind else str(value)
     except ValueError:
         raise TerminalError(f"{name} is not a valid {kind}", source, f"got {str(value)[:80]!r}") from None
+
+
+def _count(name: str, value: Any, source: str) -> int:
+    if isinstance(value, (bool, float)) or not str(value).isdecimal() or int(value) < 1:
+        raise TerminalError(f"{name} is no number from 1 on", source, f"give a whole number, not {str(value)[:80]!r}")
+    return int(value)
 
 
 def _address(value: str, source: str) -> str:

@@ -3,21 +3,26 @@
 Run every few minutes beside the stream. The steps are transactions of their own, short enough (about a second per 200,000
 rows) for the stream to wait its turn between them:
 
-1. expire snapshots older than `keep` (time travel reaches that far back);
-2. move rows that wait in the catalog into Parquet: the consumed offsets leave one dead row there with every commit;
-3. rewrite files of which a tenth or more is deleted;
-4. merge small files of the same table and day, in the table's sort order, one resulting file at a time;
-5. delete files that nothing refers to any more, once `GRACE` has passed for readers still on them.
+1. `expire` snapshots older than `keep` (time travel reaches that far back);
+2. `merge`: move rows that wait in the catalog into Parquet, for the consumed offsets leave one dead row there with every commit;
+   rewrite files of which a tenth or more is deleted; merge small files of the same table and day, in the table's sort order, one
+   resulting file at a time;
+3. `clean_up`: delete files that nothing refers to any more, once `GRACE` has passed for readers still on them, and files that
+   no snapshot ever knew, which a killed writer leaves. While a backup copies files, none is deleted.
 
 A crash between two steps leaves at most files that the next run deletes.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
+
+from warehouse.errors import WarehouseBusyError
+from warehouse.turns import turn
 
 if TYPE_CHECKING:
     from warehouse.lake import Warehouse
@@ -28,6 +33,8 @@ KEEP = timedelta(days=7)
 GRACE = timedelta(hours=1)
 # A killed writer leaves files that no snapshot knows; a running one has them too until it commits, which takes seconds.
 ORPHAN_AGE = timedelta(days=1)
+#: Held by who deletes the lake's files, and by who needs them to stay.
+FILES_LOCK = "files.lock"
 
 _EXPIRE = "CALL ducklake_expire_snapshots('lake', older_than => ?::TIMESTAMPTZ)"
 #: Moves rows that wait in the catalog into Parquet.
@@ -40,7 +47,7 @@ _FILES = "SELECT coalesce(sum(file_count), 0)::BIGINT FROM ducklake_table_info('
 
 
 def compact(warehouse: Warehouse, *, keep: timedelta = KEEP, grace: timedelta = GRACE) -> dict[str, int]:
-    """Counts: files_before, files_after, snapshots_expired, rows_flushed, files_rewritten, files_merged, files_deleted.
+    """Counts of `expire`, `merge` and `clean_up`, one after the other.
 
     Parameters
     ----------
@@ -56,9 +63,17 @@ def compact(warehouse: Warehouse, *, keep: timedelta = KEEP, grace: timedelta = 
     WarehouseBusyError
         If the catalog stayed locked; what was done until then stays done.
     """
-    now = datetime.now(UTC)
+    return {**expire(warehouse, keep=keep), **merge(warehouse), **clean_up(warehouse, grace=grace)}
+
+
+def expire(warehouse: Warehouse, *, keep: timedelta = KEEP) -> dict[str, int]:
+    """Drop snapshots older than `keep`, but the latest: snapshots_expired."""
+    return {"snapshots_expired": len(_call(warehouse, _EXPIRE, datetime.now(UTC) - keep))}
+
+
+def merge(warehouse: Warehouse) -> dict[str, int]:
+    """Make few, sorted files of many: files_before, files_after, rows_flushed, files_rewritten, files_merged."""
     files_before = _files(warehouse)
-    expired = _call(warehouse, _EXPIRE, now - keep)
     flushed = _call(warehouse, FLUSH)
     rewritten = _call(warehouse, _REWRITE)
     merged: list[tuple] = []
@@ -67,16 +82,27 @@ def compact(warehouse: Warehouse, *, keep: timedelta = KEEP, grace: timedelta = 
         merged += some
         if not some:
             break
-    deleted = _call(warehouse, _CLEAN_UP, now - grace) + _call(warehouse, _ORPHANS, now - max(grace, ORPHAN_AGE))
     return {
         "files_before": files_before,
         "files_after": _files(warehouse),
-        "snapshots_expired": len(expired),
         "rows_flushed": sum(row[2] for row in flushed),
         "files_rewritten": sum(row[2] for row in rewritten),
         "files_merged": sum(row[2] for row in merged),
-        "files_deleted": len(deleted),
     }
+
+
+def clean_up(warehouse: Warehouse, *, grace: timedelta = GRACE) -> dict[str, int]:
+    """Delete files past `grace` that no snapshot needs, and orphans: files_deleted, orphans_deleted; none while a backup runs."""
+    now = datetime.now(UTC)
+    with ExitStack() as held:
+        try:
+            held.enter_context(turn(warehouse.path / FILES_LOCK, wait_s=0))
+        except WarehouseBusyError:  # the next run finds the same files
+            return {"files_deleted": 0, "orphans_deleted": 0}
+        return {
+            "files_deleted": len(_call(warehouse, _CLEAN_UP, now - grace)),
+            "orphans_deleted": len(_call(warehouse, _ORPHANS, now - max(grace, ORPHAN_AGE))),
+        }
 
 
 def _call(warehouse: Warehouse, statement: str, older_than: datetime | None = None) -> list[tuple]:

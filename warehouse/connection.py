@@ -51,7 +51,12 @@ class Limits:
 
 
 def connect(
-    path: Path, *, read_only: bool, limits: Limits, as_of: int | datetime | None = None
+    path: Path,
+    *,
+    read_only: bool,
+    limits: Limits,
+    as_of: int | datetime | None = None,
+    catalog: Path | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """DuckDB connection, in UTC, with the lake of directory `path` attached as ``lake`` and in use.
 
@@ -59,6 +64,8 @@ def connect(
     ----------
     as_of : int | datetime | None
         The lake as of a snapshot, or of the last one by a moment (UTC without a zone); read only. None: always the newest.
+    catalog : Path, optional
+        Another catalog over the same data directory: a backup's.
 
     Raises
     ------
@@ -66,7 +73,7 @@ def connect(
         If there is no warehouse to read, the catalog can't be attached, or no such snapshot is kept.
     """
     path = path.absolute()
-    catalog = path / CATALOG_FILE
+    catalog = (catalog or path / CATALOG_FILE).absolute()
     if read_only and not catalog.is_file():
         raise WarehouseError("there is no warehouse", str(path), "run `plumbline stream` first, or check --home")
     if not read_only:
@@ -84,11 +91,12 @@ def connect(
     try:
         load_extensions(connection)
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(attach_statement(path, read_only=read_only, limits=limits))
+        data = path / DATA_DIRECTORY
+        connection.execute(attach_statement(catalog, data, read_only=read_only, limits=limits))
         if as_of is not None:
             snapshot = snapshots.find(connection, as_of)
             connection.execute(f"DETACH {LAKE}")
-            connection.execute(attach_statement(path, read_only=True, limits=limits, snapshot_id=snapshot.id))
+            connection.execute(attach_statement(catalog, data, read_only=True, limits=limits, snapshot_id=snapshot.id))
         connection.execute(f"USE {LAKE}")
     except duckdb.Error as error:
         connection.close()
@@ -107,13 +115,15 @@ def connect(
     return connection
 
 
-def attach_statement(path: Path, *, read_only: bool, limits: Limits, snapshot_id: int | None = None) -> str:
+def attach_statement(
+    catalog: Path, data: Path, *, read_only: bool, limits: Limits, snapshot_id: int | None = None
+) -> str:
     """The ATTACH line that any DuckDB client can use too.
 
     ``OVERRIDE_DATA_PATH`` lets the directory be moved or mounted elsewhere: the files are found relative to it.
     """
     options = [
-        f"DATA_PATH {quote_text(str(path / DATA_DIRECTORY) + '/')}",
+        f"DATA_PATH {quote_text(str(data) + '/')}",
         "OVERRIDE_DATA_PATH true",
         f"META_BUSY_TIMEOUT {limits.busy_timeout_ms}",
     ]
@@ -123,4 +133,4 @@ def attach_statement(path: Path, *, read_only: bool, limits: Limits, snapshot_id
         options.append("READ_ONLY")
     else:
         options += ["META_JOURNAL_MODE 'WAL'", f"DATA_INLINING_ROW_LIMIT {limits.inlined_rows}"]
-    return f"ATTACH {quote_text(f'ducklake:sqlite:{path / CATALOG_FILE}')} AS {LAKE} ({', '.join(options)})"
+    return f"ATTACH {quote_text(f'ducklake:sqlite:{catalog}')} AS {LAKE} ({', '.join(options)})"

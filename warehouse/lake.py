@@ -23,6 +23,7 @@ from warehouse import compaction, migrate
 from warehouse.connection import Limits, connect
 from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full
 from warehouse.turns import turn
+from warehouse.upkeep import mark
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class Warehouse:
         self._turn = threading.RLock()
         self._known_columns: dict[str, list[str]] = {}
         self._in_transaction = False
+        self._noted_at = float("-inf")
         self.give_up_at = float("inf")
 
     @classmethod
@@ -77,7 +79,7 @@ class Warehouse:
         Raises
         ------
         WarehouseError
-            If it can't be opened, or was written by a newer version.
+            If it can't be opened, was written by a newer version, or its catalog is an earlier one than its files.
         """
         limits = limits or Limits()
         path = Path(path)
@@ -88,6 +90,7 @@ class Warehouse:
             connection = connect(path, read_only=False, limits=limits)
             warehouse = cls(path, connection, read_only=False, limits=limits, writer=writer)
             try:
+                warehouse._require_latest()
                 migrate.migrate(warehouse)
             except BaseException:
                 warehouse.close()
@@ -123,9 +126,34 @@ class Warehouse:
                 with turn(
                     self.path / "writing.lock", wait_s=self.limits.turn_wait_s, give_up_at=lambda: self.give_up_at
                 ):
-                    return self._retried(work)
+                    result = self._retried(work)
+                    self._note()
+                    return result
             finally:
                 self._in_transaction = False
+
+    def _require_latest(self) -> None:
+        """Refuse to write by a catalog that does not know what was committed: its files would be taken for orphans."""
+        noted, latest = mark.read(self.path), self.snapshot()
+        if latest < noted:
+            raise WarehouseError(
+                f"the catalog is an earlier one: it ends at snapshot {latest:,}, and {noted:,} was committed",
+                str(self.path),
+                "put the latest catalog back, or see what `plumbline doctor --repair` would do",
+            )
+
+    def _note(self) -> None:
+        """Note now and then how far the lake has come; in the writer's turn, so that the note never goes back."""
+        now = time.monotonic()
+        if now - self._noted_at >= mark.EVERY_S:
+            self._noted_at = now
+            with suppress(duckdb.Error):  # the transaction is committed, whatever becomes of the note
+                mark.note(self.path, self.snapshot())
+
+    def snapshot(self) -> int:
+        """Id of the latest snapshot."""
+        row = self.connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+        return row[0] if row else -1
 
     def _retried(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         wait = _FIRST_WAIT_S
@@ -203,6 +231,9 @@ class Warehouse:
     def close(self) -> None:
         """Close the connection; later calls fail."""
         with self._turn:
+            if self._noted_at > float("-inf"):  # it has written
+                with suppress(duckdb.Error):
+                    mark.note(self.path, max(self.snapshot(), mark.read(self.path)))
             self.connection.close()
 
     def __enter__(self) -> Self:

@@ -5,6 +5,7 @@ Kept apart from incidents, which are about agents: nobody acknowledges a fetch t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from warehouse import Warehouse
 
 STALLED_FETCH = "stalled_fetch"
 EXPIRED_MESSAGES = "expired_messages"
+ROWS_LOST = "rows_lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,21 @@ def expired_messages(topic: str, partition: int, offset: int, first: int) -> Ope
         end_offset=first,
         headline=f"{topic}[{partition}]: the broker deleted offsets {offset} to {first - 1} before they were read; "
         "lengthen the topic's retention, or add workers",
+        at=utc_now(),
+    )
+
+
+def rows_lost(path: str, fault: str, rows: str, ranges: Mapping[str, tuple[str, str]]) -> OperationalEvent:
+    """Return the event of a file of the warehouse that was given up: its rows, and the messages that they came in."""
+    first, last = ranges.get("offset", ("-1", "-1"))
+    return OperationalEvent(
+        event_id=digest(ROWS_LOST, path),
+        kind=ROWS_LOST,
+        topic=ranges.get("topic", ("", ""))[0],
+        partition=int(ranges.get("partition", ("-1", ""))[0]),
+        offset=int(first),
+        end_offset=int(last) + 1 if "offset" in ranges else -1,
+        headline=f"lost {rows}: {path}, {fault}, was given up",
         at=utc_now(),
     )
 

@@ -1,4 +1,4 @@
-"""Commands that read: sql and its shell, doctor."""
+"""Commands that read: sql and its shell."""
 
 from __future__ import annotations
 
@@ -143,23 +143,6 @@ def _cell(cell: object) -> str:
 def printable(text: str) -> str:
     """Return the text without what would drive the terminal: control and direction characters from a trace."""
     return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
-
-
-def doctor(context: typer.Context) -> None:
-    """Check every part and say how to mend what is broken."""
-    from pipelines.checks import examine
-
-    failed = False
-    for check in examine(settings_of(context)):
-        mark = {"ok": "ok     ", "warning": "warning", "failed": "failed "}[check.state]
-        failed |= check.state == "failed"
-        out.print(
-            f"{mark} {check.part}: {check.finding}" + (f" → {check.mend}" if check.mend else ""),
-            markup=False,
-            soft_wrap=True,
-        )
-    if failed:
-        raise typer.Exit(1)
 
 
 def export_path(path: Path) -> Path:

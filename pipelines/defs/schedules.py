@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipelines.defs.jobs import compaction, refresh
+from pipelines.defs.jobs import backup, compaction, refresh
 from pipelines.defs.retention import retention
+from pipelines.settings import load_settings
 
 _RUNNING = dg.DefaultScheduleStatus.RUNNING
 
+
+@dg.schedule(
+    job=backup,
+    cron_schedule="12 4 * * *",  # after retention: what it deleted need not be copied
+    default_status=_RUNNING,
+    description="Every day at 04:12, where `backup_directory` is set.",
+)
+def backup_daily() -> dg.RunRequest | dg.SkipReason:
+    """Ask for a backup where there is a directory for it."""
+    if load_settings().backup_directory is None:
+        return dg.SkipReason("backup_directory is not set")
+    return dg.RunRequest()
+
+
 schedules = [
+    backup_daily,
     dg.ScheduleDefinition(
         name="refresh_hourly",
         job=refresh,
