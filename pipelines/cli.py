@@ -19,6 +19,7 @@ from pipelines.commands import (
     bridge,
     budgets,
     compare,
+    cost,
     dead_letters,
     deliveries,
     demo,
@@ -76,6 +77,7 @@ app.command()(audit.audit)
 app.command()(snapshots.snapshots)
 app.command()(board.contract)
 app.add_typer(board.drill, name="drill")
+app.command()(cost.cost)
 app.command("bridge")(bridge.bridge_command)
 app.command()(budgets.budgets)
 app.command()(whatif.whatif)

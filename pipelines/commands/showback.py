@@ -12,18 +12,18 @@ from pipelines.commands.reading import write
 from pipelines.economics.periods import period as bounds_of
 from pipelines.economics.showback import RULES
 from pipelines.economics.showback import showback as parted
+from pipelines.economics.tags import COLUMNS, tag_runs
 from pipelines.errors import TerminalError
 from warehouse import read_only
 from warehouse.queries import sql as query
 
-_COLUMNS = ("workflow", "team", "cost_center", "model", "release", "agent", "environment", "mode")
 _RULES = {"spend": "in proportion to their own spend", "runs": "in proportion to their runs", "even": "evenly"}
 
 
 def showback(
     context: typer.Context,
     by: Annotated[
-        str, typer.Option(help=f"{', '.join(_COLUMNS)}, or the name of any attribute that root spans carry.")
+        str, typer.Option(help=f"{', '.join(COLUMNS)}, or the name of any attribute of root spans or their resource.")
     ] = "team",
     period: Annotated[str, typer.Option(help="2026-09-14, 2026-W37, 2026-09 or DAY..DAY; all if not given.")] = "",
     shared: Annotated[
@@ -38,17 +38,9 @@ def showback(
     if split not in RULES:
         raise TerminalError(f"unknown rule {split[:20]!r}", "--split", f"use {', '.join(RULES)}")
     since, until = bounds_of(period, "--period") if period else (None, None)
-    given = {"by": by if by in _COLUMNS else None, "key": by, "since": since, "until": until}
     with read_only(existing_warehouse(settings_of(context))) as lake:
-        if lake.query("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'runs'").item() == 0:
-            raise TerminalError("there are no runs yet", "showback", "run `plumbline refresh` first")
-        spend = lake.connection.execute(query("spend_by_tag"), given).pl()
-    if spend.is_empty():
-        raise TerminalError("no runs", period[:40] or "showback", "choose another --period")
-    if spend["tag"].is_null().all():
-        raise TerminalError(
-            f"no run has the tag {by[:80]!r}", "--by", f"use {', '.join(_COLUMNS)}, or an attribute's name"
-        )
+        tag_runs(lake, by, since, until)
+        spend = lake.query(query("spend_by_tag"))
     known = set(spend["workflow"])
     for name in shared or []:
         if name not in known:

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field
 from pipelines.contracts import located
 from pipelines.contracts.drift_section import DriftEntry
 from pipelines.contracts.located import Entry
-from pipelines.contracts.money_section import CurrencyEntry, Instant, Name, PriceEntry
+from pipelines.contracts.money_section import RATES, CurrencyEntry, Instant, Name, PriceEntry
 
 
 def _format_version(value: object) -> object:
@@ -215,7 +215,7 @@ _PRICES: _Schema = {
     "effective_at": pl.Datetime("us"),
     "list_price_ratio": pl.Float64,
     "currency": pl.String,
-    **dict.fromkeys(("input_per_mtok", "cached_input_per_mtok", "cache_write_per_mtok", "output_per_mtok"), pl.Float64),
+    **dict.fromkeys(RATES, pl.Float64),
 }
 
 

@@ -36,7 +36,15 @@ Instant = Annotated[datetime, BeforeValidator(_instant)]
 Currency = Annotated[str, AfterValidator(_code)]
 PerMillion = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-_RATES = ("input_per_mtok", "cached_input_per_mtok", "cache_write_per_mtok", "output_per_mtok")
+RATES = (
+    "input_per_mtok",
+    "cached_input_per_mtok",
+    "cache_write_per_mtok",
+    "output_per_mtok",
+    "input_audio_per_mtok",
+    "cached_input_audio_per_mtok",
+    "output_audio_per_mtok",
+)
 
 
 class CurrencyEntry(Entry):
@@ -63,10 +71,13 @@ class PriceEntry(Entry):
     cached_input_per_mtok: PerMillion | None = None
     cache_write_per_mtok: PerMillion | None = None
     output_per_mtok: PerMillion | None = None
+    input_audio_per_mtok: PerMillion | None = None
+    cached_input_audio_per_mtok: PerMillion | None = None
+    output_audio_per_mtok: PerMillion | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        stated = [name for name in _RATES if getattr(self, name) is not None]
+        stated = [name for name in RATES if getattr(self, name) is not None]
         if self.provider is None and self.model is None:
             raise ValueError("say whose price it is: give provider, model or both")
         if self.list_price_ratio is not None and (stated or self.currency != "USD"):

@@ -6,9 +6,9 @@ Cost per success is a function of its factors:
               + T + E \right]
 
 with the success rate *q*, model calls a run *K*, share of calls by model *w*, input and output tokens a call *t* and *o*,
-cached share of the input *s*, prices *p*, what a call costs beyond those prices *r* (cache writes, rounding; counted as price),
-and tool and escalation cost a run *T* and *E*. With some factors of the second group and the others of the first, *f* is a
-game; its Shapley value gives each factor its mean contribution over all orders in which the factors could have moved. So the
+cached share of the input *s*, prices *p*, what a call costs beyond those prices *r* (cache writes, audio, rounding; counted as
+price), and tool and escalation cost a run *T* and *E*. With some factors of the second group and the others of the first, *f* is
+a game; its Shapley value gives each factor its mean contribution over all orders in which the factors could have moved. So the
 parts sum to the move without remainder, do not depend on an order, and change their sign when the groups are swapped.
 
 A model of which one group has no call has no tokens and prices of its own there: those of the other group stand in, so that its

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import polars as pl
 
-TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+TOKENS = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "input_audio_tokens",
+    "cached_input_audio_tokens",
+    "output_audio_tokens",
+)
 _MOST = 1e12
 
 
@@ -15,6 +24,8 @@ def counted(frame: pl.DataFrame) -> pl.DataFrame:
     all four; the input is then made the sum, flagged ``cached_beside_input``. Some keys are known to hold the input without
     cached tokens (``uncached_input_tokens``) or the output without reasoning (``visible_output_tokens``), or input beside the
     prompt (``tool_input_tokens``): they are added up. Reasoning that makes up the total with the input is all the output.
+    Audio tokens are a part of the input or output too; where the total is the sum of all, they are added, flagged
+    ``audio_beside_text``.
 
     Parameters
     ----------
@@ -25,7 +36,7 @@ def counted(frame: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        ``TOKENS`` as Int64, and the bool columns invalid_tokens and cached_beside_input.
+        ``TOKENS`` as Int64, and the bool columns invalid_tokens, cached_beside_input and audio_beside_text.
     """
     model = pl.col("kind") == "model"
 
@@ -38,6 +49,7 @@ def counted(frame: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(
         pl.when(model & valid(name)).then(pl.col(name).cast(pl.Int64, strict=False)).alias(name) for name in TOKENS
     )
+    frame = _with_audio(frame)
     cached = pl.col("cached_input_tokens").fill_null(0) + pl.col("cache_write_tokens").fill_null(0)
     beside = cached > pl.col("input_tokens")
     if frame["total_tokens"].null_count() < len(frame):
@@ -54,6 +66,20 @@ def counted(frame: pl.DataFrame) -> pl.DataFrame:
             cached_beside_input=pl.col("cached_beside_input") | (pl.col("was_uncached") & (cached > 0))
         )
     return frame
+
+
+def _with_audio(frame: pl.DataFrame) -> pl.DataFrame:
+    heard, said = pl.col("input_audio_tokens").fill_null(0), pl.col("output_audio_tokens").fill_null(0)
+    if frame.select(((heard + said) == 0).all()).item():
+        return frame.with_columns(audio_beside_text=False)
+    parts = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens")
+    whole = pl.sum_horizontal(pl.col(name).fill_null(0) for name in parts) + heard + said
+    beside = ((heard + said > 0) & (pl.col("total_tokens") == whole)).fill_null(False)
+    return frame.with_columns(audio_beside_text=beside).with_columns(
+        # What is cached beside the input then is audio or text, which the caller adds.
+        input_tokens=pl.when("audio_beside_text").then(pl.col("input_tokens") + heard).otherwise("input_tokens"),
+        output_tokens=pl.when("audio_beside_text").then(pl.col("output_tokens") + said).otherwise("output_tokens"),
+    )
 
 
 def _added_up(frame: pl.DataFrame) -> pl.DataFrame:

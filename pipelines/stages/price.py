@@ -32,13 +32,17 @@ _PROVIDERS = {
     "x_ai": "x-ai",
     "mistral_ai": "mistral",
 }
-_UNITS = ("input", "cached_input", "cache_write", "output")
 _KEYS = {
     "input": "input_mtok",
     "cached_input": "cache_read_mtok",
     "cache_write": "cache_write_mtok",
     "output": "output_mtok",
+    "input_audio": "input_audio_mtok",
+    "cached_input_audio": "cache_audio_read_mtok",
+    "output_audio": "output_audio_mtok",
 }
+#: What tokens of audio are billed as where the price has no rate of their own.
+_PLAIN = {"input_audio": "input", "cached_input_audio": "cached_input", "output_audio": "output"}
 
 PRICE_SCHEMA: dict[str, Any] = {
     "price_id": pl.String,
@@ -46,21 +50,18 @@ PRICE_SCHEMA: dict[str, Any] = {
     "model": pl.String,
     "valid_from": pl.Datetime("us"),
     "valid_to": pl.Datetime("us"),
-    "input_usd_per_mtok": pl.Float64,
-    "cached_input_usd_per_mtok": pl.Float64,
-    "cache_write_usd_per_mtok": pl.Float64,
-    "output_usd_per_mtok": pl.Float64,
+    **{f"{unit}_usd_per_mtok": pl.Float64 for unit in _KEYS},
     "source": pl.String,
 }
+_RATES = slice(5, 5 + len(_KEYS))
 
 
 def price(spans: pl.DataFrame, rates: Rates = LIST_PRICES) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the spans with ``cost_usd`` and ``price_id``, and the prices used.
 
-    cost_usd = (plain input x input + cached x cached input + cache write x cache write + output x output) / 1e6, where
-    plain input = input_tokens - cached_input_tokens - cache_write_tokens. Null where the model has no price that we know,
-    where its usage is not reported, where it was billed under another service tier than the standard one and the catalog has no
-    price for that, and on spans that are no model call.
+    cost_usd = sum of tokens x rate / 1e6 over the kinds of `token_kinds`; audio without a rate of its own is billed as text.
+    Null where the model has no price that we know, where its usage is not reported, where it was billed under another service
+    tier than the standard one and the catalog has no price for that, and on spans that are no model call.
 
     Parameters
     ----------
@@ -86,6 +87,9 @@ def price(spans: pl.DataFrame, rates: Rates = LIST_PRICES) -> tuple[pl.DataFrame
         "cached_input_tokens",
         "cache_write_tokens",
         "output_tokens",
+        "input_audio_tokens",
+        "cached_input_audio_tokens",
+        "output_audio_tokens",
         pl.col("provider").str.to_lowercase().alias("call_provider"),
         pl.col("request_model"),
         pl.col("response_model"),
@@ -106,16 +110,10 @@ def price(spans: pl.DataFrame, rates: Rates = LIST_PRICES) -> tuple[pl.DataFrame
         .sort("row", "tier")
         .unique("row", keep="last", maintain_order=True)
     )
-    total = pl.col("input_tokens").fill_null(0)
-    cached = pl.min_horizontal(pl.col("cached_input_tokens").fill_null(0), total)
-    written = pl.min_horizontal(pl.col("cache_write_tokens").fill_null(0), total - cached)
-    counts = dict(
-        zip(_UNITS, (total - cached - written, cached, written, pl.col("output_tokens").fill_null(0)), strict=True)
-    )
     parts = [
         # A unit without a price only matters where it was used.
-        pl.when(count == 0).then(0.0).otherwise(count * pl.col(f"{unit}_usd_per_mtok"))
-        for unit, count in counts.items()
+        pl.when(count == 0).then(0.0).otherwise(count * _rate(unit))
+        for unit, count in token_kinds().items()
     ]
     matched = matched.with_columns(cost_usd=pl.sum_horizontal(parts, ignore_nulls=False) / 1e6).filter(
         pl.col("cost_usd").is_not_null()
@@ -131,6 +129,36 @@ def price(spans: pl.DataFrame, rates: Rates = LIST_PRICES) -> tuple[pl.DataFrame
         .join(matched.select("price_id").unique(), on="price_id", how="semi")
     )
     return priced, used.sort("price_id")
+
+
+def token_kinds() -> dict[str, pl.Expr]:
+    """Return how many tokens of a call are billed as what: each token once.
+
+    Cached tokens are a part of the input, audio tokens are a part of the input or output, and cached audio is a part of both; a
+    part that is more than its whole counts as the whole.
+    """
+    count = {name: pl.col(f"{name}_tokens").fill_null(0) for name in (*_PLAIN, *_PLAIN.values(), "cache_write")}
+    total, generated = count["input"], count["output"]
+    cached = pl.min_horizontal(count["cached_input"], total)
+    written = pl.min_horizontal(count["cache_write"], total - cached)
+    heard_again = pl.min_horizontal(count["cached_input_audio"], cached)
+    heard = (count["input_audio"] - heard_again).clip(0)
+    heard = pl.min_horizontal(heard, total - cached - written)
+    said = pl.min_horizontal(count["output_audio"], generated)
+    return {
+        "input": total - cached - written - heard,
+        "cached_input": cached - heard_again,
+        "cache_write": written,
+        "output": generated - said,
+        "input_audio": heard,
+        "cached_input_audio": heard_again,
+        "output_audio": said,
+    }
+
+
+def _rate(unit: str) -> pl.Expr:
+    names = [unit, _PLAIN[unit]] if unit in _PLAIN else [unit]
+    return pl.coalesce(f"{name}_usd_per_mtok" for name in names)
 
 
 _Rows = tuple[tuple[int, tuple[Any, ...]], ...]
@@ -159,8 +187,8 @@ def _prices(rates: Rates, provider: str, request_model: str, response_model: str
 def _share(row: tuple[Any, ...], rate: Rate) -> tuple[Any, ...]:
     """A row of list prices, as the catalog's share of them."""
     _, provider, model, *_, source = row
-    values = tuple(None if value is None else value * rate.list_price_ratio for value in row[5:9])
-    name = _name(provider, model, (*values, rate.service_tier, rate.effective_at))
+    values = tuple(None if value is None else value * rate.list_price_ratio for value in row[_RATES])
+    name = _name(provider, model, values, rate.service_tier, rate.effective_at)
     return (
         name,
         provider,
@@ -178,15 +206,36 @@ def _agreed(rates: Rates, rate: Rate, provider: str, model: str, at: datetime) -
     if usd is None or plain is None or output is None:
         return ()
     of_input = (plain, rate.cached_input_per_mtok, rate.cache_write_per_mtok)
-    values = (*((plain if value is None else value) * usd for value in of_input), output * usd)
+    of_audio = _of_audio(
+        rate.cached_input_per_mtok,
+        rate.input_audio_per_mtok,
+        rate.cached_input_audio_per_mtok,
+        rate.output_audio_per_mtok,
+    )
+    values = (
+        *((plain if value is None else value) * usd for value in of_input),
+        output * usd,
+        *(None if value is None else value * usd for value in of_audio),
+    )
     whose, what = rate.provider or provider or None, rate.model or model
     source = "catalog" if rate.currency == "USD" else f"catalog, in {rate.currency} at {usd:g} US dollars"
-    name = _name(whose or "-", what, (*values, rate.service_tier, rate.effective_at))
+    name = _name(whose or "-", what, values, rate.service_tier, rate.effective_at)
     return ((-1, (name, whose, what, rate.effective_at, None, *values, source)),)
 
 
-def _name(provider: str, model: str, values: tuple[Any, ...]) -> str:
-    return f"{provider}/{model}@{blake2b(repr(values).encode(), digest_size=4).hexdigest()}"
+def _of_audio(cached: Any, heard: Any, heard_again: Any, said: Any) -> tuple[Any, Any, Any]:
+    """Rates of audio input, cached audio input, audio output; None where it is billed as text.
+
+    Cached audio without a rate of its own is cached input where that has one, and audio otherwise.
+    """
+    return heard, heard if heard_again is None and cached is None else heard_again, said
+
+
+def _name(provider: str, model: str, values: tuple[Any, ...], *agreed: Any) -> str:
+    text, audio = values[: -len(_PLAIN)], values[-len(_PLAIN) :]
+    # A price without rates of audio has the id that it had before there were any.
+    rates = text if set(audio) == {None} else values
+    return f"{provider}/{model}@{blake2b(repr((*rates, *agreed)).encode(), digest_size=4).hexdigest()}"
 
 
 def _look_up(provider: str, model: str, at: datetime) -> genai_prices.types.PriceCalculation | None:
@@ -216,6 +265,7 @@ def _listed(provider: str, model: str, at: datetime) -> _Rows:
     if found is None:
         return ()
     units = {unit: getattr(found.model_price, key) for unit, key in _KEYS.items()}
+    units.update(zip(_PLAIN, _of_audio(units["cached_input"], *(units[unit] for unit in _PLAIN)), strict=True))
     # What has no rate of its own is billed as plain input.
     units["cached_input"] = units["input"] if units["cached_input"] is None else units["cached_input"]
     units["cache_write"] = units["input"] if units["cache_write"] is None else units["cache_write"]

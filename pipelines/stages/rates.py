@@ -28,6 +28,9 @@ class Rate(NamedTuple):
     cached_input_per_mtok: float | None
     cache_write_per_mtok: float | None
     output_per_mtok: float | None
+    input_audio_per_mtok: float | None = None
+    cached_input_audio_per_mtok: float | None = None
+    output_audio_per_mtok: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

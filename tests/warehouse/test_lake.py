@@ -41,6 +41,40 @@ def test_a_warehouse_of_a_newer_version_is_refused(home: Path) -> None:
         Warehouse.open(home)
 
 
+def test_a_warehouse_of_before_is_brought_forward_and_keeps_its_rows(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = migrations()
+    rows = {
+        "spans": pl.DataFrame(
+            {
+                **{name: [name] for name in ("trace_id", "span_id", "run_id", "workflow", "kind")},
+                "input_tokens": [7],
+                "cost_usd": [0.5],
+            }
+        ),
+        "price_list": pl.DataFrame({"price_id": ["p"], "input_usd_per_mtok": [2.0]}),
+        "consumed_offsets": offsets(3),
+    }
+    with monkeypatch.context() as earlier:
+        earlier.setattr("warehouse.migrate.migrations", lambda: [each for each in known if each.version <= 21])
+        earlier.setattr("warehouse.migrate._put_stable_views", lambda warehouse: None)  # of columns that came later
+        with Warehouse.open(home) as warehouse:
+            for table, frame in rows.items():
+                warehouse.transaction(lambda c, table=table, frame=frame: warehouse.insert(c, table, frame))
+            before = {table: warehouse.query(f"SELECT * FROM {table}") for table in rows}
+            assert "input_audio_tokens" not in before["spans"].columns
+    with Warehouse.open(home) as warehouse:
+        for table, frame in before.items():
+            after = warehouse.query(f"SELECT * FROM {table}")
+            assert after.select(frame.columns).equals(frame), table
+            new = set(after.columns) - set(frame.columns)
+            assert all(after[column].is_null().all() for column in new), "what was not known then is not known now"
+        assert {"input_audio_tokens", "cached_input_audio_tokens", "output_audio_tokens"} <= set(
+            warehouse.query("SELECT * FROM spans").columns
+        )
+
+
 def test_a_moved_warehouse_still_reads(home: Path, tmp_path: Path) -> None:
     with Warehouse.open(home) as warehouse:
         frame = pl.DataFrame({"topic": ["t"] * 500, "partition": range(500), "next_offset": range(500)})

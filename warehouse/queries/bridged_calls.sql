@@ -1,6 +1,7 @@
 -- The model calls of the runs on one side of a bridge, by model: tokens, and what each kind of them cost at the price used.
 -- grain: model
--- Parameters and runs as in bridged_runs. cost_usd may be more than the kinds together: cache writes are in it alone.
+-- Parameters and runs as in bridged_runs. cost_usd may be more than the kinds together: what cache writes and
+-- audio cost beyond input and output is in it alone.
 SELECT
     coalesce(c.response_model, c.request_model, 'unknown') AS model,
     count(*)::DOUBLE AS calls,

@@ -15,6 +15,9 @@ SELECT
     c.cached_input_tokens,
     c.cache_write_tokens,
     c.output_tokens,
+    c.input_audio_tokens,
+    c.cached_input_audio_tokens,
+    c.output_audio_tokens,
     c.service_tier,
     c.started_at,
     c.cost_usd AS cost_before_usd

@@ -2,7 +2,8 @@
 -- grain: day of the call's start (UTC), provider, price, workflow, team, cost center, kind of token; kinds without a token have no row
 -- parameters: $first, $next: first day of the month and of the next one
 -- Costs and unit prices in US dollars; quantities in tokens (Consumed) and millions of them (Pricing). Reasoning is a part of output
--- and billed at its rate. Counted once: input less what was cached or written, as pipelines/stages/price.py bills it.
+-- and billed at its rate. Counted once, as pipelines/stages/price.py bills it: input less what was cached, written or audio, output
+-- less audio and reasoning. Audio without a rate of its own is billed as text, in a row of its own all the same.
 -- A call that has no price has no row: FOCUS does not know an unknown cost. Nothing is told of invoices, so InvoiceId is null.
 
 WITH call AS (
@@ -16,8 +17,11 @@ WITH call AS (
         coalesce(c.input_tokens, 0) AS total,
         least(coalesce(c.cached_input_tokens, 0), total) AS cached,
         least(coalesce(c.cache_write_tokens, 0), total - cached) AS written,
+        least(coalesce(c.cached_input_audio_tokens, 0), cached) AS heard_again,
+        least(greatest(coalesce(c.input_audio_tokens, 0) - heard_again, 0), total - cached - written) AS heard,
         coalesce(c.output_tokens, 0) AS generated,
-        least(coalesce(c.reasoning_tokens, 0), generated) AS reasoned
+        least(coalesce(c.output_audio_tokens, 0), generated) AS said,
+        least(coalesce(c.reasoning_tokens, 0), generated - said) AS reasoned
     FROM model_calls AS c
     JOIN price_list AS p USING (price_id)
     JOIN runs AS r USING (run_id)
@@ -27,11 +31,18 @@ part AS (
     SELECT
         call.*,
         unnest([
-            {'kind': 'input', 'tokens': total - cached - written, 'rate': input_usd_per_mtok},
-            {'kind': 'cached input', 'tokens': cached, 'rate': cached_input_usd_per_mtok},
+            {'kind': 'input', 'tokens': total - cached - written - heard, 'rate': input_usd_per_mtok},
+            {'kind': 'cached input', 'tokens': cached - heard_again, 'rate': cached_input_usd_per_mtok},
             {'kind': 'cache write', 'tokens': written, 'rate': cache_write_usd_per_mtok},
-            {'kind': 'output', 'tokens': generated - reasoned, 'rate': output_usd_per_mtok},
-            {'kind': 'reasoning', 'tokens': reasoned, 'rate': output_usd_per_mtok}
+            {'kind': 'audio input', 'tokens': heard, 'rate': coalesce(input_audio_usd_per_mtok, input_usd_per_mtok)},
+            {
+                'kind': 'cached audio input',
+                'tokens': heard_again,
+                'rate': coalesce(cached_input_audio_usd_per_mtok, cached_input_usd_per_mtok)
+            },
+            {'kind': 'output', 'tokens': generated - said - reasoned, 'rate': output_usd_per_mtok},
+            {'kind': 'reasoning', 'tokens': reasoned, 'rate': output_usd_per_mtok},
+            {'kind': 'audio output', 'tokens': said, 'rate': coalesce(output_audio_usd_per_mtok, output_usd_per_mtok)}
         ], recursive := true)
     FROM call
 ),

@@ -35,6 +35,15 @@ CALLS: dict[str, dict[str, Any]] = {
         "output_tokens": 91,
     },
     "long": {"provider": "gcp.gemini", "model": "gemini-2.5-pro", "input_tokens": 250_013, "output_tokens": 997},
+    "spoken": {
+        "model": "gpt-realtime",
+        "input_tokens": 2003,
+        "cache_read.input_tokens": 700,
+        "audio.input_tokens": 1201,
+        "audio.cache_read.input_tokens": 501,
+        "output_tokens": 307,
+        "audio.output_tokens": 211,
+    },
     "unknown": {"model": "house-model", "input_tokens": 10, "output_tokens": 10},
     '=cmd|"/c calc"!A1': {"model": "gpt-4.1", "input_tokens": 3, "output_tokens": 0},
 }
@@ -99,6 +108,7 @@ def test_the_parts_of_each_call_sum_to_its_cost(home: Path, tmp_path: Path) -> N
         "reasoned": {"input", "output", "reasoning"},
         "written": {"input", "cached input", "cache write", "output"},
         "long": {"input", "output"},
+        "spoken": {"input", "cached input", "audio input", "cached audio input", "output", "audio output"},
         '=cmd|"/c calc"!A1': {"input"},
     }
     for name, cost in costs.items():

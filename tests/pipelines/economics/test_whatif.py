@@ -13,13 +13,14 @@ import pytest
 from pipelines.cli import main
 from pipelines.economics.whatif import by_workflow, priced_anew
 from tests.conftest import SHARED_DATA
+from tests.pipelines.stages.test_price import TOKENS
 from tests.pipelines.test_real_traces import plumbline
 
 AT = datetime(2025, 8, 1)
 SCHEMA: dict[str, Any] = {
     **dict.fromkeys(("trace_id", "span_id", "run_id", "workflow", "kind", "provider"), pl.String),
     **dict.fromkeys(("request_model", "response_model", "service_tier"), pl.String),
-    **dict.fromkeys(("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens"), pl.Int64),
+    **dict.fromkeys(TOKENS, pl.Int64),
     "started_at": pl.Datetime("us"), "cost_before_usd": pl.Float64,
 }  # fmt: skip
 

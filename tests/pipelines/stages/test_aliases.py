@@ -23,6 +23,10 @@ ROWS = [row for row in all_aliases().iter_rows(named=True) if row["path"] != "*"
 CONSTRUCTED = Path(__file__).parent / "constructed_aliases.txt"
 
 
+#: A name, and which element of the list below it is meant.
+STEPS = re.compile(r"\.(\w+)(?:\[\?\(@\.modality=='(\w+)'\)\])?(?=\.|$)")
+
+
 def name_of(row: dict[str, Any]) -> str:
     return f"{row['column']} {row['key']}{'#' + row['path'] if row['path'] else ''}"
 
@@ -65,8 +69,11 @@ def inside(value: Any, path: str) -> Any:
         value = json.loads(value)
     except (TypeError, ValueError):
         return value if path == "$" else None
-    for name in path.split(".")[1:]:
+    for name, modality in STEPS.findall(path):
         value = value.get(name) if isinstance(value, dict) else None
+        if modality:
+            of = [each for each in value or [] if isinstance(each, dict) and each.get("modality") == modality]
+            value = of[0] if of else None
     return value
 
 
@@ -100,8 +107,8 @@ def column_of(attributes: list[dict[str, Any]], row: dict[str, Any]) -> Any:
 
 def constructed(row: dict[str, Any]) -> list[dict[str, Any]]:
     value: Any = {"int": 41, "strings": ["kb-1"]}.get(row["type"], "some text")
-    for name in reversed(row["path"].split(".")[1:]):
-        value = {name: value}
+    for name, modality in reversed(STEPS.findall(row["path"])):
+        value = {name: [{"modality": "TEXT"}, {"modality": modality, **value}] if modality else value}
     text = value if isinstance(value, list) or not row["path"] else json.dumps(value)
     return span({row["key"].replace(".N.", ".0."): text})["attributes"]
 

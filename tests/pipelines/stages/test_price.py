@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.stages.price import price
+from pipelines.stages.price import price, token_kinds
+
+TOKENS = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "input_audio_tokens",
+    "cached_input_audio_tokens",
+    "output_audio_tokens",
+)
 
 
 def calls(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -21,15 +31,12 @@ def calls(*rows: dict[str, Any]) -> pl.DataFrame:
         "request_model": None,
         "response_model": None,
         "service_tier": None,
-        "input_tokens": None,
-        "cached_input_tokens": None,
-        "cache_write_tokens": None,
-        "output_tokens": None,
+        **dict.fromkeys(TOKENS),
         "started_at": datetime(2026, 1, 15),
     }
     schema = {
         **dict.fromkeys(("kind", "provider", "request_model", "response_model", "service_tier"), pl.String),
-        **dict.fromkeys(("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens"), pl.Int64),
+        **dict.fromkeys(TOKENS, pl.Int64),
         "started_at": pl.Datetime("us"),
     }
     return pl.DataFrame([{**defaults, **row} for row in rows], schema=schema)
@@ -124,3 +131,75 @@ def test_the_columnar_price_is_the_price_librarys(
         output_tokens=output,
         started_at=at,
     ) == pytest.approx(float(expected.total_price), abs=1e-9)
+
+
+@given(
+    model=st.sampled_from(
+        [
+            ("google", "gemini-2.5-flash"),
+            ("openai", "gpt-realtime"),
+            ("openai", "gpt-4o-mini-realtime-preview"),
+            ("openai", "gpt-audio"),
+            ("aws", "amazon.nova-sonic-v1:0"),
+            ("openai", "gpt-4.1"),
+        ]
+    ),
+    text=st.integers(0, 100_000),
+    again=st.integers(0, 10_000),
+    heard=st.integers(0, 100_000),
+    heard_again=st.integers(0, 10_000),
+    written=st.integers(0, 50_000),
+    said=st.integers(0, 50_000),
+)
+def test_audio_is_billed_at_its_own_rates_as_the_price_library_does(
+    model: tuple[str, str], text: int, again: int, heard: int, heard_again: int, written: int, said: int
+) -> None:
+    provider, name = model
+    at = datetime(2026, 1, 15)
+    usage = genai_prices.Usage(
+        input_tokens=text + again + heard + heard_again,
+        cache_read_tokens=again + heard_again,
+        input_audio_tokens=heard + heard_again,
+        cache_audio_read_tokens=heard_again,
+        output_tokens=written + said,
+        output_audio_tokens=said,
+    )
+    expected = genai_prices.calc_price(
+        usage, name, provider_id=provider, genai_request_timestamp=at.replace(tzinfo=UTC)
+    )
+    assert cost(
+        provider=provider,
+        request_model=name,
+        input_tokens=text + again + heard + heard_again,
+        cached_input_tokens=again + heard_again,
+        input_audio_tokens=heard + heard_again,
+        cached_input_audio_tokens=heard_again,
+        output_tokens=written + said,
+        output_audio_tokens=said,
+        started_at=at,
+    ) == pytest.approx(float(expected.total_price), abs=1e-9)
+
+
+def test_a_model_without_a_rate_for_audio_bills_it_as_text_and_keeps_its_price_id() -> None:
+    row = {"request_model": "gpt-4.1", "input_tokens": 1000, "output_tokens": 100}
+    priced, used = price(calls(row, {**row, "input_audio_tokens": 900, "output_audio_tokens": 50}))
+    assert priced["cost_usd"].n_unique() == 1
+    # The id that warehouses of before have: calls of then and now share a price.
+    assert used["price_id"].to_list() == ["openai/gpt-4.1@00ac5244"]
+    assert used["input_audio_usd_per_mtok"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        {"input_audio_tokens": 5000},
+        {"input_audio_tokens": 900, "cached_input_tokens": 400},  # which of the cached ones are audio is not told
+        {"cached_input_audio_tokens": 700, "cached_input_tokens": 400},
+        {"output_audio_tokens": 101},
+    ],
+)
+def test_no_token_is_billed_twice_where_the_parts_are_more_than_the_whole(tokens: dict[str, int]) -> None:
+    row = {"input_tokens": 1000, "output_tokens": 100, **tokens}
+    kinds = calls(row).select(**token_kinds()).row(0, named=True)
+    assert min(kinds.values()) >= 0
+    assert sum(kinds.values()) == 1100

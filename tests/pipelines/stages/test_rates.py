@@ -78,6 +78,38 @@ def test_a_rate_that_is_not_stated_is_that_of_input(rates: Rates) -> None:
     assert price(calls(row), rates)[0]["cost_usd"][0] == pytest.approx(0.5 * 3 + 0.4 * 0.75 + 0.1 * 3 + 12)
 
 
+def test_rates_of_audio_can_be_stated_and_are_those_of_text_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.yaml"
+    path.write_text(
+        "currencies: [{ currency: EUR, effective_at: 2026-01-01, usd_per_unit: 2 }]\n"
+        "prices:\n"
+        "  - { model: own-voice, effective_at: 2026-01-01, currency: EUR, input_per_mtok: 1, output_per_mtok: 4,\n"
+        "      cached_input_per_mtok: 0.5, input_audio_per_mtok: 10, output_audio_per_mtok: 40 }\n"
+        "  - { provider: openai, effective_at: 2026-01-01, list_price_ratio: 0.5 }\n",
+        encoding="utf-8",
+    )
+    tables = load_catalog(path).tables()
+    rates = read_rates(lambda sql: tables["catalog_prices" if "catalog_prices" in sql else "catalog_currencies"])
+    row = {
+        **MILLION, "provider": None, "request_model": "own-voice", "input_audio_tokens": 600_000,
+        "cached_input_tokens": 300_000, "cached_input_audio_tokens": 100_000,
+        "output_tokens": 10**6, "output_audio_tokens": 250_000, "started_at": datetime(2026, 1, 15),
+    }  # fmt: skip
+    priced, used = price(calls(row), rates)
+    # In EUR: text 0.2 × 1, audio 0.5 × 10, cached 0.2 × 0.5, cached audio, of which nothing is stated, 0.1 × 0.5; then output.
+    assert priced["cost_usd"][0] == pytest.approx(2 * (0.2 + 5 + 0.1 + 0.05 + 0.75 * 4 + 0.25 * 40))
+    assert used["input_audio_usd_per_mtok"][0] == 20
+    listed = {
+        **MILLION,
+        "request_model": "gpt-realtime",
+        "input_audio_tokens": 10**6,
+        "started_at": datetime(2026, 1, 15),
+    }
+    assert price(calls(listed), rates)[0]["cost_usd"][0] == pytest.approx(
+        0.5 * price(calls(listed))[0]["cost_usd"][0]
+    ), "a share of the list's price is one of its rate for audio too"
+
+
 def test_the_price_says_where_it_is_from(rates: Rates) -> None:
     house = {"provider": None, "request_model": "house-model", "started_at": datetime(2026, 7, 2)}
     used = price(calls({**MILLION, "started_at": datetime(2026, 6, 2)}, {**MILLION, **house}), rates)[1]

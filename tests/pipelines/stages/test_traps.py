@@ -80,6 +80,36 @@ def test_cached_tokens_are_a_part_of_the_input_in_the_end(usage: dict[str, int],
     assert (row["input_tokens"], "cached_beside_input" in row["quality_flags"]) == (whole, beside)
 
 
+def test_audio_beside_text_is_a_part_of_the_whole_in_the_end() -> None:
+    # As Langfuse's LangChain handler leaves it: each detail is taken out of input or output, the total stays.
+    usage = {"input": 20, "input_audio": 100, "output": 7, "output_audio": 30, "total": 157}
+    row = one_span({**CHAT, "langfuse.observation.usage_details": json.dumps(usage)})
+    assert (row["input_tokens"], row["input_audio_tokens"]) == (120, 100)
+    assert (row["output_tokens"], row["output_audio_tokens"]) == (37, 30)
+    assert row["quality_flags"] == ["audio_beside_text"]
+    inside = {
+        "prompt_tokens": 120,
+        "prompt_tokens_details": {"audio_tokens": 100},
+        "completion_tokens": 37,
+        "total_tokens": 157,
+    }
+    row = one_span({**CHAT, "langfuse.observation.usage_details": json.dumps(inside)})
+    assert (row["input_tokens"], row["input_audio_tokens"], row["output_tokens"]) == (120, 100, 37)
+    assert row["quality_flags"] == []
+
+
+def test_modalities_that_are_told_apart_in_a_list_are_found_wherever_they_stand() -> None:
+    parts = [{"modality": "TEXT", "token_count": 9}, {"modality": "AUDIO", "token_count": 150}]
+    usage = {"prompt_token_count": 159, "prompt_tokens_details": parts, "candidates_token_count": 5}
+    row = one_span(
+        {
+            "gen_ai.request.model": "gemini-2.5-flash",
+            "gcp.vertex.agent.llm_response": json.dumps({"usage_metadata": usage}),
+        }
+    )
+    assert (row["input_tokens"], row["input_audio_tokens"], row["output_audio_tokens"]) == (159, 150, None)
+
+
 @pytest.mark.parametrize("said", [7, 7 + 2089 + 16399])  # the AI SDK's versions 5 and 6
 def test_anthropics_own_usage_in_a_vercel_span_is_known_to_leave_cached_tokens_out(said: int) -> None:
     inner = {"input_tokens": 7, "cache_creation_input_tokens": 2089, "cache_read_input_tokens": 16399}

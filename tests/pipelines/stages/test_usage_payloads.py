@@ -26,6 +26,9 @@ COLUMNS = {
     "cache_write_tokens": "cache_write_tokens",
     "output_tokens": "output_tokens",
     "reasoning_tokens": "output_reasoning_tokens",
+    "input_audio_tokens": "input_audio_tokens",
+    "cached_input_audio_tokens": "cache_audio_read_tokens",
+    "output_audio_tokens": "output_audio_tokens",
 }
 
 
@@ -57,8 +60,8 @@ def why_tokens(row: dict[str, Any]) -> str:
 
 
 def counted(tokens: dict[str, int]) -> str:
-    """Input, cached input, cache write, output and reasoning tokens."""
-    return " / ".join(str(tokens[name]) for name in COLUMNS)
+    """Input, cached input, cache write, output and reasoning tokens, and those of them that are audio, if any."""
+    return " / ".join(str(tokens[name]) for name in COLUMNS if tokens[name] or "audio" not in name)
 
 
 def listed(heading: str) -> dict[tuple[str, ...], int]:
@@ -131,7 +134,7 @@ def _same(one: float | None, other: float | None) -> bool:
 
 
 def _library(row: dict[str, Any], tokens: dict[str, int]) -> float | None:
-    """What the installed price list asks for all that is known of the tokens, audio and images included."""
+    """What the installed price list asks for all that is known of the tokens, images included."""
     try:
         found = genai_prices.calc_price(
             genai_prices.Usage(**tokens),
@@ -152,6 +155,6 @@ def _why_cost(row: dict[str, Any], tokens: dict[str, int], cost: float | None, e
         return "another version of the price list"
     if expected == 0:
         return "listed without rates: unknown, not 0"
-    if any(name in tokens for name in ("input_audio_tokens", "output_image_tokens", "cache_audio_read_tokens")):
-        return "audio and images have rates of their own"
+    if "output_image_tokens" in tokens:
+        return "images have rates of their own"
     return f"unexplained: ours {cost}, expected {expected}, listed {listed_now}"

@@ -27,6 +27,9 @@
 --   output_tokens: Output tokens, reasoning included.
 --   reasoning_tokens: The part of output_tokens spent on reasoning.
 --   service_tier: Service tier, as sent: standard, batch, flex, priority.
+--   input_audio_tokens: The part of input_tokens that is audio; null where the modalities are not told apart.
+--   cached_input_audio_tokens: The part of cached_input_tokens that is audio, same rule.
+--   output_audio_tokens: The part of output_tokens that is audio, same rule.
 --   cost_usd: Cost in US dollars at the price in force when it ran; null when the price is unknown.
 --   price_id: The price used.
 
@@ -52,6 +55,9 @@ SELECT
     s.output_tokens,
     s.reasoning_tokens,
     s.service_tier,
+    s.input_audio_tokens,
+    s.cached_input_audio_tokens,
+    s.output_audio_tokens,
     s.cost_usd,
     s.price_id
 FROM spans AS s
