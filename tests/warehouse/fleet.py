@@ -20,7 +20,7 @@ SCHEMA = {
     "request_model": pl.String, "response_model": pl.String, "input_tokens": pl.Int64,
     "cached_input_tokens": pl.Int64, "output_tokens": pl.Int64, "tool_name": pl.String, "tool_call_id": pl.String,
     "tool_arguments_shape": pl.String, "tool_effect": pl.String, "compensates": pl.String, "cost_usd": pl.Float64,
-    "quality_flags": pl.List(pl.String), "attributes": pl.String,
+    "quality_flags": pl.List(pl.String), "attributes": pl.String, "team": pl.String, "error_type": pl.String,
 }  # fmt: skip
 
 
