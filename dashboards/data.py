@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from dashboards import text
+from dashboards.access.scope import Scope
 from dashboards.filters import Filters, Window, window
 from warehouse import Warehouse, WarehouseError, read_only
 
@@ -111,10 +112,12 @@ class Reader:
     ----------
     home : Path
         Plumbline's home; the warehouse is in ``home/warehouse``.
+    scope : Scope | None
+        What of it is seen; None is everything. A viewer's reader is that of `dashboards.access.readers`.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.path = Path(home) / "warehouse"
+    def __init__(self, home: Path, scope: Scope | None = None) -> None:
+        self.path, self._scope = Path(home) / "warehouse", scope
         self._warehouse: Warehouse | None = None
         self._identity: tuple[int, int] | None = None
         self._views: dict[tuple[str, Filters], View | None] = {}
@@ -139,7 +142,14 @@ class Reader:
             raise WarehouseError("there is no warehouse", str(self.path), "run `plumbline stream` first")
         if self._warehouse is None or identity != self._identity:
             self.close()
-            self._warehouse, self._identity = read_only(self.path), identity
+            warehouse = read_only(self.path)
+            if self._scope is not None:
+                try:
+                    self._scope.put(warehouse)
+                except BaseException:
+                    warehouse.close()
+                    raise
+            self._warehouse, self._identity = warehouse, identity
         return self._warehouse
 
     def close(self) -> None:
@@ -162,6 +172,9 @@ class Reader:
         """A text that changes when a refresh or an incident changed what pages show."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
+        if self._scope is not None:
+            with self._lock:
+                self._scope.renew(self._open())
         there = set(self.rows("tables")["table_name"])
         row = self.rows("revision").row(0) if "incidents" in there else ()
         row += self.rows("compared_at").row(0) if "release_comparisons" in there else ()

@@ -1,0 +1,7 @@
+-- Columns of the tables of the lake, by which the view of each is chosen.
+-- grain: table_name
+SELECT table_name, list(column_name) AS columns
+FROM duckdb_columns()
+WHERE database_name = 'lake'
+GROUP BY table_name
+ORDER BY table_name
