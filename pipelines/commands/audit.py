@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from pipelines.audit import narrative, told
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.commands.reading import plain
 from pipelines.errors import TerminalError
 from warehouse import read_only
+from warehouse.audited import narrative, told
 
 
 def audit(
