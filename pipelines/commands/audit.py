@@ -8,11 +8,11 @@ from typing import Annotated
 import duckdb
 import typer
 
-from pipelines.audit import narrative, told
 from pipelines.commands.context import AsOf, existing_warehouse, out, settings_of, snapshot_or_moment
 from pipelines.commands.reading import plain
 from pipelines.errors import TerminalError
 from warehouse import read_only, snapshots
+from warehouse.audited import narrative, told
 
 
 def audit(

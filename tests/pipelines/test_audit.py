@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from pipelines.audit import narrative, told
 from pipelines.cli import main
+from pipelines.contracts.dialects import span_aliases
 from pipelines.settings import Settings
 from tests.pipelines.otlp import START_NS, as_json, request, span
 from tests.pipelines.test_late_outcomes import stream, written
 from warehouse import Warehouse, marts
+from warehouse.audited import SENT_AS, narrative, told
 
 SECOND = 1_000_000_000
 ROOT = {
@@ -122,6 +123,11 @@ def test_json_has_the_same_and_an_unknown_run_is_one_line(home: Path, capfd: pyt
     assert document["missing"][0]["what"] == "who asked"
     assert main(["--home", str(home), "audit", "no-such-run"]) == 1
     assert capfd.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("column", SENT_AS)
+def test_what_to_send_is_the_first_name_that_is_read(column: str) -> None:
+    assert span_aliases().filter(column=column).sort("priority")["key"][0] == SENT_AS[column]
 
 
 def test_the_scorecard_counts_settled_runs(home: Path) -> None:

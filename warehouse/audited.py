@@ -10,12 +10,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipelines.contracts.dialects import span_aliases
-from warehouse import Warehouse, snapshots
+from warehouse import snapshots
+from warehouse.lake import Warehouse
 from warehouse.queries import sql as query
 from warehouse.snapshots import Snapshot
 
 Row = dict[str, Any]
+
+#: The attribute to send for a column: of the names that are read for it, the first (a test holds it to the dialects' tables).
+SENT_AS = {
+    "agent": "gen_ai.agent.name",
+    "session_id": "gen_ai.conversation.id",
+    "release": "plumbline.release",
+    "agent_version": "gen_ai.agent.version",
+    "prompt_version": "plumbline.prompt.version",
+    "response_model": "gen_ai.response.model",
+    "request_model": "gen_ai.request.model",
+    "tool_effect": "plumbline.tool.effect",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +66,22 @@ def narrative(warehouse: Warehouse, run_id: str) -> Narrative | None:
     return Narrative(run, events, list(_missing(run, events)), snapshots.current(warehouse.connection))
 
 
-def key_of(column: str) -> str:
-    """The attribute to send for a column: the first name that is read for it.
-
-    Examples
-    --------
-    >>> key_of("prompt_version"), key_of("agent")
-    ('plumbline.prompt.version', 'gen_ai.agent.name')
-    """
-    rows = span_aliases().filter(column=column).sort("priority")
-    return str(rows["key"][0])
-
-
 def _missing(run: Row, events: list[Row]) -> list[tuple[str, str]]:
     """What each clause that is false lacks."""
     lacks: list[tuple[str, str]] = []
     clauses = set(run["missing"] or [])
     if "identity" in clauses:
         if run["agent"] is None:
-            lacks.append(("which agent acted", f"send {key_of('agent')}"))
+            lacks.append(("which agent acted", f"send {SENT_AS['agent']}"))
         if run["requester"] is None and run["session_id"] is None:
-            lacks.append(("who asked", f"send user.id on the root span, or {key_of('session_id')}"))
+            lacks.append(("who asked", f"send user.id on the root span, or {SENT_AS['session_id']}"))
     if "versions" in clauses:
         if run["release"] is None and run["agent_version"] is None:
-            lacks.append(("its release", f"send {key_of('release')} or {key_of('agent_version')}"))
+            lacks.append(("its release", f"send {SENT_AS['release']} or {SENT_AS['agent_version']}"))
         if run["model_calls"] and run["prompt_version"] is None:
-            lacks.append(("the prompt's version", f"send {key_of('prompt_version')}"))
+            lacks.append(("the prompt's version", f"send {SENT_AS['prompt_version']}"))
         if any(event["kind"] == "model call" and event["what"] is None for event in events):
-            lacks.append(("a call's model", f"send {key_of('response_model')} or {key_of('request_model')}"))
+            lacks.append(("a call's model", f"send {SENT_AS['response_model']} or {SENT_AS['request_model']}"))
     if "tool results" in clauses:
         lacks.append(("how a tool call ended", "send a span of its own for each (gen_ai.operation.name: execute_tool)"))
     if "policy decisions" in clauses:
@@ -89,7 +89,7 @@ def _missing(run: Row, events: list[Row]) -> list[tuple[str, str]]:
         if run["of_unknown_effect"]:
             names = ", ".join(sorted(unknown)[:5]) or "tools without a name"
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            todo = f"state the effect in the catalog (tools:), or send {key_of('tool_effect')}"
+            todo = f"state the effect in the catalog (tools:), or send {SENT_AS['tool_effect']}"
             lacks.append((f"whether these change anything: {names}{more}", todo))
         else:
             lacks.append(("a policy decision for each change", "send a span event plumbline.policy.decision"))
@@ -100,8 +100,8 @@ def _missing(run: Row, events: list[Row]) -> list[tuple[str, str]]:
     return lacks
 
 
-def told(story: Narrative) -> list[str]:
-    """Return the narrative as lines of plain text, times in UTC; what comes from traces has its control signs replaced."""
+def facts(story: Narrative) -> list[tuple[str, str]]:
+    """Return what the run was, in pairs of a heading and words, times in UTC; the words are as traces have them."""
     run = story.run
     models = sorted({str(event["what"]) for event in story.events if event["kind"] == "model call" and event["what"]})
     sources = sorted({str(event["what"]) for event in story.events if event["kind"] == "source"})
@@ -116,19 +116,23 @@ def told(story: Narrative) -> list[str]:
     asked = [
         f"{name} {run[column]}" for name, column in (("user", "requester"), ("session", "session_id")) if run[column]
     ]
-    head = [
-        f"Run {run['run_id']} of {run['workflow']}",
-        f"Asked by   {', '.join(asked) or _UNKNOWN}; acted as agent {run['agent'] or _UNKNOWN}, {run['mode'] or 'live'}"
-        + (f", in {run['environment']}" if run["environment"] else ""),
-        f"When       {_moment(run['started_at'])} to {_moment(run['ended_at'])} UTC",
-        f"Versions   {', '.join(versions) or _UNKNOWN}; models {', '.join(models) or _UNKNOWN}",
-        f"Sources    {_listed(sources)}",
-        f"Changes    {_changes(changes)}",
-        f"Cost       {_cost(run)}",
-        f"Outcome    {_outcome(run)}",
-        f"As of      {_moment(story.as_of.at)} UTC, snapshot {story.as_of.id}",
-        "",
+    acted = f"{', '.join(asked) or _UNKNOWN}; acted as agent {run['agent'] or _UNKNOWN}, {run['mode'] or 'live'}"
+    return [
+        ("Asked by", acted + (f", in {run['environment']}" if run["environment"] else "")),
+        ("When", f"{_moment(run['started_at'])} to {_moment(run['ended_at'])} UTC"),
+        ("Versions", f"{', '.join(versions) or _UNKNOWN}; models {', '.join(models) or _UNKNOWN}"),
+        ("Sources", _listed(sources)),
+        ("Changes", _changes(changes)),
+        ("Cost", _cost(run)),
+        ("Outcome", _outcome(run)),
+        ("As of", f"{_moment(story.as_of.at)} UTC, snapshot {story.as_of.id}"),
     ]
+
+
+def told(story: Narrative) -> list[str]:
+    """Return the narrative as lines of plain text, times in UTC; what comes from traces has its control signs replaced."""
+    run = story.run
+    head = [f"Run {run['run_id']} of {run['workflow']}", *(f"{name:<10} {words}" for name, words in facts(story)), ""]
     lines = [_line(event) for event in story.events] or ["(no events)"]
     gaps = [f"  - {what}: {todo}" for what, todo in story.missing]
     verdict = ["", "Missing", *gaps] if gaps else ["", "Nothing is missing: the decision path can be rebuilt."]
