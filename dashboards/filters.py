@@ -41,6 +41,10 @@ class Filters:
         The run opened in the run explorer.
     q : str | None
         What is searched for in the run explorer.
+    by : str | None
+        The tag that the chargeback on the cost page is parted by.
+    shared : str | None
+        The workflow whose cost is split over the others there.
     """
 
     workflow: str | None = None
@@ -53,6 +57,8 @@ class Filters:
     release: str | None = None
     run: str | None = None
     q: str | None = None
+    by: str | None = None
+    shared: str | None = None
 
     @classmethod
     def parse(cls, search: str | None) -> Filters:
