@@ -16,7 +16,7 @@ import duckdb
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import security
+from dashboards import downloads, security
 from dashboards.data import Reader, View
 from dashboards.data import State as DataState
 from dashboards.desk import ACTS, Desk
@@ -95,6 +95,7 @@ def create_app(home: Path, desk: Desk | None = None) -> Dash:
     app.index_string = _PAGE.replace("THEME", app.get_asset_url("theme.js"))
     app.layout = lambda: _layout(reader)
     _wire(app, reader, desk)
+    downloads.install(app.server, lambda: reader, {name: rows for page in PAGES for name, rows in page.files.items()})
     security.harden(app)
     return app
 

@@ -19,7 +19,7 @@ import polars as pl
 from dashboards import text
 from dashboards.access.scope import Scope
 from dashboards.filters import Filters, Window, window
-from warehouse import Warehouse, WarehouseError, read_only
+from warehouse import Warehouse, WarehouseError, marts, read_only
 
 QUERIES = Path(__file__).parent / "queries"
 
@@ -28,6 +28,9 @@ MARTS = frozenset({"runs", "reuse_daily", "rollback_readiness"})
 
 # Metrics whose evidence is in policy decisions and approvals.
 POLICY_METRICS = frozenset({"denied", "approval_skipped", "outdated_policy"})
+
+# Marts of this version that pages aggregate: where a warehouse has not been refreshed since, their own SQL stands in for them.
+_STAND_INS = ("runs_hourly", "model_usage_hourly")
 
 # A view is some hundred kilobytes; this many serve the filters that a team looks at.
 _VIEWS_KEPT = 64
@@ -105,6 +108,17 @@ def statement(name: str) -> str:
     return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
 
 
+@dataclass(slots=True)
+class _Known:
+    """What one snapshot of the lake holds, as far as it was asked."""
+
+    snapshot: int
+    tables: frozenset[str]
+    revision: str
+    extent: Extent | None = None
+    extent_at: str = ""
+
+
 class Reader:
     """A read-only warehouse for pages, opened when the first page asks, and again when its catalog was replaced.
 
@@ -121,6 +135,7 @@ class Reader:
         self._warehouse: Warehouse | None = None
         self._identity: tuple[int, int] | None = None
         self._views: dict[tuple[str, Filters], View | None] = {}
+        self._known: _Known | None = None
         self._lock = threading.RLock()
 
     def rows(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
@@ -150,43 +165,77 @@ class Reader:
                     warehouse.close()
                     raise
             self._warehouse, self._identity = warehouse, identity
+            self._stand_in(set(warehouse.query(statement("tables"))["table_name"]))
         return self._warehouse
+
+    def _stand_in(self, there: set[str]) -> None:
+        """Let queries find every mart of `_STAND_INS`: computed from runs as they ask where the warehouse lacks it."""
+        connection = self._open().connection
+        for name in _STAND_INS:
+            connection.execute(f"DROP VIEW IF EXISTS temp.{name}")
+            if name not in there and marts.upstream(name) <= there:
+                connection.execute(f"CREATE TEMP VIEW {name} AS {marts.models()[name].sql}")
 
     def close(self) -> None:
         """Close the warehouse; the next read opens it again."""
         with self._lock:
             if self._warehouse is not None:
                 self._warehouse.close()
-                self._warehouse = None
+                self._warehouse = self._known = None
 
     def state(self) -> State:
         """How far the data are; a warehouse that is not there yet is `State.EMPTY`."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY
-        tables = set(self.rows("tables")["table_name"])
+        tables = self.tables()
         if tables >= MARTS and self.extent() is not None:
             return State.READY
         return State.STREAMED if "spans" in tables and self.rows("has_spans").item() else State.EMPTY
+
+    def tables(self) -> frozenset[str]:
+        """Names of the tables and views that are there."""
+        with self._lock:
+            return self._now().tables
 
     def revision(self) -> str:
         """A text that changes when a refresh or an incident changed what pages show."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
-        if self._scope is not None:
-            with self._lock:
+        with self._lock:
+            if self._scope is not None:
                 self._scope.renew(self._open())
-        there = set(self.rows("tables")["table_name"])
-        row = self.rows("revision").row(0) if "incidents" in there else ()
-        row += self.rows("compared_at").row(0) if "release_comparisons" in there else ()
-        return repr((self._identity, *map(str, row)))
+            return self._now().revision
 
     def extent(self) -> Extent | None:
         """What the marts hold; None without a run."""
+        with self._lock:
+            known = self._now()
+            if known.extent_at != known.revision:
+                known.extent, known.extent_at = self._extent(), known.revision
+            return known.extent
+
+    def _extent(self) -> Extent | None:
         row = self.rows("extent").row(0, named=True)
         if not row["runs"] or row["earliest_at"] is None:
             return None
         offered = (tuple(row[name] or ()) for name in ("workflows", "environments", "teams", "releases"))
         return Extent(row["earliest_at"], row["latest_at"], row["runs"], *offered)
+
+    def _now(self) -> _Known:
+        """What is known of the lake's newest snapshot; asked again when there is another one."""
+        snapshot = self.rows("snapshot").item()
+        if self._known is None or self._known.snapshot != snapshot:
+            there = frozenset(self.rows("tables")["table_name"])
+            row = self.rows("revision").row(0) if "incidents" in there else ()
+            row += self.rows("compared_at").row(0) if "release_comparisons" in there else ()
+            revision = repr((self._identity, *map(str, row)))
+            if self._known is None or self._known.tables != there:
+                self._stand_in(set(there))
+            before = self._known
+            self._known = _Known(snapshot, there, revision)
+            if before is not None and before.extent_at == revision:
+                self._known.extent, self._known.extent_at = before.extent, revision
+        return self._known
 
     def view(self, filters: Filters) -> View | None:
         """What the pages show under `filters`; None where there is no run.
@@ -211,7 +260,7 @@ class Reader:
         scope = [*spans, filters.workflow, filters.environment, bucket, filters.team, filters.release]
         incidents = self.rows("incidents", [shown.previous_start, filters.workflow])
         ids = [incidents["incident_id"].to_list()]
-        there = set(self.rows("tables")["table_name"])
+        there = self.tables()
         return View(
             filters=filters,
             window=shown,

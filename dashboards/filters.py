@@ -41,6 +41,10 @@ class Filters:
         The run opened in the run explorer.
     q : str | None
         What is searched for in the run explorer.
+    by : str | None
+        The tag that the chargeback on the cost page is parted by.
+    shared : str | None
+        The workflow whose cost is split over the others there.
     """
 
     workflow: str | None = None
@@ -53,6 +57,8 @@ class Filters:
     release: str | None = None
     run: str | None = None
     q: str | None = None
+    by: str | None = None
+    shared: str | None = None
 
     @classmethod
     def parse(cls, search: str | None) -> Filters:
@@ -95,7 +101,7 @@ class Window:
     """The time shown, and the comparable time before it; UTC, starts included, ends excluded.
 
     The earlier window starts one period before and is cut at the same hour as the current one, so that a day which is
-    still running is compared with the same part of an earlier day.
+    still running is compared with the same part of an earlier day. All bounds are whole hours, as the marts by hour need it.
 
     Parameters
     ----------
@@ -143,7 +149,7 @@ def window(period: str | None, earliest: datetime, latest: datetime) -> Window:
     """
     chosen = period if period in PERIODS else default_period(earliest, latest)
     days = PERIODS[chosen][1]
-    end = latest + timedelta(microseconds=1)
+    end = latest.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     if days is None:
         start = _midnight(earliest)
         return Window(chosen, start, end, start, start, _bucket((end - start) / timedelta(days=1)), False)

@@ -1,6 +1,6 @@
 """How each budget of the catalog stands, month by month: what `plumbline refresh` keeps in table ``budgets_monthly``.
 
-Between the warehouse, which adds up the runs, and `pipelines.economics`, which says what follows from that.
+Between the warehouse, which adds up the runs, and `economics`, which says what follows from that.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from economics.budgets import RUNGS, Budget, status
 from pipelines.alerts.incidents import digest
-from pipelines.economics.budgets import RUNGS, Budget, status
 from warehouse import Warehouse
 from warehouse.queries import sql
 

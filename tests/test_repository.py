@@ -12,14 +12,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("pipelines", "detectors", "warehouse", "dashboards")
+PACKAGES = ("pipelines", "detectors", "economics", "warehouse", "dashboards")
 MAY_IMPORT = {
-    "pipelines": {"pipelines", "detectors", "warehouse", "dashboards"},  # dashboards: the commands that serve them
+    "pipelines": {
+        "pipelines",
+        "detectors",
+        "economics",
+        "warehouse",
+        "dashboards",
+    },  # dashboards: the commands that serve them
     "detectors": {"detectors"},
+    "economics": {"economics"},
     "warehouse": {"warehouse"},
-    "dashboards": {"dashboards", "warehouse"},
+    "dashboards": {"dashboards", "economics", "warehouse"},
 }
-# A detector is arithmetic on arrays it was given: nothing that reads, writes, starts or waits.
+# A detector, or a formula of money, is arithmetic on what it was given: nothing that reads, writes, starts or waits.
 IO_MODULES = {
     *("aiohttp", "asyncio", "builtins.open", "duckdb", "ftplib", "http", "httpx", "io", "logging", "multiprocessing"),
     *("os", "pathlib", "requests", "shutil", "socket", "sqlite3", "subprocess", "tempfile", "threading", "urllib"),
@@ -96,16 +103,17 @@ def test_only_pipelines_imports_kafka_and_dagster(library: str) -> None:
     assert importers <= {"pipelines"}
 
 
-def test_detectors_are_pure() -> None:
+@pytest.mark.parametrize("package", ["detectors", "economics"])
+def test_arithmetic_is_pure(package: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in _modules("detectors")
+        for path in _modules(package)
         for line, name in _imports(path)
         if name.split(".")[0] in IO_MODULES
     ]
     calls = [
         f"{path.relative_to(ROOT)}:{node.lineno} calls {node.func.id}"
-        for path in _modules("detectors")
+        for path in _modules(package)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("open", "print", "input")
     ]

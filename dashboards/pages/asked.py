@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import polars as pl
 from dash import html
 
 from dashboards.data import Reader, View
@@ -62,6 +63,8 @@ class Page:
         Name of the page's file in the static export.
     keeps : tuple of str
         Filters that mean something on this page alone; links to other pages leave them out.
+    files : dict
+        Name of a file → the rows that it holds, for what can be taken along (`dashboards.downloads`).
     """
 
     path: str
@@ -71,3 +74,4 @@ class Page:
     file: str
     scope: Callable[[View], list[str]] = field(default=_scope_of_view)
     keeps: tuple[str, ...] = ()
+    files: Mapping[str, Callable[[Asked], pl.DataFrame]] = field(default_factory=dict)

@@ -11,11 +11,16 @@ from dash import dcc, html
 from dashboards import text, words
 from dashboards.cohorts import rolled
 from dashboards.data import View
+from dashboards.downloads import links
 from dashboards.figures.cost import made_of, spend, trend
+from dashboards.pages import files
 from dashboards.pages.asked import Asked, Page
+from dashboards.pages.budget import budget
+from dashboards.pages.chargeback import chargeback, dearest
 from dashboards.pages.empty import nothing_matches
 from dashboards.pages.figuring import Figured, figured
 from dashboards.pages.parts import Column, card, delta, graph, meter, table, tile
+from dashboards.pages.why import why
 
 PATH = "/cost"
 TITLE = "Cost per outcome"
@@ -74,9 +79,14 @@ def page(asked: Asked) -> html.Div:
                 ],
                 className="pair",
             ),
+            why(asked, shown),
             _made_of(shown),
+            budget(asked),
+            chargeback(asked),
             _small(view, shown) if len(shown.workflows) > 1 else None,
             _models(view),
+            dearest(asked),
+            links(asked, files.COST),
         ]
     )
 
@@ -227,9 +237,7 @@ def _small(view: View, shown: Figured) -> html.Section:
 
 
 def _models(view: View) -> html.Section:
-    rows = rolled(view.cohorts.filter(pl.col("span") == "current"), "workflow", "model").sort(
-        "cost_usd", descending=True, nulls_last=True
-    )
+    rows = files.by_model(view)
     return card(
         "By workflow and model",
         table(
@@ -275,4 +283,4 @@ def _model_row(view: View, row: dict[str, Any]) -> list[Any]:
     ]
 
 
-PAGE = Page(PATH, TITLE, "Cost", page, "cost.html")
+PAGE = Page(PATH, TITLE, "Cost", page, "cost.html", keeps=("by", "shared"), files=files.COST)

@@ -11,6 +11,7 @@ import polars as pl
 from pipelines.errors import TerminalError
 from warehouse import Warehouse
 from warehouse.queries import sql
+from warehouse.spreadsheets import unarmed
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -90,9 +91,3 @@ def write_focus(rows: pl.DataFrame, path: Path) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise TerminalError("cannot write there", str(path), error.strerror or "choose another file") from None
-
-
-def unarmed(column: str) -> pl.Expr:
-    """Return the column's texts such that no spreadsheet runs one as a formula (OWASP: CSV injection)."""
-    cell = pl.col(column)
-    return pl.when(cell.str.contains(r"^[=+\-@\t\r]")).then(pl.lit("'") + cell).otherwise(cell).alias(column)

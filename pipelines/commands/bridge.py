@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import polars as pl
 import typer
 
+from economics.bridge import FACTORS, UNITS, Bridge, Group, bridge, measured, merged
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.commands.reading import write
-from pipelines.economics.bridge import FACTORS, Bridge, Group, bridge, merged
 from pipelines.economics.periods import period
 from pipelines.errors import TerminalError
 from warehouse import Warehouse, read_only
 from warehouse.queries import sql as query
-
-#: Factor → its unit, and its value in a group; a mix and a list of prices have none.
-_UNITS: dict[str, tuple[str, Callable[[Group], float | None]]] = {
-    "success rate": ("successes per run", lambda group: group.successes / group.runs),
-    "calls per run": ("calls", lambda group: sum(group.calls.values()) / group.runs),
-    "model mix": ("", lambda _: None),
-    "input tokens per call": ("tokens", lambda group: _ratio(group.input_tokens, group.calls)),
-    "output tokens per call": ("tokens", lambda group: _ratio(group.output_tokens, group.calls)),
-    "cache share": ("share of input", lambda group: _ratio(group.cached_tokens, group.input_tokens)),
-    "price": ("", lambda _: None),
-    "tool cost": ("USD per run", lambda group: group.tool_usd / group.runs),
-    "escalation cost": ("USD per run", lambda group: group.escalation_usd / group.runs),
-}
 
 
 def bridge_command(
@@ -121,20 +107,16 @@ def _known(lake: Warehouse, workflow: str) -> str:
     return f"its runs are of {span[0]} to {span[1]}; models and releases stand in table runs"
 
 
-def _ratio(top: dict[str, float], bottom: dict[str, float]) -> float | None:
-    whole = sum(bottom.values())
-    return sum(top.values()) / whole if whole else None
-
-
 def _rows(found: Bridge, before: Group, after: Group) -> pl.DataFrame:
+    values_before, values_after = measured(before), measured(after)
     rows: list[dict[str, Any]] = [
         {
             "factor": name,
             "moved_usd": found.parts[name],
             "share": found.parts[name] / (found.after - found.before) if found.after != found.before else None,
-            "before": _UNITS[name][1](before),
-            "after": _UNITS[name][1](after),
-            "unit": _UNITS[name][0],
+            "before": values_before[name],
+            "after": values_after[name],
+            "unit": UNITS[name],
         }
         for name in FACTORS
     ]

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.billing.focus import unarmed
 from pipelines.commands.context import AsOf, existing_warehouse, out, settings_of, snapshot_or_moment
 from pipelines.errors import TerminalError
+from warehouse.spreadsheets import unarmed
 
 if TYPE_CHECKING:
     from warehouse import Reader

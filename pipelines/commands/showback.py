@@ -7,11 +7,11 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from economics.showback import RULES
+from economics.showback import showback as parted
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.commands.reading import write
 from pipelines.economics.periods import period as bounds_of
-from pipelines.economics.showback import RULES
-from pipelines.economics.showback import showback as parted
 from pipelines.economics.tags import COLUMNS, tag_runs
 from pipelines.errors import TerminalError
 from warehouse import read_only

@@ -1,1 +1,1 @@
-"""What the money figures rest on, as pure functions: arrays and numbers in, numbers out; no warehouse, no clock."""
+"""What the money commands share that is more than arithmetic (`economics`): periods in words, calls priced anew."""

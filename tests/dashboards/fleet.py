@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.comparisons import write_comparisons
+from tests.dashboards.calls import model_calls, prices
 from warehouse import Warehouse, marts
 
 START = datetime(2026, 3, 2)
@@ -87,6 +88,7 @@ def write_home(
     tables = {
         "runs": runs,
         "tool_calls": _tool_calls(rng, runs),
+        "model_calls": model_calls(runs),
         "reuse_daily": _reuse(rng, days),
         "rollback_readiness": _rollback(),
     }
@@ -98,10 +100,15 @@ def write_home(
             _create(warehouse, name, _renamed(frame, names))
         facts = {"policy_decisions": decisions, "incidents": incidents, "signals": signals, "spans": _spans(runs)}
         facts["acknowledgements"] = said
+        facts["price_list"] = prices(sorted({workflow[4] for workflow in WORKFLOWS} - {"in-house-70b"}))
         marts.put_live_views(warehouse)
         for name, frame in facts.items():
             warehouse.transaction(
                 lambda connection, n=name, f=frame: warehouse.insert(connection, n, _renamed(f, names))
+            )
+        for name in ("runs_hourly", "model_usage_hourly"):
+            warehouse.transaction(
+                lambda connection, n=name: connection.execute(f"CREATE TABLE {n} AS {marts.models()[n].sql}")
             )
         write_comparisons(warehouse)
         shadow = _renamed(_shadow(), names)

@@ -6,6 +6,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -124,9 +125,33 @@ def test_views_are_read_once_until_something_changes(own_home: Path) -> None:
     assert compared is not second
     with Warehouse.open(home / "warehouse") as warehouse:
         warehouse.transaction(lambda c: c.execute("CREATE OR REPLACE TABLE runs AS SELECT * FROM runs LIMIT 40"))
+        marts.build(warehouse, "runs_hourly")
     third = reader.view(Filters())
     assert second is not None and third is not None
     assert third.extent.runs == 40
+
+
+def test_a_warehouse_of_an_earlier_version_shows_the_same_figures(own_home: Path) -> None:
+    filters = Filters(environment="production", team="support")
+    reader = Reader(own_home)
+    now = reader.view(filters)
+    with Warehouse.open(own_home / "warehouse") as warehouse:
+        warehouse.transaction(lambda connection: connection.execute("DROP TABLE runs_hourly"))
+    earlier = reader.view(filters)
+    with Warehouse.open(own_home / "warehouse") as warehouse:
+        warehouse.transaction(lambda connection: connection.execute("DELETE FROM runs WHERE team = 'support'"))
+        marts.build(warehouse, "runs_hourly")
+    refreshed = reader.view(filters)
+    assert now is not None and earlier is not None and refreshed is not None
+    assert earlier is not now and now.cohorts.height > 10
+    assert earlier.extent == now.extent
+    sums = [name for name, kind in now.cohorts.schema.items() if kind.is_numeric()]
+    for frame in (now.cohorts, earlier.cohorts):
+        assert frame["bucket_at"].min() is not None
+    np.testing.assert_allclose(
+        earlier.cohorts.select(sums).to_numpy(), now.cohorts.select(sums).to_numpy(), rtol=1e-12, atol=0
+    )
+    assert refreshed.cohorts.is_empty(), "the mart takes the place of what stood in for it"
 
 
 def test_a_warehouse_made_anew_is_opened_anew(own_home: Path, tmp_path: Path) -> None:

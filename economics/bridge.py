@@ -34,6 +34,19 @@ FACTORS = (
     "tool cost", "escalation cost",
 )  # fmt: skip
 
+#: Factor → unit of its value in a group; a mix and a list of prices have none.
+UNITS = {
+    "success rate": "successes per run",
+    "calls per run": "calls",
+    "model mix": "",
+    "input tokens per call": "tokens",
+    "output tokens per call": "tokens",
+    "cache share": "share of input",
+    "price": "",
+    "tool cost": "USD per run",
+    "escalation cost": "USD per run",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -70,6 +83,26 @@ def merged(group: Group) -> Group:
     """The same group as if all its calls were of one model."""
     sums = {name: {"": sum(getattr(group, name).values())} for name in BY_MODEL}
     return replace(group, **sums)
+
+
+def measured(group: Group) -> dict[str, float | None]:
+    """The value of each factor in a group with a run, in its unit of `UNITS`; None where it has none."""
+
+    def quotient(top: dict[str, float], bottom: dict[str, float]) -> float | None:
+        whole = sum(bottom.values())
+        return sum(top.values()) / whole if whole else None
+
+    return {
+        "success rate": group.successes / group.runs,
+        "calls per run": sum(group.calls.values()) / group.runs,
+        "model mix": None,
+        "input tokens per call": quotient(group.input_tokens, group.calls),
+        "output tokens per call": quotient(group.output_tokens, group.calls),
+        "cache share": quotient(group.cached_tokens, group.input_tokens),
+        "price": None,
+        "tool cost": group.tool_usd / group.runs,
+        "escalation cost": group.escalation_usd / group.runs,
+    }
 
 
 BY_MODEL = (

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from economics.showback import RULES, showback
 from pipelines.cli import main
-from pipelines.economics.showback import RULES, showback
 from tests.pipelines.otlp import START_NS, as_json, request, span
 from tests.pipelines.test_late_outcomes import stream, written
 from tests.pipelines.test_real_traces import plumbline
