@@ -46,8 +46,8 @@ def cost(
     write(found if form != "table" else _for_people(found, by), form)
     if form == "table":
         out.print(
-            "Settled runs only: pending ones are left out of cost and successes. Cost and its interval are those of runs with a known "
-            "price: see coverage.",
+            "Settled runs only: pending ones are left out of cost and successes. Cost and its interval are those of runs with a "
+            "known price: see coverage.",
             markup=False,
             soft_wrap=True,
         )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from warehouse import Warehouse
+from tests.warehouse.board import fleet
+from warehouse import Warehouse, marts
 
 
 @pytest.fixture
@@ -28,4 +29,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def empty(home: Path, template: Path) -> Iterator[Warehouse]:
     shutil.copytree(template, home)
     with Warehouse.open(home) as warehouse:
+        yield warehouse
+
+
+@pytest.fixture(scope="session")
+def board(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Warehouse]:
+    """The marts of the board's fleet, to be read only."""
+    home = tmp_path_factory.mktemp("board") / "warehouse"
+    shutil.copytree(template, home)
+    with Warehouse.open(home) as warehouse:
+        fleet().store(warehouse)
+        for name in marts.names():
+            marts.build(warehouse, name)
         yield warehouse

@@ -348,7 +348,7 @@ def test_reuse_counts_certified_components_once_two_workflows_use_them(built: Wa
 @pytest.mark.parametrize(
     ("workflow", "score", "link"),
     [
-        ("sound", 1.0, "versions"),
+        ("sound", 1.0, None),
         ("slow", 0.4, "objective"),
         ("stale", 0.0, "drill"),
         ("untimed", None, "objective"),
@@ -357,12 +357,12 @@ def test_reuse_counts_certified_components_once_two_workflows_use_them(built: Wa
         ("bad-before", 0.9, "known_good"),
         ("first", 0.0, "known_good"),
         ("unsafe", 0.5, "compensation"),
-        ("approved", 1.0, "versions"),
+        ("approved", 1.0, None),
         ("untold", None, "compensation"),
     ],
 )
 def test_rollback_readiness_is_its_weakest_link(
-    built: Warehouse, workflow: str, score: float | None, link: str
+    built: Warehouse, workflow: str, score: float | None, link: str | None
 ) -> None:
     row = one(built, "rollback_readiness", workflow=workflow)
     assert (row["score"], row["weakest_link"]) == (pytest.approx(score) if score is not None else None, link)
@@ -389,7 +389,7 @@ def test_the_scorecard_of_one_day(built: Warehouse) -> None:
 def test_the_fleet_is_as_ready_as_its_weakest_workflow(built: Warehouse) -> None:
     last = "SELECT arg_max(rollback_readiness, date) FROM scorecard_daily WHERE workflow = '(fleet)'"
     assert built.query(last).item() == 0
-    assert built.query("SELECT count(rollback_readiness) FROM scorecard_daily WHERE workflow = '(fleet)'").item() == 1
+    assert built.query("SELECT count(rollback_readiness) FROM scorecard_daily WHERE workflow = '(fleet)'").item() > 1
 
 
 def test_a_mart_says_which_snapshot_it_is_from(built: Warehouse) -> None:

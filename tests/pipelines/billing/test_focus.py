@@ -142,6 +142,10 @@ def test_a_month_of_real_runs_costs_what_its_calls_do(shared_data: Path, tmp_pat
         pytest.skip("no .venv-focus: `make focus` makes it and runs the validator")
     for form in ("csv", "parquet"):
         assert validated(tmp_path / f"focus.{form}") == {"InvoiceId-C-005-C"}
+    # The validator asks of every row that it be null, and that it be not: whatever stands there, one of the two rules fails.
+    billed = pl.read_csv(tmp_path / "focus.csv", infer_schema=False).with_columns(InvoiceId=pl.lit("2025-08"))
+    billed.write_csv(tmp_path / "billed.csv")
+    assert validated(tmp_path / "billed.csv") == {"InvoiceId-C-004-C"}
 
 
 def validated(file: Path) -> set[str]:

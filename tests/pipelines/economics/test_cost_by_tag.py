@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def run(number: int, team: str, tenant: str | None, model: str, outcome: str | N
     )
 
 
-def refreshed(folder: Path, rows: list[tuple[str, str | None, str, str | None, int]]) -> Path:
+def refreshed(folder: Path, rows: Sequence[tuple[str, str | None, str, str | None, int]]) -> Path:
     home = folder / "home"
     stream(home, [written(folder / "traces.jsonl", *(run(number, *row) for number, row in enumerate(rows)))], [])
     plumbline(home, "refresh")
@@ -73,7 +74,8 @@ def test_a_tag_that_says_what_a_column_says_has_the_marts_very_figures(home: Pat
         assert lake.query("SELECT count(*) FROM cost_per_outcome WHERE \"by\" = 'team'").item() == len(mart)
         assert lake.query("SELECT count(DISTINCT agent) FROM runs").item() == 2
     assert set(mart["period"]) == {"day", "week", "month"}
-    assert mart["pending_runs"].sum() > 0 and mart["ci_high_usd"].count() > 0 and mart["price_coverage_ratio"].min() < 1
+    assert mart["pending_runs"].sum() > 0 and mart["ci_high_usd"].count() > 0
+    assert (mart["price_coverage_ratio"] < 1).any()
     assert found.drop("by").equals(mart.drop("by"))
 
 

@@ -16,6 +16,10 @@
 --   decisions: Policy decisions; null without one.
 --   allowed_decisions: Those that allowed the action; null without one.
 --   breaches: Actions carried out despite a deny, irreversible calls without a granted approval, and approvals bypassed.
+--   live_runs: Runs that are no shadow runs.
+--   pinned_runs: Those of them that name their release, or both agent and prompt version.
+--   judged_runs: Settled live runs whose outcome is known.
+--   judged_successes: Those of them with outcome 'success'.
 
 WITH granted AS (
     SELECT DISTINCT run_id, tool_name FROM approvals WHERE status = 'granted'
@@ -51,7 +55,16 @@ SELECT
     count(*) FILTER (NOT r.is_pending AND a.is_complete) AS complete_runs,
     sum(d.decisions)::BIGINT AS decisions,
     sum(d.allowed)::BIGINT AS allowed_decisions,
-    sum(coalesce(u.breaches, 0) + coalesce(y.breaches, 0) + coalesce(d.breaches, 0))::BIGINT AS breaches
+    sum(coalesce(u.breaches, 0) + coalesce(y.breaches, 0) + coalesce(d.breaches, 0))::BIGINT AS breaches,
+    count(*) FILTER (r.mode IS DISTINCT FROM 'shadow') AS live_runs,
+    count(*) FILTER (
+        r.mode IS DISTINCT FROM 'shadow'
+        AND (r.release IS NOT NULL OR (r.agent_version IS NOT NULL AND r.prompt_version IS NOT NULL))
+    ) AS pinned_runs,
+    count(r.outcome) FILTER (r.mode IS DISTINCT FROM 'shadow' AND NOT r.is_pending) AS judged_runs,
+    count(*) FILTER (
+        r.mode IS DISTINCT FROM 'shadow' AND NOT r.is_pending AND r.outcome = 'success'
+    ) AS judged_successes
 FROM runs AS r
 JOIN audit_by_run AS a USING (run_id)
 LEFT JOIN (SELECT DISTINCT run_id FROM overrides) AS o USING (run_id)

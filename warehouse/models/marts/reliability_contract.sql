@@ -2,7 +2,7 @@
 -- group: scorecard
 -- The reliability contract: seven clauses of each workflow, checked from its traces; kept, broken or not provable.
 -- grain: workflow, clause
--- Looked at: the 30 days before as_of; shadow runs left out. A clause is broken when something seen breaks it, not provable when
+-- Looked at: the 30 days up to that of as_of; shadow runs left out. A clause is broken when something seen breaks it, not provable when
 -- nothing does but something needed for the proof is missing, and kept otherwise. What every run of a workflow lacks was never
 -- sent, which proves nothing; what only some of them lack breaks the clauses on traceability and evidence.
 --   policy boundaries: no action was carried out that a policy had denied, and every decision of a policy in the catalog was made
@@ -10,9 +10,12 @@
 --   least privilege: who asked and which agent acted is known, and no tool call had an effect beyond the catalog's effects_allowed;
 --   traceability: every settled run names its versions, and every tool call has a span of its own;
 --   approvals: every irreversible call has a granted approval in its run, and none was bypassed;
---   rollback and stop: rollback_readiness is 1;
+--   rollback and stop: rollback_readiness is 1; broken by the runs that its weakest link is about: those that do not name their
+--     versions, those of the release in service that has none to go back to, those with a write that can't be taken back, and those
+--     that a rollback took too long for;
 --   audit evidence: the decision path of every settled run can be rebuilt (audit_by_run);
---   cost envelope: a success costs no more than the catalog's objective, and the month has not spent more than the budget.
+--   cost envelope: a success costs no more than the catalog's objective, and the month has not spent more than the budget; broken by
+--     the runs that failed or cost more than a success may, or by those of the month that came when the budget was spent.
 -- columns:
 --   workflow: Workflow.
 --   clause_number: 1 to 7, in the order above.
@@ -20,8 +23,8 @@
 --   state: 'kept', 'broken' or 'not provable'.
 --   as_of: Latest event time of the warehouse.
 --   checked: What it was checked on: decisions, runs, settled runs, irreversible calls, 1, settled runs, settled runs.
---   broken_runs: Runs that break it; null where it is not about single runs.
---   run_ids: Up to 20 of them, latest first; for the cost envelope the dearest.
+--   broken_runs: Runs that break it.
+--   run_ids: Up to 20 of them, latest first; for the cost envelope the dearest first.
 --   detail: What was found, in one sentence.
 --   to_do: What to send, declare or do; null when it is kept.
 
@@ -30,7 +33,7 @@ WITH recent AS (
     FROM runs AS r
     JOIN audit_by_run AS a USING (run_id)
     CROSS JOIN event_clock AS k
-    WHERE r.started_at > k.latest_at - INTERVAL 30 DAY
+    WHERE r.started_at >= k.latest_at::DATE - 29
         AND r.started_at <= k.latest_at
         AND r.mode IS DISTINCT FROM 'shadow'
 ),
@@ -90,9 +93,12 @@ call AS (
             SELECT 1
             FROM approvals AS g
             WHERE g.run_id = t.run_id AND g.status = 'granted' AND (g.tool_name IS NULL OR g.tool_name = t.tool_name)
-        ) AS is_unapproved
+        ) AS is_unapproved,
+        t.effect = 'write' AND t.compensation IS NULL AND t.compensates IS NULL AND u.compensates IS NULL
+            AND t.tool_name NOT IN (SELECT compensation FROM catalog_tools WHERE compensation IS NOT NULL) AS is_final
     FROM tool_calls AS t
     JOIN recent AS r USING (run_id)
+    LEFT JOIN (SELECT DISTINCT compensates FROM tool_calls) AS u ON u.compensates = t.tool_call_id
     LEFT JOIN catalog_workflows AS c ON c.workflow = r.workflow
 ),
 called AS (
@@ -204,6 +210,43 @@ approval AS (
     FROM called AS c
     LEFT JOIN bypass AS b USING (workflow)
 ),
+in_service AS (
+    SELECT workflow, arg_max(coalesce(release, agent_version), {'at': started_at, 'run_id': run_id}) AS version
+    FROM recent
+    WHERE coalesce(release, agent_version) IS NOT NULL
+    GROUP BY workflow
+),
+exposed AS (
+    SELECT r.workflow, r.started_at, r.run_id
+    FROM recent AS r
+    JOIN rollback_readiness AS b USING (workflow)
+    LEFT JOIN in_service AS v USING (workflow)
+    LEFT JOIN (SELECT DISTINCT run_id FROM call WHERE is_final OR is_unapproved) AS c USING (run_id)
+    WHERE CASE b.weakest_link
+        WHEN 'versions' THEN r.release IS NULL AND (r.agent_version IS NULL OR r.prompt_version IS NULL)
+        WHEN 'known_good' THEN coalesce(r.release, r.agent_version) = v.version
+        WHEN 'compensation' THEN c.run_id IS NOT NULL
+    END
+    UNION
+    SELECT r.workflow, r.started_at, r.run_id
+    FROM rollbacks AS e
+    JOIN runs AS r USING (run_id)
+    JOIN rollback_readiness AS b ON b.workflow = r.workflow
+    WHERE b.weakest_link = 'objective'
+        AND e."at" BETWEEN b.as_of - INTERVAL 90 DAY AND b.as_of
+        AND epoch_us(e.completed_at) - epoch_us(e."at") > b.objective_minutes * 6e7
+    UNION
+    SELECT r.workflow, r.started_at, r.run_id
+    FROM drills_measured AS d
+    JOIN rollback_readiness AS b USING (workflow)
+    JOIN runs AS r USING (workflow)
+    WHERE b.weakest_link = 'objective'
+        AND d.started_at BETWEEN b.as_of - INTERVAL 90 DAY AND b.as_of
+        AND coalesce(r.release, r.agent_version) = d.release
+        AND r.mode IS DISTINCT FROM 'shadow'
+        AND r.started_at < d.stopped_at
+        AND r.ended_at > d.started_at + to_microseconds((b.objective_minutes * 6e7)::BIGINT)
+),
 rollback AS (
     SELECT
         w.workflow,
@@ -212,11 +255,15 @@ rollback AS (
         1 AS checked,
         -- Without a drill nothing was tried, and that proves nothing.
         coalesce(b.score < 1 AND b.weakest_link <> 'drill', false) AS is_weak,
+        CASE WHEN is_weak THEN e.exposed_runs END AS broken,
         b.detail AS detail,
         CASE WHEN b.score IS NULL OR b.score < 1 THEN b.to_do END AS lacks,
         b.to_do AS mend
     FROM workflow AS w
     LEFT JOIN rollback_readiness AS b USING (workflow)
+    LEFT JOIN (
+        SELECT workflow, list({'at': started_at, 'run_id': run_id}) AS exposed_runs FROM exposed GROUP BY workflow
+    ) AS e USING (workflow)
 ),
 evidence AS (
     SELECT
@@ -243,16 +290,31 @@ evidence AS (
 ),
 spent AS (
     SELECT
+        r.workflow,
+        sum(r.cost_usd) FILTER (r.is_settled) AS settled_usd,
+        count(*) FILTER (r.is_settled AND r.outcome = 'success' AND r.cost_usd IS NOT NULL) AS successes,
+        count(*) FILTER (r.cost_usd IS NULL) AS unpriced,
+        list({'at': r.started_at, 'run_id': r.run_id} ORDER BY r.cost_usd DESC, r.run_id) FILTER (
+            r.is_settled AND r.cost_usd > 0
+            AND (r.outcome IS DISTINCT FROM 'success' OR r.cost_usd > c.cost_per_success_usd_objective)
+        ) AS dear
+    FROM recent AS r
+    LEFT JOIN catalog_workflows AS c USING (workflow)
+    GROUP BY r.workflow
+),
+-- All of the month's runs, shadow and pending ones too: as budgets count.
+month AS (
+    SELECT
         workflow,
-        sum(cost_usd) FILTER (is_settled) AS settled_usd,
-        count(*) FILTER (is_settled AND outcome = 'success' AND cost_usd IS NOT NULL) AS successes,
-        count(*) FILTER (cost_usd IS NULL) AS unpriced,
-        sum(cost_usd) FILTER (started_at >= date_trunc('month', latest_at)) AS month_usd,
-        list_transform(
-            max({'at': cost_usd, 'started_at': started_at, 'run_id': run_id}, 20),
-            lambda x: {'at': x.started_at, 'run_id': x.run_id}
-        ) AS dearest
-    FROM recent
+        sum(cost_usd) AS month_usd,
+        list({'at': started_at, 'run_id': run_id} ORDER BY cost_usd DESC, run_id) FILTER (spent_usd > budget_usd_per_month) AS over_budget
+    FROM (
+        SELECT r.*, c.budget_usd_per_month, sum(r.cost_usd) OVER (PARTITION BY r.workflow ORDER BY r.started_at, r.run_id) AS spent_usd
+        FROM runs AS r
+        CROSS JOIN event_clock AS k
+        LEFT JOIN catalog_workflows AS c USING (workflow)
+        WHERE r.started_at BETWEEN date_trunc('month', k.latest_at) AND k.latest_at AND r.cost_usd > 0
+    )
     GROUP BY workflow
 ),
 envelope AS (
@@ -263,8 +325,8 @@ envelope AS (
         w.settled_runs AS checked,
         s.settled_usd / nullif(s.successes, 0) AS cost_per_success_usd,
         coalesce(cost_per_success_usd > c.cost_per_success_usd_objective, false) AS is_dear,
-        coalesce(s.month_usd > c.budget_usd_per_month, false) AS is_over,
-        CASE WHEN is_dear OR is_over THEN s.dearest END AS broken,
+        coalesce(m.month_usd > c.budget_usd_per_month, false) AS is_over,
+        CASE WHEN is_dear THEN s.dear WHEN is_over THEN m.over_budget END AS broken,
         CASE
             WHEN is_dear
                 THEN format(
@@ -272,7 +334,7 @@ envelope AS (
                     cost_per_success_usd, c.cost_per_success_usd_objective
                 )
             WHEN is_over
-                THEN format('the month has spent {:.2f} of {:.2f} US dollars', s.month_usd, c.budget_usd_per_month)
+                THEN format('the month has spent {:.2f} of {:.2f} US dollars', m.month_usd, c.budget_usd_per_month)
             WHEN c.cost_per_success_usd_objective IS NULL AND c.budget_usd_per_month IS NULL
                 THEN 'the catalog has neither objective nor budget'
             WHEN s.unpriced > 0 THEN format('the cost of {} of {} runs is not known', s.unpriced, w.runs)
@@ -288,7 +350,7 @@ envelope AS (
                 CASE
                     WHEN c.budget_usd_per_month IS NOT NULL
                         THEN format(
-                            '{:.2f} of {:.2f} US dollars this month', coalesce(s.month_usd, 0), c.budget_usd_per_month
+                            '{:.2f} of {:.2f} US dollars this month', coalesce(m.month_usd, 0), c.budget_usd_per_month
                         )
                 END
             )
@@ -296,12 +358,13 @@ envelope AS (
         CASE
             WHEN c.cost_per_success_usd_objective IS NULL AND c.budget_usd_per_month IS NULL
                 THEN 'state objectives: cost_per_success_usd, or a budget, in the catalog'
-            WHEN s.unpriced > 0 THEN 'price the models that have none (plumbline.toml, prices)'
+            WHEN s.unpriced > 0 THEN 'state in the catalog what the models without a price cost (prices:)'
             WHEN s.successes = 0 AND c.cost_per_success_usd_objective IS NOT NULL THEN 'send outcomes'
         END AS lacks,
         'plumbline bridge says what moved the cost' AS mend
     FROM workflow AS w
     JOIN spent AS s USING (workflow)
+    LEFT JOIN month AS m USING (workflow)
     LEFT JOIN catalog_workflows AS c USING (workflow)
 ),
 clauses AS (
@@ -313,7 +376,7 @@ clauses AS (
     UNION ALL BY NAME
     SELECT workflow, clause_number, clause, checked, broken IS NOT NULL AS is_broken, broken, detail, lacks, mend FROM approval
     UNION ALL BY NAME
-    SELECT workflow, clause_number, clause, checked, is_weak AS is_broken, NULL AS broken, detail, lacks, mend FROM rollback
+    SELECT workflow, clause_number, clause, checked, is_weak AS is_broken, broken, detail, lacks, mend FROM rollback
     UNION ALL BY NAME
     SELECT workflow, clause_number, clause, checked, broken IS NOT NULL AS is_broken, broken, detail, lacks, mend FROM evidence
     UNION ALL BY NAME
@@ -326,7 +389,7 @@ SELECT
     CASE WHEN c.is_broken THEN 'broken' WHEN c.lacks IS NOT NULL THEN 'not provable' ELSE 'kept' END AS state,
     w.as_of,
     c.checked,
-    CASE WHEN c.clause_number NOT IN (5, 7) THEN coalesce(len(c.broken), 0) END AS broken_runs,
+    coalesce(len(c.broken), 0) AS broken_runs,
     list_transform(
         CASE WHEN c.clause_number = 7 THEN c.broken ELSE list_reverse_sort(c.broken) END[:20], lambda x: x.run_id
     ) AS run_ids,

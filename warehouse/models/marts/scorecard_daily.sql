@@ -18,8 +18,8 @@
 --   is_within_budget: Whether the cost of the day's runs is at most an even day's share of the month's budget (catalog); null
 --     without a budget or a known cost, and for the fleet. How well the month is forecast: budgets_monthly.
 --   reuse_ratio: Share of invocations that resolve to certified components shared by two workflows or more: reuse_daily.
---   rollback_readiness: The weakest link, 0 to 1, as measured last: rollback_readiness. On the last day of a workflow only; that
---     of a team or of the fleet is the least of its workflows.
+--   rollback_readiness: The weakest link of that day, 0 to 1: rollback_readiness_daily; that of a team or of the fleet is the least of
+--     its workflows'. Null when not provable.
 --   policy_adherence_ratio: Policy decisions that allowed the action ÷ all; null without one.
 --   breaches: Actions carried out despite a deny, irreversible calls without a granted approval, and approvals bypassed.
 --   breaches_per_1000_actions: breaches ÷ actions × 1,000; null without an action.
@@ -37,16 +37,15 @@
 --   minutes_to_rollback: Mean time from their trigger to their completion, in minutes; null when none was timed.
 --   hours_to_update: Mean time from the first run on a new release, model or policy version, which began to be used that day, to
 --     the last run on the one before it, in hours, 0 where that came earlier; null without a change, and while both are in use.
+--   contract_kept_ratio: Clauses of the reliability contract that are kept over the 30 days up to the day ÷ all seven of each workflow
+--     (reliability_contract_daily).
+--   contract_broken: Clauses of it that are broken.
 
 WITH clock AS MATERIALIZED (
     SELECT latest_at FROM event_clock
 ),
-belongs AS (
-    SELECT workflow, name AS team
-    FROM cost_by_day
-    WHERE "by" = 'team' AND name IS NOT NULL
-    GROUP BY workflow, name
-    QUALIFY row_number() OVER (PARTITION BY workflow ORDER BY sum(runs) DESC, name) = 1
+belongs AS MATERIALIZED (
+    SELECT workflow, team FROM stg_workflow_teams
 ),
 run AS (
     SELECT c.*, g.* EXCLUDE (date, workflow, runs), b.team
@@ -180,13 +179,24 @@ reuse AS (
 ),
 readiness AS (
     SELECT
+        r.date,
         CASE WHEN grouping(r.workflow) = 0 THEN r.workflow WHEN grouping(b.team) = 0 THEN '(team)' ELSE '(fleet)' END AS workflow,
         b.team,
         CASE WHEN min(r.score) = 0 OR count(r.score) = count(*) THEN min(r.score) END AS score
-    FROM rollback_readiness AS r
+    FROM rollback_readiness_daily AS r
     LEFT JOIN belongs AS b ON b.workflow = r.workflow
-    GROUP BY GROUPING SETS ((r.workflow), (b.team), ())
+    GROUP BY GROUPING SETS ((r.date, r.workflow), (r.date, b.team), (r.date))
     HAVING grouping(b.team) = 1 OR b.team IS NOT NULL
+),
+contract AS (
+    SELECT
+        date,
+        workflow,
+        team,
+        sum(kept_workflows) / sum(workflows) AS contract_kept_ratio,
+        sum(broken_workflows)::BIGINT AS contract_broken
+    FROM reliability_contract_daily
+    GROUP BY date, workflow, team
 ),
 budget AS (
     SELECT name AS workflow, NULL AS team, budget_usd_per_month FROM catalog_budgets WHERE scope = 'workflow'
@@ -213,7 +223,7 @@ SELECT
     r.price_coverage_ratio,
     r.spent_usd <= g.budget_usd_per_month / day(last_day(d.date)) AS is_within_budget,
     u.reuse_ratio,
-    CASE WHEN d.date = max(d.date) OVER (PARTITION BY d.workflow, d.team) THEN b.score END AS rollback_readiness,
+    b.score AS rollback_readiness,
     r.policy_adherence_ratio,
     coalesce(r.breaches, 0) AS breaches,
     1000 * r.breaches / nullif(r.actions, 0) AS breaches_per_1000_actions,
@@ -227,13 +237,16 @@ SELECT
     coalesce(k.rollbacks, 0) AS rollbacks,
     k.reversibility_ratio,
     k.minutes_to_rollback,
-    c.hours_to_update
+    c.hours_to_update,
+    a.contract_kept_ratio,
+    a.contract_broken
 FROM days AS d
 LEFT JOIN run_day AS r ON r.date = d.date AND r.workflow = d.workflow AND r.team IS NOT DISTINCT FROM d.team
 LEFT JOIN incident_day AS i ON i.date = d.date AND i.workflow = d.workflow AND i.team IS NOT DISTINCT FROM d.team
 LEFT JOIN rollback_day AS k ON k.date = d.date AND k.workflow = d.workflow AND k.team IS NOT DISTINCT FROM d.team
 LEFT JOIN change_day AS c ON c.date = d.date AND c.workflow = d.workflow AND c.team IS NOT DISTINCT FROM d.team
 LEFT JOIN reuse AS u ON u.date = d.date AND u.workflow = d.workflow AND u.team IS NOT DISTINCT FROM d.team
-LEFT JOIN readiness AS b ON b.workflow = d.workflow AND b.team IS NOT DISTINCT FROM d.team
+LEFT JOIN readiness AS b ON b.date = d.date AND b.workflow = d.workflow AND b.team IS NOT DISTINCT FROM d.team
+LEFT JOIN contract AS a ON a.date = d.date AND a.workflow = d.workflow AND a.team IS NOT DISTINCT FROM d.team
 LEFT JOIN budget AS g ON g.workflow = d.workflow AND g.team IS NOT DISTINCT FROM d.team
 ORDER BY d.date, d.workflow, d.team

@@ -12,6 +12,8 @@
 --   runs: Runs on it.
 --   first_at: Start of the first of them.
 --   last_at: Start of the last of them.
+--   settled_runs: Those that are not pending.
+--   successes: Settled ones with outcome 'success'.
 
 SELECT
     started_at::DATE AS date,
@@ -20,9 +22,11 @@ SELECT
     part.version,
     count(*) AS runs,
     min(started_at) AS first_at,
-    max(started_at) AS last_at
+    max(started_at) AS last_at,
+    count(*) FILTER (NOT is_pending) AS settled_runs,
+    count(*) FILTER (NOT is_pending AND outcome = 'success') AS successes
 FROM (
-    SELECT workflow, started_at, unnest([
+    SELECT workflow, started_at, is_pending, outcome, unnest([
         {'what': 'release', 'version': coalesce(release, agent_version)},
         {'what': 'model', 'version': model},
         {'what': 'policy', 'version': policy_version}
