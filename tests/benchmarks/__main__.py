@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import alerting, freshness, growth, refreshing, report, throughput
+from tests.benchmarks import alerting, freshness, growth, month, refreshing, report, throughput
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
 
-SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting")
+SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting", "warehouse")
 _RATES = (1_000, 10_000, 30_000)
 
 
@@ -25,6 +25,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=60.0, help="seconds of each freshness rate")
     options.add_argument("--grow-to", type=int, default=50_000_000, help="rows of the largest warehouse")
     options.add_argument("--refresh-spans", type=int, default=10_000_000, help="rows of the refreshed warehouse")
+    options.add_argument("--warehouse-spans", type=int, default=50_000_000, help="rows of the warehouse that is asked")
     options.add_argument("--alerting-rates", type=int, nargs="+", default=[1_000, 10_000], help="spans/s of alerting")
     options.add_argument("--storm-signals", type=int, default=10_000, help="signals of the storm of alerting")
     options.add_argument("--seed", type=int, default=7)
@@ -70,6 +71,10 @@ def _refresh(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
 def _alerting(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
     rates = [alerting.at_rate(scratch, rate, given.seconds, seed=given.seed) for rate in given.alerting_rates]
     return {"rates": rates, "storm": alerting.storm(scratch, given.storm_signals)}
+
+
+def _warehouse(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
+    return month.month(scratch, given.warehouse_spans, seed=given.seed)
 
 
 if __name__ == "__main__":

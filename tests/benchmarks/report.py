@@ -176,10 +176,30 @@ def _alerting(figures: dict[str, list[dict[str, Any]]]) -> str:
     return f"{rates}\n\n{storm}"
 
 
+def _warehouse(figures: dict[str, Any]) -> str:
+    rows = figures["rows"]
+    sizes = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    asked = _table(
+        ["a month's question", "of", "rows answered", "best of five, s", "processor, s"],
+        [
+            [
+                each["question"],
+                f"`{each['table']}`",
+                f"{each['rows']:,}",
+                f"**{each['seconds']:.2f}**",
+                f"{each['cpu_seconds']:.2f}",
+            ]
+            for each in figures["questions"]
+        ],
+    )
+    return f"{sizes}; {figures['spans_in_month']:,} spans in the month; {figures['bytes'] / 1e9:.1f} GB.\n\n{asked}"
+
+
 _TABLES: dict[str, Callable[[Any], str]] = {
     "throughput": _throughput,
     "freshness": _freshness,
     "growth": _growth,
     "refresh": _refresh,
     "alerting": _alerting,
+    "warehouse": _warehouse,
 }

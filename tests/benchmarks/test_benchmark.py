@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.contracts.otlp import trace_request_type
 from pipelines.sources.files import records
-from tests.benchmarks import alerting, report, throughput
+from tests.benchmarks import alerting, month, report, throughput
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
 
@@ -53,6 +53,18 @@ def test_event_time_of_the_alerting_traffic_goes_as_fast_as_the_clock(tmp_path: 
     latest = [max(end for end in ends(value) if end < alerting._LATEST_NS) - begin for value in shifted]
     assert latest == pytest.approx([60e9 * number / len(messages) for number in range(len(messages))], abs=1e4)
     assert [len(ends(value)) for value in shifted] == [len(ends(value)) for value in messages]
+
+
+@pytest.mark.slow
+def test_a_months_questions_are_asked_of_copies_that_hold_what_the_day_holds(tmp_path: Path) -> None:
+    found = month.month(tmp_path, 12_000, seed=3, base_spans=4_000)
+    rows = found["rows"]
+    assert rows["spans"] >= 12_000 > found["spans_in_month"] > 0
+    assert rows["runs"] < rows["tool_calls"] < rows["spans"]
+    assert len(found["questions"]) == 11
+    assert all(each["rows"] for each in found["questions"]), found["questions"]
+    result = {"machine": machine(), "seed": 3, "at": "2026-11-28", "figures": found}
+    assert f"{rows['spans']:,} spans" in report.table("warehouse", result)
 
 
 @pytest.mark.slow
