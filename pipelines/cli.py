@@ -59,7 +59,8 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Options before the command hold for every command."""
-    context.obj = Invocation(load_settings({"home": home, "bootstrap_servers": bootstrap_servers}), debug)
+    settings = load_settings({"home": home, "bootstrap_servers": bootstrap_servers})
+    context.obj = Invocation(settings, debug, owns_process=context.obj is _OWN_PROCESS)
 
 
 app.command()(demo.demo)
@@ -97,20 +98,30 @@ app.add_typer(subscriptions.subscriptions, name="subscriptions")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 
 
+#: Given to Typer's context by a process that was started for its command.
+_OWN_PROCESS = object()
+
+
 def one_line(error: BaseException) -> str:
     """Return what an error says in one line: ours as they are, others with their kind."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory (this process): ask for less, or raise setting query_process_mb"
     text = " ".join(str(error).split())
     ours = hasattr(error, "what") and hasattr(error, "todo")
     return text if ours else f"{type(error).__name__}: {text or 'no message'}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0, 1 for an error, 2 for wrong usage, 130 when interrupted."""
+    """Run the command line and return the exit status: 0, 1 for an error, 2 for wrong usage, 130 when interrupted.
+
+    Without `arguments` they are the process's own, and so is the process: a command may confine it.
+    """
+    owner = _OWN_PROCESS if arguments is None else None
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     command: Any = typer.main.get_command(app)
     try:
-        status = command.main(args=arguments, prog_name="plumbline", standalone_mode=False)
+        status = command.main(args=arguments, prog_name="plumbline", standalone_mode=False, obj=owner)
         return status if isinstance(status, int) else 0
     except KeyboardInterrupt:
         return 130

@@ -95,6 +95,11 @@ class Settings:
         How long a statement may take, in seconds.
     query_slots : int
         Statements that the SQL server answers at once; others wait.
+    query_process_mb : int
+        Memory that a process may take which answers analysts (``sql``, ``sql-server``, ``export``), beyond what it takes to
+        start, in MiB, on Linux. 0: ``query_memory_mb`` of each slot, ``query_result_mb`` and 1,024.
+    query_nice : int
+        By how much such a process gives way to others, 0 to 19: the stream comes first.
     sql_token : str
         What clients of the SQL server show as their password or bearer token; without it one is made in ``home``.
     writer : str
@@ -141,6 +146,8 @@ class Settings:
     query_result_mb: int = 1024
     query_seconds: float = 300.0
     query_slots: int = 4
+    query_process_mb: int = 0
+    query_nice: int = 19
     sql_token: str = ""
     writer: str = ""
 

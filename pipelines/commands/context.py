@@ -22,16 +22,27 @@ err = Console(stderr=True, highlight=False)
 
 @dataclass(slots=True)
 class Invocation:
-    """Carried by Typer's context object."""
+    """Carried by Typer's context object; owns_process: the process is this command's alone, and may be changed for it."""
 
     settings: Settings
     debug: bool = False
+    owns_process: bool = False
 
 
 def settings_of(context: typer.Context) -> Settings:
     """Return the settings of this invocation; what it writes is noted under the command's name where no other is set."""
     settings = context.find_object(Invocation).settings  # pyright: ignore[reportOptionalMemberAccess]
     return settings if settings.writer else replace(settings, writer=context.command_path)
+
+
+def confined(context: typer.Context, *, is_server: bool = False) -> Settings:
+    """Return the settings of a command that answers analysts, with its process confined (`pipelines.confining`)."""
+    from pipelines.confining import confine
+
+    settings = settings_of(context)
+    if context.find_object(Invocation).owns_process:  # pyright: ignore[reportOptionalMemberAccess]
+        confine(settings, slots=settings.query_slots if is_server else 1)
+    return settings
 
 
 def with_options(settings: Settings, **given: Any) -> Settings:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.billing.focus import focus_month, write_focus
-from pipelines.commands.context import AsOf, err, existing_warehouse, settings_of, snapshot_or_moment
+from pipelines.commands.context import AsOf, confined, err, existing_warehouse, settings_of, snapshot_or_moment
+from pipelines.confining import reading_limits
 from pipelines.export import MANIFEST, export_query, export_table
 from pipelines.sources.kafka import utc_now
 from warehouse import Reader, read_only
@@ -60,9 +61,9 @@ def query(
 
 def _reader(context: typer.Context, as_of: str | None) -> Reader:
     """A reader held at one snapshot, so that all of an export is of one moment, views and joins included."""
-    settings = settings_of(context)
+    settings = confined(context)
     then = utc_now() if as_of is None else snapshot_or_moment(as_of)
-    return Reader(existing_warehouse(settings), bounds=settings.bounds, as_of=then)
+    return Reader(existing_warehouse(settings), limits=reading_limits(), bounds=settings.bounds, as_of=then)
 
 
 def _tell(manifest: dict[str, Any], folder: Path) -> None:

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.commands.context import AsOf, existing_warehouse, out, settings_of, snapshot_or_moment
+from pipelines.commands.context import AsOf, confined, existing_warehouse, out, settings_of, snapshot_or_moment
+from pipelines.confining import reading_limits
 from pipelines.errors import TerminalError
 from warehouse.spreadsheets import unarmed
 
@@ -44,9 +45,9 @@ def sql(
         raise TerminalError(f"unknown format {form!r}", "sql", f"use {', '.join(FORMS)}")
     if query is not None and describe is not None:
         raise TerminalError("a statement and --describe together", "sql", "give one of them")
-    settings = settings_of(context)
-    then = snapshot_or_moment(as_of)
-    with Reader(existing_warehouse(settings), bounds=settings.bounds, as_of=then) as reader:
+    settings, then = confined(context), snapshot_or_moment(as_of)
+    warehouse = existing_warehouse(settings)
+    with Reader(warehouse, limits=reading_limits(), bounds=settings.bounds, as_of=then) as reader:
         if describe is not None:
             _describe(reader, describe, form)
         elif query is not None or not sys.stdin.isatty():

@@ -10,6 +10,7 @@ import typer
 
 from pipelines.commands.context import (
     AsOf,
+    confined,
     err,
     existing_warehouse,
     open_warehouse,
@@ -200,7 +201,7 @@ def sql_server(
     from dashboards.security import is_loopback
     from warehouse.flight import FlightSqlServer, token_of
 
-    settings = settings_of(context)
+    settings = confined(context, is_server=True)
     warehouse = existing_warehouse(settings)
     if (certificate is None) != (key is None):
         raise TerminalError(

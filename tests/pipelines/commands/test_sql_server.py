@@ -59,7 +59,7 @@ def test_the_process_answers_who_reads_its_token_file_and_stops_when_told(
     if as_of is not None:
         with read_only(home / "warehouse") as lake:
             command += ["--as-of", str(snapshots.current(lake.connection).id - 1)]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PLUMBLINE_QUERY_MEMORY_MB": "64"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stderr is not None
@@ -75,7 +75,17 @@ def test_the_process_answers_who_reads_its_token_file_and_stops_when_told(
             ):
                 cursor.execute("SELECT count(*) FROM consumed_offsets")
                 assert cursor.fetchone() == (rows,)
+                # Not counted by the engine while it is made, and far beyond what the process may take.
+                with pytest.raises(Exception, match="the statement needs more than 64 MiB"):
+                    _answer(cursor, "SELECT max(length(repeat('x', 2000000 + range::INT))) FROM range(3000)")
+                cursor.execute("SELECT 42")
+                assert cursor.fetchone() == (42,), "the server lives on"
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=120) == 0
         finally:
             process.kill()
+
+
+def _answer(cursor: flight_sql.Cursor, statement: str) -> object:
+    cursor.execute(statement)
+    return cursor.fetchone()

@@ -1,0 +1,76 @@
+"""A process that answers analysts is bounded as a whole, and gives way; what asks for more ends in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+from tests.warehouse.hostile import write_small_lake
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds what a process may write to")
+
+# 6 GB of text, which the engine's own limit lets through: it is counted when it is made, a vector of 2,048 rows at a time.
+HEAVY = "SELECT max(length(repeat('x', 3000000 + range::INT))) AS n FROM range(2000)"
+#: Runs the command line it is given, and says what it took at most (MiB) and how it gives way, as the last line of stderr.
+_WATCHED = """
+import os, resource, sys
+from pipelines.cli import main
+status = main()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, os.nice(0), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("confining") / "home"
+    write_small_lake(path / "warehouse")
+    return path
+
+
+def ran(home: Path, *arguments: str, **environment: str) -> tuple[int, str, list[str], int, int]:
+    """Status, output, lines of errors, most memory taken (MiB) and priority of the command in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WATCHED, "--home", str(home), *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    *lines, last = done.stderr.splitlines()
+    peak, nice = map(int, last.split())
+    return done.returncode, done.stdout, lines, peak, nice
+
+
+@pytest.mark.parametrize(
+    "command", [("sql", HEAVY), ("export", "query", HEAVY, "--out", "{out}")], ids=["sql", "export"]
+)
+def test_text_that_the_engine_does_not_count_ends_in_one_line_and_not_the_host(
+    home: Path, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    bounds = {"PLUMBLINE_QUERY_MEMORY_MB": "64", "PLUMBLINE_QUERY_PROCESS_MB": "700"}
+    status, out, lines, peak, nice = ran(home, *(part.format(out=tmp_path / "out") for part in command), **bounds)
+    assert (status, out, len(lines)) == (1, "", 1)
+    assert "the statement needs more than 64 MiB of memory" in lines[0]
+    assert 0 < peak < 700 + 600, "what it may take, and what it takes to start"
+    assert nice == min(19, os.nice(0) + 19)
+
+
+def test_what_fits_is_answered_and_the_priority_is_a_setting(home: Path) -> None:
+    status, out, lines, _, nice = ran(home, "sql", "--format", "csv", "SELECT 42 AS n", PLUMBLINE_QUERY_NICE="0")
+    assert (status, out, lines, nice) == (0, "n\n42\n", [], os.nice(0))
+
+
+def test_a_process_that_is_not_the_command_s_own_is_left_as_it_is(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import resource
+
+    before = os.nice(0), resource.getrlimit(resource.RLIMIT_DATA)
+    assert main(["--home", str(home), "sql", "SELECT 1"]) == 0
+    assert (os.nice(0), resource.getrlimit(resource.RLIMIT_DATA)) == before
