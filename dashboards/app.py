@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import downloads, security
+from dashboards import answering, downloads, security
+from dashboards.access import gate as gates
+from dashboards.access import signing
+from dashboards.access.gate import Gate
+from dashboards.access.options import Access
+from dashboards.access.readers import Readers
+from dashboards.access.viewer import Role, Viewer
 from dashboards.data import Reader, View
 from dashboards.data import State as DataState
-from dashboards.desk import ACTS, Desk
+from dashboards.desk import Desk
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
 from dashboards.pages import empty, shell
@@ -35,11 +41,11 @@ ASSETS = Path(__file__).parent / "assets"
 # How often an open page asks whether anything changed, in milliseconds.
 _ASK_MS = 4_000
 
-# The longest silence that a page asks for, in hours.
-_MOST_HOURS = 24 * 90
-
 # A page is some hundred kilobytes.
 _PAGES_KEPT = 48
+
+# Scopes and roles whose pages are kept.
+_SHELVES = 12
 
 # Bar, heading and content.
 Shown = tuple[Component, Component, Component]
@@ -63,7 +69,7 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def create_app(home: Path, desk: Desk | None = None) -> Dash:
+def create_app(home: Path, desk: Desk | None = None, access: Access | None = None, *, host: str = "127.0.0.1") -> Dash:
     """The dashboard of Plumbline home `home`; it may be empty, or appear later.
 
     Parameters
@@ -72,8 +78,18 @@ def create_app(home: Path, desk: Desk | None = None) -> Dash:
         Holds ``warehouse/``.
     desk : Desk | None
         Takes what people answer to incidents; without it pages show the commands.
+    access : Access | None
+        Who may ask, and how they say who they are; None is whoever sits at this machine.
+    host : str
+        Address that the server listens on.
+
+    Raises
+    ------
+    DashboardError
+        If sessions can't be kept.
     """
-    reader = Reader(home)
+    access = access or Access()
+    gate, readers = Gate(home, access), Readers(home)
     app = Dash(
         "plumbline",
         assets_folder=str(ASSETS),
@@ -93,17 +109,28 @@ def create_app(home: Path, desk: Desk | None = None) -> Dash:
         on_error=None,
     )
     app.index_string = _PAGE.replace("THEME", app.get_asset_url("theme.js"))
-    app.layout = lambda: _layout(reader)
-    _wire(app, reader, desk)
-    downloads.install(app.server, lambda: reader, {name: rows for page in PAGES for name, rows in page.files.items()})
-    security.harden(app)
+    app.layout = lambda: _layout(readers)
+    _wire(app, readers, desk, gate)
+    files = {name: rows for page in PAGES for name, rows in page.files.items()}
+    downloads.install(app.server, lambda: readers.reader_for(gates.viewer()), files)
+    # The last one installed is asked first: what comes from another page ends before anybody is asked who it is.
+    gate.install(app.server)
+    security.harden(
+        app, access.names(host), forms=gates.FORMS if gate.has_login else frozenset(), is_https=access.is_https
+    )
+    signing.install(app.server, gate)
     return app
 
 
-def _layout(reader: Reader) -> html.Div:
+def _layout(readers: Readers) -> html.Div:
+    # Dash also asks for the layout before the first request has a viewer, to check it: nobody gets one without data.
+    who = gates.viewer() if gates.has_viewer() else Viewer("", Role.VIEWER, frozenset())
+    extent, revision = None, None
     try:
-        extent = reader.extent() if reader.state() is DataState.READY else None
-        revision = reader.revision()
+        if gates.has_viewer():
+            reader = readers.reader_for(who)
+            extent = reader.extent() if reader.state() is DataState.READY else None
+            revision = reader.revision()
     except (WarehouseError, duckdb.Error):
         extent, revision = None, None
     return html.Div(
@@ -112,7 +139,7 @@ def _layout(reader: Reader) -> html.Div:
             dcc.Store(id="revision", data=revision),
             dcc.Interval(id="clock", interval=_ASK_MS),
             html.A("Skip to content", href="#content", className="skip"),
-            html.Div(shell.bar({page.path: page.path for page in PAGES}, ""), id="bar"),
+            html.Div(shell.signed(shell.bar({page.path: page.path for page in PAGES}, ""), who), id="bar"),
             html.Main(
                 [
                     html.Div([html.Div(id="heading"), shell.controls(extent, Filters())], className="top"),
@@ -128,10 +155,10 @@ def _layout(reader: Reader) -> html.Div:
     )
 
 
-def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
-    pages = Kept(reader, can_act=desk is not None)
+def _wire(app: Dash, readers: Readers, desk: Desk | None, gate: Gate) -> None:
+    shelf = Shelf(readers, has_desk=desk is not None, has_names=gate.has_login)
     if desk is not None:
-        _wire_answers(app, reader, desk)
+        answering.wire(app, readers, desk)
     controls = [f"filter-{name}" for name in shell.CONTROLS]
     # The address and the controls follow each other: whichever changed wins.
     app.clientside_callback(
@@ -151,7 +178,9 @@ def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
         Input("revision", "data"),
     )
     def show(pathname: str | None, search: str | None, _revision: str | None) -> Shown:
-        return render(pages, pathname or "/", Filters.parse(search))
+        who = gates.viewer()
+        bar, heading, content = render(shelf.pages_for(who), pathname or "/", Filters.parse(search))
+        return shell.signed(bar, who), heading, content
 
     @app.callback(
         Output("revision", "data"),
@@ -161,7 +190,7 @@ def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
     )
     def ask(_ticks: int | None, known: str | None) -> Any:
         try:
-            now = reader.revision()
+            now = readers.reader_for(gates.viewer()).revision()
         except (WarehouseError, duckdb.Error):
             return no_update
         return no_update if now == known else now
@@ -173,6 +202,7 @@ def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
         prevent_initial_call=True,
     )
     def offer(_revision: str | None, search: str | None) -> Any:
+        reader = readers.reader_for(gates.viewer())
         try:
             extent = reader.extent() if reader.state() is DataState.READY else None
         except (WarehouseError, duckdb.Error):
@@ -180,60 +210,11 @@ def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
         return list(shell.offered(extent, Filters.parse(search)).values())
 
 
-def _wire_answers(app: Dash, reader: Reader, desk: Desk) -> None:
-    """Let the buttons of the incident page ask the API; what it says stands above the page until another is opened."""
-
-    @app.callback(
-        Output("told", "children"),
-        Output("told", "className"),
-        Output("revision", "data", allow_duplicate=True),
-        Input({"act": ALL}, "n_clicks"),
-        State({"act": ALL}, "id"),
-        State("address", "search"),
-        State("act-who", "value", allow_optional=True),
-        State("act-why", "value", allow_optional=True),
-        State("act-hours", "value", allow_optional=True),
-        prevent_initial_call=True,
-    )
-    def answer(
-        clicks: list[int | None],
-        _names: list[dict[str, str]],
-        search: str | None,
-        who: str | None,
-        why: str | None,
-        hours: float | None,
-    ) -> Any:
-        pressed, incident = ctx.triggered_id, Filters.parse(search).incident
-        if not any(clicks) or not isinstance(pressed, dict) or pressed.get("act") not in ACTS or not incident:
-            return no_update, no_update, no_update
-        said = desk.act(pressed["act"], incident, who=str(who or ""), why=str(why or ""), hours=_number(hours))
-        shown = "told good" if said.is_done else "told bad"
-        try:
-            now = reader.revision() if said.is_done else no_update
-        except (WarehouseError, duckdb.Error):
-            now = no_update
-        return said.line, shown, now
-
-    @app.callback(
-        Output("told", "children", allow_duplicate=True),
-        Output("told", "className", allow_duplicate=True),
-        Input("address", "pathname"),
-        Input("address", "search"),
-        prevent_initial_call=True,
-    )
-    def forget(_path: str | None, _search: str | None) -> tuple[str, str]:
-        return "", "told"
-
-
-def _number(hours: Any) -> float | None:
-    return hours if isinstance(hours, (int, float)) and 0 < hours <= _MOST_HOURS else None
-
-
 class Kept:
     """Pages as last made, kept until the warehouse's next revision: many readers of one page cost one making of it."""
 
-    def __init__(self, reader: Reader, *, can_act: bool = False) -> None:
-        self._reader, self._can_act = reader, can_act
+    def __init__(self, reader: Reader, *, can_act: bool = False, has_names: bool = False) -> None:
+        self._reader, self._can_act, self._has_names = reader, can_act, has_names
         self._pages: OrderedDict[tuple[str, str, Filters], Shown] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -244,12 +225,33 @@ class Kept:
             if key in self._pages:
                 self._pages.move_to_end(key)
                 return self._pages[key]
-        made = _made(self._reader, path, filters, can_act=self._can_act)
+        made = _made(self._reader, path, filters, can_act=self._can_act, has_names=self._has_names)
         with self._lock:
             self._pages[key] = made
             while len(self._pages) > _PAGES_KEPT:
                 self._pages.popitem(last=False)
         return made
+
+
+class Shelf:
+    """The pages that are kept, apart by what their viewers see and may do: nobody gets a page that was made for another scope."""
+
+    def __init__(self, readers: Readers, *, has_desk: bool = False, has_names: bool = False) -> None:
+        self._readers, self._has_desk, self._has_names = readers, has_desk, has_names
+        self._kept: dict[tuple[int, bool], tuple[Reader, Kept]] = {}
+        self._lock = threading.Lock()
+
+    def pages_for(self, who: Viewer) -> Kept:
+        """Pages as `who` may see them."""
+        reader, can_act = self._readers.reader_for(who), self._has_desk and who.can_operate
+        with self._lock:
+            # By the reader itself: while it is held here, no other has its id.
+            _, kept = self._kept.setdefault(
+                (id(reader), can_act), (reader, Kept(reader, can_act=can_act, has_names=self._has_names))
+            )
+            while len(self._kept) > _SHELVES:
+                self._kept.pop(next(iter(self._kept)))
+            return kept
 
 
 def render(pages: Kept, path: str, filters: Filters) -> Shown:
@@ -267,12 +269,12 @@ def render(pages: Kept, path: str, filters: Filters) -> Shown:
         return _framed(path, filters, empty.broken("this page can't be made", "", todo))
 
 
-def _made(reader: Reader, path: str, filters: Filters, *, can_act: bool) -> Shown:
+def _made(reader: Reader, path: str, filters: Filters, *, can_act: bool, has_names: bool) -> Shown:
     state = reader.state()
     view = reader.view(filters) if state is DataState.READY else None
     if view is None:
         return _framed(path, filters, empty.not_ready(state))
-    return _framed(path, filters, content_of(reader, path, view, can_act=can_act), view)
+    return _framed(path, filters, content_of(reader, path, view, can_act=can_act, has_names=has_names), view)
 
 
 def _framed(path: str, filters: Filters, content: Component, view: View | None = None) -> Shown:
@@ -281,7 +283,9 @@ def _framed(path: str, filters: Filters, content: Component, view: View | None =
     return shell.bar(links, path), shell.heading(path, view), content
 
 
-def content_of(reader: Reader, path: str, view: View, *, is_report: bool = False, can_act: bool = False) -> html.Div:
+def content_of(
+    reader: Reader, path: str, view: View, *, is_report: bool = False, can_act: bool = False, has_names: bool = False
+) -> html.Div:
     """The page at `path`, with a word above it when its figures lag behind the stream."""
-    content = BY_PATH[path].content(Asked(view, reader, is_report=is_report, can_act=can_act))
+    content = BY_PATH[path].content(Asked(view, reader, is_report=is_report, can_act=can_act, has_names=has_names))
     return html.Div([empty.lag(view), content])

@@ -20,7 +20,7 @@ PERIODS: dict[str, tuple[str, int | None]] = {
 }
 
 # A longer name than any real one is no name: it is ignored rather than searched for.
-_LONGEST_VALUE = 512
+LONGEST_VALUE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Filters:
         except ValueError:
             given = {}
         values = {name: (given.get(name) or [None])[-1] for name in _NAMES}
-        values = {name: value if value and len(value) <= _LONGEST_VALUE else None for name, value in values.items()}
+        values = {name: value if value and len(value) <= LONGEST_VALUE else None for name, value in values.items()}
         if values["period"] not in PERIODS:
             values["period"] = None
         return cls(**values)
@@ -89,7 +89,7 @@ class Filters:
         """
         other = replace(self, **changes)
         pairs = [(name, getattr(other, name)) for name in _NAMES]
-        query = urlencode([(name, value) for name, value in pairs if value])
+        query = urlencode([(name, value) for name, value in pairs if value and len(value) <= LONGEST_VALUE])
         return f"?{query}" if query else ""
 
 

@@ -1,16 +1,18 @@
 """Security of the served app: who may ask, what a page may load, and that only its own pages may change anything.
 
-There is no login yet, so only this machine may ask: the server binds to loopback, and a request whose Host header names
-another machine (a web page that rebinds its own name to 127.0.0.1) is refused.
+A request whose Host header names anything but this server (a web page that rebinds its own name to this address) is refused. Who
+asks is the matter of `dashboards.access`.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence, Set
 from urllib.parse import urlsplit
 
 from dash import Dash
 from flask import Response, abort, request
+from werkzeug.exceptions import BadRequest
 
 HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
@@ -43,14 +45,27 @@ def policy(app: Dash) -> str:
     )
 
 
-def harden(app: Dash) -> None:
-    """Set the headers of every answer, and refuse requests for another host; call it after the callbacks are wired."""
+def harden(app: Dash, hosts: Sequence[str] = HOSTS, *, forms: Set[str] = frozenset(), is_https: bool = False) -> None:
+    """Set the headers of every answer, and refuse requests for another host; call it after the callbacks are wired.
+
+    Parameters
+    ----------
+    app : Dash
+    hosts : sequence of str
+        Hosts that a request may name.
+    forms : set of str
+        Addresses that take forms of our own pages; every other takes JSON.
+    is_https : bool
+        Whether browsers reach it by https: then they are told to come by nothing else.
+    """
     allowed = policy(app)
-    app.server.config["TRUSTED_HOSTS"] = list(HOSTS)
+    app.server.config["TRUSTED_HOSTS"] = list(hosts)
     app.server.config["MAX_CONTENT_LENGTH"] = 1_000_000
 
-    @app.server.before_request
     def _own_pages_only() -> None:
+        # Flask notes a host that is none of ours, and would refuse it after all that comes before an answer.
+        if isinstance(request.routing_exception, BadRequest):
+            raise request.routing_exception
         # A page of another origin can't send JSON without asking first, and is not answered; this holds where that fails.
         if request.method in {"GET", "HEAD", "OPTIONS"}:
             return
@@ -58,18 +73,24 @@ def harden(app: Dash) -> None:
         is_own = origin is None or (
             urlsplit(origin).netloc == request.host and urlsplit(origin).scheme == request.scheme
         )
-        if site != "same-origin" or not is_own or request.mimetype != "application/json":
+        kind = "application/x-www-form-urlencoded" if request.path in forms else "application/json"
+        if site != "same-origin" or not is_own or request.mimetype != kind:
             abort(403)
+
+    # Before Dash's own, which sets the app up.
+    app.server.before_request_funcs.setdefault(None, []).insert(0, _own_pages_only)
 
     @app.server.after_request
     def _headers(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = allowed
+        response.headers.setdefault("Content-Security-Policy", allowed)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["X-Frame-Options"] = "DENY"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        if is_https:
+            response.headers["Strict-Transport-Security"] = "max-age=31536000"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
-        if response.mimetype in {"text/html", "application/json"}:
+        if response.mimetype in {"text/html", "text/plain", "application/json"}:
             response.headers["Cache-Control"] = "no-store"
         return response

@@ -1,29 +1,67 @@
-"""Serve the dashboard on loopback, until stopped."""
+"""Serve the dashboard until stopped: to this machine, or beyond it as `dashboards.access.options` permits.
+
+uvicorn holds the connections, so that a slow reader holds no thread, and speaks TLS; the app answers in threads.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+import uvicorn
+from a2wsgi import WSGIMiddleware
 
+from dashboards.access.options import Access, check
 from dashboards.app import create_app
 from dashboards.desk import Desk
 from dashboards.errors import DashboardError
-from dashboards.security import is_loopback
+
+#: Requests that are answered at once; the others wait. Most of an answer is computed one at a time anyway.
+_THREADS = 16
+#: Connections at once; more are answered with 503.
+_MOST_AT_ONCE = 400
+_BACKLOG = 128
+#: How long an unused connection stays open, and how long requests in hand may take when the server is to stop, in seconds.
+_KEEP_SECONDS, _STOP_SECONDS = 30, 3
 
 
-class _QuietHandler(WSGIRequestHandler):
-    """Requests are not logged: their addresses hold names from traces, and a page asks every few seconds."""
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A server that is bound and not yet serving.
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
+    Parameters
+    ----------
+    server : uvicorn.Server
+        Its ``run`` takes sockets, and ends when ``should_exit`` is set.
+    listener : socket.socket
+    scheme : str
+        ``http`` or ``https``.
+    """
 
-    def version_string(self) -> str:
-        return "plumbline"
+    server: uvicorn.Server
+    listener: socket.socket
+    scheme: str
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds it."""
+        host, port = self.listener.getsockname()[:2]
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    def run(self) -> None:
+        """Serve until ``server.should_exit``."""
+        try:
+            self.server.run(sockets=[self.listener])
+        finally:
+            self.listener.close()
 
 
 def serve(
@@ -32,77 +70,103 @@ def serve(
     port: int = 8050,
     *,
     desk: Desk | None = None,
+    access: Access | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve the dashboard of `home` until interrupted.
+    """Serve the dashboard of `home` until interrupted or terminated.
 
     Parameters
     ----------
     home : Path
         Plumbline's home.
     host : str
-        A loopback address: there is no login, so no other machine may connect.
+        Address to listen on.
     port : int
         0 takes a free one.
     desk : Desk | None
         Takes what people answer to incidents.
+    access : Access | None
+        Who may ask; None is whoever sits at this machine.
     ready : callable | None
         Called with the address once it can be opened.
 
     Raises
     ------
     DashboardError
-        If `host` is not loopback, or the port is taken.
+        If this may not be served, the port is taken, or the certificate is none.
     """
-    server = listen(home, host, port, desk)
+    listening = listen(home, host, port, desk, access)
     if ready is not None:
-        ready(address(server))
-    with contextlib.suppress(KeyboardInterrupt):
-        server.serve_forever()
-    server.server_close()
+        ready(listening.address)
+    # While it runs, uvicorn's own handlers stop it; afterwards it raises the signal again, which is no news by then.
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    previous = {number: signal.signal(number, lambda *_: None) for number in numbers} if is_main else {}
+    try:
+        listening.run()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
-def served(home: Path, desk: Desk | None = None) -> Iterator[str]:
+def served(home: Path, desk: Desk | None = None, access: Access | None = None) -> Iterator[str]:
     """Address of a dashboard that is served from a thread, on a free port, while the context lasts."""
-    server = listen(home, "127.0.0.1", 0, desk)
-    thread = threading.Thread(target=server.serve_forever, name="dashboard", daemon=True)
+    listening = listen(home, "127.0.0.1", 0, desk, access)
+    thread = threading.Thread(target=listening.run, name="dashboard", daemon=True)
     thread.start()
     try:
-        yield address(server)
+        yield listening.address
     finally:
-        server.shutdown()
+        listening.server.should_exit = True
         thread.join()
-        server.server_close()
 
 
-def address(server: BaseWSGIServer) -> str:
-    """Where a browser finds `server`."""
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"http://{host}:{server.port}/"
-
-
-def listen(home: Path, host: str, port: int, desk: Desk | None = None) -> BaseWSGIServer:
-    """A threaded server that is bound and not yet serving.
+def listen(home: Path, host: str, port: int, desk: Desk | None = None, access: Access | None = None) -> Listening:
+    """A server that is bound and not yet serving.
 
     Raises
     ------
     DashboardError
-        If `host` is not loopback, or the port is taken.
+        If this may not be served, the port is taken, or the certificate is none.
     """
-    if not is_loopback(host):
-        raise DashboardError(
-            "the dashboard has no login yet, so it is served to this machine only",
-            f"host {host}",
-            "use --host 127.0.0.1, and a tunnel such as `ssh -L` from elsewhere",
-        )
-    host = host.strip("[]")
+    access, host = access or Access(), host.strip("[]")
+    check(access, home, host)
+    app = create_app(home, desk, access, host=host).server
+    # Its own lines tell of each start, and requests are not logged: addresses hold names from traces.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    config = uvicorn.Config(
+        cast("Any", WSGIMiddleware(app, workers=_THREADS)),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_MOST_AT_ONCE,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        ssl_certfile=access.certificate,
+        ssl_keyfile=access.key,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        where = f"{access.certificate}, {access.key}"
+        raise DashboardError("the certificate and its key can't be used", where, str(error)) from error
+    listener = _bound(host, port)
+    return Listening(uvicorn.Server(config), listener, "https" if access.certificate is not None else "http")
+
+
+def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(128)
+        listener.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
         raise DashboardError(
@@ -110,14 +174,4 @@ def listen(home: Path, host: str, port: int, desk: Desk | None = None) -> BaseWS
             f"{host}:{port}",
             f"stop what uses the port or choose another with --port ({error})",
         ) from error
-    bound = listener.getsockname()[1]
-    server = make_server(
-        host,
-        bound,
-        create_app(home, desk).server,
-        threaded=True,
-        request_handler=_QuietHandler,
-        fd=listener.fileno(),
-    )
-    listener.close()  # the server holds its own copy
-    return server
+    return listener

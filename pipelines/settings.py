@@ -35,7 +35,24 @@ class Settings:
     subscriptions : Path or None
         ``subscriptions.yaml``: who is told of what; without one the console and the alerts topic hear of every incident.
     dashboard_url : str
-        Address of the dashboard as its readers reach it, ``https://host/path``: messages link to it. Empty: no links.
+        Address of the dashboard as its readers reach it, ``https://host/path``: messages link to it, and the dashboard answers
+        to its host. Empty: no links.
+    dashboard_login : str
+        How people sign in: ``users`` (name and password), ``headers`` (a proxy says who they are), or empty: nobody does, and it
+        is served to this machine only.
+    dashboard_users : Path or None
+        File of accounts; None is ``users.yaml`` in ``home``.
+    dashboard_hosts : str
+        More names that the dashboard answers to, by comma.
+    dashboard_proxies : str
+        Addresses of the proxies before the dashboard, or ranges of them, by comma.
+    dashboard_user_header, dashboard_role_header, dashboard_teams_header : str
+        Headers in which such a proxy says who asks, and which roles (or groups) and teams it has, by comma. Without the second
+        everybody is a viewer, without the third everybody sees every workflow.
+    dashboard_roles : str
+        Roles of the proxy's groups: ``on-call=operator,platform=admin``.
+    dashboard_idle_minutes, dashboard_session_hours : float
+        How long a session lasts that nobody uses, in minutes, and at most, in hours.
     batch_spans : int
         About how many spans one warehouse transaction holds.
     batch_seconds : float
@@ -116,6 +133,16 @@ class Settings:
     catalog: Path | None = None
     subscriptions: Path | None = None
     dashboard_url: str = ""
+    dashboard_login: str = ""
+    dashboard_users: Path | None = None
+    dashboard_hosts: str = ""
+    dashboard_proxies: str = ""
+    dashboard_user_header: str = "X-Forwarded-User"
+    dashboard_role_header: str = ""
+    dashboard_teams_header: str = ""
+    dashboard_roles: str = ""
+    dashboard_idle_minutes: float = 60.0
+    dashboard_session_hours: float = 12.0
     batch_spans: int = 12_000
     batch_seconds: float = 1.0
     open_spans: int = 100_000
@@ -174,7 +201,7 @@ class Settings:
 
 
 def _typed(name: str, value: Any, source: str) -> Any:
-    if name in ("home", "catalog", "api_token_file", "subscriptions", "backup_directory"):
+    if name in ("home", "catalog", "api_token_file", "subscriptions", "backup_directory", "dashboard_users"):
         return Path(value)
     if name == "dashboard_url":
         return _address(str(value), source)

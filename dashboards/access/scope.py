@@ -24,6 +24,7 @@ _OF_WORKFLOW = "workflow IN (SELECT workflow FROM memory.main.visible_workflows)
 _OF_RUN = "run_id IN (SELECT run_id FROM memory.main.runs)"
 _OF_INCIDENT = "incident_id IN (SELECT incident_id FROM memory.main.incidents)"
 _OF_NOTIFICATION = "notification_id IN (SELECT notification_id FROM memory.main.notifications)"
+_OF_TEAM = "team IN (SELECT team FROM memory.main.visible_teams)"
 _OF_BUDGET = (
     "(scope = 'workflow' AND name IN (SELECT workflow FROM memory.main.visible_workflows)) "
     "OR (scope = 'team' AND name IN (SELECT team FROM memory.main.visible_teams))"
@@ -118,7 +119,9 @@ def rule_of(name: str, columns: Set[str], tables: Set[str]) -> str:
         return _OF_INCIDENT
     if "notification_id" in columns:
         return _OF_NOTIFICATION
-    return _OF_BUDGET if name in _BUDGETS else "FALSE"
+    if name in _BUDGETS:
+        return _OF_BUDGET
+    return _OF_TEAM if "team" in columns else "FALSE"
 
 
 def _built(warehouse: Warehouse) -> int | None:

@@ -21,13 +21,15 @@ _HOURS = {1: "for 1 hour", 4: "for 4 hours", 24: "for 1 day", 72: "for 3 days", 
 _LONGEST = {"who": 100, "why": 2000}
 
 
-def controls(row: dict[str, Any]) -> html.Div:
+def controls(row: dict[str, Any], *, has_names: bool = False) -> html.Div:
     """What can be done with an incident in its state.
 
     Parameters
     ----------
     row : dict
         Row of ``incidents``.
+    has_names : bool
+        Whether people sign in: then no name is asked for.
     """
     state = row["state"] or "open"
     # What is typed outlives a page that is made anew, until the state is another.
@@ -37,7 +39,9 @@ def controls(row: dict[str, Any]) -> html.Div:
         [
             html.Div(
                 [
-                    _field("who", "Your name", "as it shall stand in the history", "plumbline", "local"),
+                    None
+                    if has_names
+                    else _field("who", "Your name", "as it shall stand in the history", "plumbline", "local"),
                     _field("why", "Why", "a silence needs a reason", kept, "session"),
                 ],
                 className="act-fields",

@@ -26,12 +26,15 @@ class Asked:
         A static file: nothing can be opened, so what matters is shown at once.
     can_act : bool
         Whether the reader may answer incidents.
+    has_names : bool
+        Whether people sign in: then an answer is noted under that name, and nobody types one.
     """
 
     view: View
     reader: Reader
     is_report: bool = False
     can_act: bool = False
+    has_names: bool = False
 
     @property
     def filters(self) -> Filters:

@@ -44,7 +44,7 @@ def page(asked: Asked) -> html.Div:
     chosen = _chosen(view)
     return html.Div(
         [
-            detail(view, reader, chosen, can_act=asked.can_act) if chosen else None,
+            detail(view, reader, chosen, can_act=asked.can_act, has_names=asked.has_names) if chosen else None,
             _tiles(view),
             card(
                 "Incidents over time",

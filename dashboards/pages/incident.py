@@ -66,7 +66,13 @@ def anchor(incident_id: str) -> str:
 
 
 def detail(
-    view: View, reader: Reader, row: dict[str, Any], *, is_report: bool = False, can_act: bool = False
+    view: View,
+    reader: Reader,
+    row: dict[str, Any],
+    *,
+    is_report: bool = False,
+    can_act: bool = False,
+    has_names: bool = False,
 ) -> html.Section:
     """An incident with its evidence.
 
@@ -78,6 +84,8 @@ def detail(
         One of several on a static page: it can't be closed, and its anchor carries its id.
     can_act : bool
         Whether the API is there to take an answer; else the page shows the command.
+    has_names : bool
+        Whether an answer is noted under the name that one signed in with.
     """
     signals = view.signals.filter(pl.col("incident_id") == row["incident_id"]).to_dicts()
     strongest = leading(view, row)
@@ -133,7 +141,7 @@ def detail(
                 ],
                 className="detail-head",
             ),
-            acting.controls(row) if can_act else None,
+            acting.controls(row, has_names=has_names) if can_act else None,
             *_causes(strongest),
             *_happened(reader, row),
             html.H3(f"What was measured ({len(signals)} {'signal' if len(signals) == 1 else 'signals'})"),

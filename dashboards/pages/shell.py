@@ -5,8 +5,9 @@ from __future__ import annotations
 from dash import dcc, html
 
 from dashboards import text
+from dashboards.access.viewer import Viewer
 from dashboards.data import Extent, View
-from dashboards.filters import PERIODS, Filters
+from dashboards.filters import LONGEST_VALUE, PERIODS, Filters
 from dashboards.pages.parts import attributes
 from dashboards.pages.registry import BY_PATH, PAGES
 
@@ -50,6 +51,15 @@ def bar(links: dict[str, str], current: str) -> html.Header:
     )
 
 
+def signed(bar: html.Header, who: Viewer) -> html.Header:
+    """The bar with the name of whoever is signed in, which leads to the account; as it is where nobody signs in."""
+    if not who.name:
+        return bar
+    name = text.plain(who.name, 64)
+    link = html.A(name, href="/account", className="who", title=f"{name}, {who.role}: account and signing out")
+    return html.Header([*(bar.children or []), link], className=bar.className)
+
+
 def controls(extent: Extent | None, filters: Filters) -> html.Div:
     """The filters; their values live in the address (assets/address.js)."""
     offers = offered(extent, filters)
@@ -79,7 +89,8 @@ def offered(extent: Extent | None, filters: Filters) -> dict[str, list[Option]]:
 
 def _listed(known: tuple[str, ...], chosen: str | None) -> list[Option]:
     values = known if chosen is None or chosen in known else (*known, chosen)
-    return [_option(value, text.plain(value, 48)) for value in values]
+    # An address can't hold a longer one, so it can't be chosen.
+    return [_option(value, text.plain(value, 48)) for value in values if len(value) <= LONGEST_VALUE]
 
 
 def _option(value: str, name: str) -> Option:

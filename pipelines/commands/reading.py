@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.commands.context import AsOf, confined, existing_warehouse, out, settings_of, snapshot_or_moment
+from pipelines.commands.context import AsOf, confined, existing_warehouse, out, snapshot_or_moment
 from pipelines.confining import reading_limits
 from pipelines.errors import TerminalError
 from warehouse.spreadsheets import unarmed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.commands.access import access_of, user
 from pipelines.commands.context import (
     AsOf,
     confined,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 broker = typer.Typer(help="A real single-node Kafka on loopback, for development and trials.", no_args_is_help=True)
 dashboard = typer.Typer(help="The dashboard, live or as static files.", invoke_without_command=True)
+dashboard.add_typer(user, name="user")
 
 
 @broker.command("start")
@@ -128,19 +130,42 @@ def dagster(
 @dashboard.callback()
 def dashboard_serve(
     context: typer.Context,
-    host: Annotated[str, typer.Option(help="Loopback address.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port.")] = 8050,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on; beyond loopback only with a login, and TLS or a proxy that ends it."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8050,
+    login: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="How people sign in: users (accounts), headers (a proxy says), none. Default: dashboard_login.",
+        ),
+    ] = None,
+    certificate: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")] = None,
+    key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy of dashboard_proxies ends TLS; nobody else is answered.")
+    ] = False,
 ) -> None:
     """Serve the dashboard until stopped."""
     if context.invoked_subcommand is not None:
         return
+    import logging
+
     from dashboards import serve
 
     settings = settings_of(context)
     existing_warehouse(settings)
-    desk = desk_of(settings)
-    err.print(f"dashboard at http://{host}:{port} (Ctrl-C stops it)", markup=False, soft_wrap=True)
-    serve(settings.home, host=host, port=port, desk=desk)
+    # Who signed in and who was refused is told, requests are not.
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("dashboards.access").setLevel(logging.INFO)
+    access = access_of(settings, login=login, is_behind_proxy=behind_proxy, certificate=certificate, key=key)
+
+    def ready(address: str) -> None:
+        err.print(f"dashboard at {address} (Ctrl-C stops it)", markup=False, soft_wrap=True)
+
+    serve(settings.home, host=host, port=port, desk=desk_of(settings), access=access, ready=ready)
 
 
 def desk_of(settings: Settings) -> Desk | None:

@@ -23,7 +23,7 @@ def client(home: Path) -> FlaskClient:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.com", ""])
 def test_another_host_is_refused_because_there_is_no_login(home: Path, host: str) -> None:
-    with pytest.raises(DashboardError, match="no login"):
+    with pytest.raises(DashboardError, match="without a login"):
         serve(home, host=host, port=0)
 
 
