@@ -66,6 +66,8 @@ class Settings:
     retention_days : dict of str to int
         Whole days that the rows of a table are kept, by table; one not named keeps them for ever. In the environment
         ``spans=400,dead_letters=90``.
+    reports_kept : int
+        How many published reports stay in ``home/reports``, the newest, 1 or more.
     hash_key : str
         Keys the digests that stand in for hashed content and for ids that are e-mail addresses or the like. Without it
         the digest of a guessed text can be compared.
@@ -117,6 +119,7 @@ class Settings:
     second_opinion: bool = False
     max_attribute_bytes: int = 16_384
     retention_days: Mapping[str, int] = field(default_factory=dict)
+    reports_kept: int = 30
     hash_key: str = ""
     keep_dead_letter_payload: bool = True
     metrics_port: int = 0

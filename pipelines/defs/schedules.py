@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines.defs.jobs import compaction, refresh
+from pipelines.defs.reports import reports
 from pipelines.defs.retention import retention
 
 _RUNNING = dg.DefaultScheduleStatus.RUNNING
@@ -38,5 +39,12 @@ schedules = [
         cron_schedule="32 3 * * *",
         default_status=_RUNNING,
         description="Every day at 03:32.",
+    ),
+    dg.ScheduleDefinition(
+        name="reports_daily",
+        job=reports,
+        cron_schedule="12 5 * * *",
+        default_status=_RUNNING,
+        description="Every day at 05:12, after the whole refresh.",
     ),
 ]
