@@ -19,6 +19,7 @@ import polars as pl
 from dashboards import text
 from dashboards.filters import Filters, Window, window
 from warehouse import Warehouse, WarehouseError, read_only
+from warehouse.audited import Narrative, narrative
 
 QUERIES = Path(__file__).parent / "queries"
 
@@ -130,6 +131,15 @@ class Reader:
         """
         with self._lock:
             return self._open().query(statement(name), params)
+
+    def has(self, *names: str) -> bool:
+        """Whether the warehouse has these tables; those of a later version come with its first refresh."""
+        return set(names) <= set(self.rows("tables")["table_name"])
+
+    def audited(self, run_id: str) -> Narrative | None:
+        """What the warehouse knows of one run; None where there is no such run."""
+        with self._lock:
+            return narrative(self._open(), run_id)
 
     def _open(self) -> Warehouse:
         catalog = self.path / "catalog.sqlite"

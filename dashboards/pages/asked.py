@@ -62,6 +62,8 @@ class Page:
         Name of the page's file in the static export.
     keeps : tuple of str
         Filters that mean something on this page alone; links to other pages leave them out.
+    is_tab : bool
+        Whether it has a tab; another is reached from the footer.
     """
 
     path: str
@@ -71,3 +73,4 @@ class Page:
     file: str
     scope: Callable[[View], list[str]] = field(default=_scope_of_view)
     keeps: tuple[str, ...] = ()
+    is_tab: bool = True
