@@ -28,10 +28,11 @@ from dashboards.data import State as DataState
 from dashboards.desk import Desk
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
-from dashboards.pages import empty, shell
+from dashboards.pages import empty, figures, shell
 from dashboards.pages.asked import Asked
 from dashboards.pages.parts import attributes
 from dashboards.pages.registry import BY_PATH, OF_ONE_PAGE, PAGES
+from dashboards.pages.times import timed
 from warehouse import WarehouseError
 
 log = logging.getLogger(__name__)
@@ -147,8 +148,10 @@ def _layout(readers: Readers) -> html.Div:
                     html.Div(html.Div(className="waiting"), id="content", tabIndex="-1"),
                 ]
             ),
-            html.Footer(
-                "Figures are computed from the warehouse. The question mark beside each says how. All times are UTC."
+            shell.footer(
+                "Figures are computed from the warehouse. The question mark beside each says how. Times are yours or UTC, as the "
+                "button on top says; axes and the filter of periods are UTC.",
+                figures.PATH,
             ),
         ],
         className="page",
@@ -167,6 +170,15 @@ def _wire(app: Dash, readers: Readers, desk: Desk | None, gate: Gate) -> None:
         *[Output(name, "value") for name in controls],
         Input("address", "search"),
         *[Input(name, "value") for name in controls],
+    )
+
+    # The search of the run explorer is written into the address when it is sent.
+    app.clientside_callback(
+        ClientsideFunction("plumbline", "search"),
+        Output("address", "search", allow_duplicate=True),
+        Input("search-q", "value"),
+        State("address", "search"),
+        prevent_initial_call=True,
     )
 
     @app.callback(
@@ -280,7 +292,7 @@ def _made(reader: Reader, path: str, filters: Filters, *, can_act: bool, has_nam
 def _framed(path: str, filters: Filters, content: Component, view: View | None = None) -> Shown:
     elsewhere = filters.search(**dict.fromkeys(OF_ONE_PAGE))
     links = {page.path: page.path + elsewhere for page in PAGES}
-    return shell.bar(links, path), shell.heading(path, view), content
+    return shell.bar(links, path), timed(shell.heading(path, view)), timed(content)
 
 
 def content_of(

@@ -20,6 +20,7 @@ from dashboards import text
 from dashboards.access.scope import Scope
 from dashboards.filters import Filters, Window, window
 from warehouse import Warehouse, WarehouseError, marts, read_only
+from warehouse.audited import Narrative, narrative
 
 QUERIES = Path(__file__).parent / "queries"
 
@@ -148,6 +149,15 @@ class Reader:
         """
         with self._lock:
             return self._open().query(statement(name), params)
+
+    def has(self, *names: str) -> bool:
+        """Whether the warehouse has these tables; those of a later version come with its first refresh."""
+        return set(names) <= set(self.rows("tables")["table_name"])
+
+    def audited(self, run_id: str) -> Narrative | None:
+        """What the warehouse knows of one run; None where there is no such run."""
+        with self._lock:
+            return narrative(self._open(), run_id)
 
     def _open(self) -> Warehouse:
         catalog = self.path / "catalog.sqlite"

@@ -22,12 +22,23 @@ from dashboards.data import State as DataState
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
 from dashboards.pages import shell
+from dashboards.pages.figures import PATH as FIGURES
 from dashboards.pages.registry import BY_PATH, PAGES
+from dashboards.pages.times import timed
 
 ASSETS = Path(__file__).parent / "assets"
 
 # Page → file name.
 FILES = {page.path: page.file for page in PAGES}
+
+_FOOT = (
+    "Written from the warehouse; it needs no network. The question mark beside each figure says how it is computed. "
+    "Times are yours "
+    "or UTC, as the button on top says; axes are UTC."
+)
+
+# Scripts of the app that a file carries too.
+_CARRIED = ("theme.js", "zone.js", "frame.js")
 
 _DRAW = """(function () {
   "use strict";
@@ -45,6 +56,7 @@ _ATTRIBUTES = {
     "tabIndex": "tabindex",
     "colSpan": "colspan",
     "rowSpan": "rowspan",
+    "dateTime": "datetime",
 }
 
 
@@ -79,7 +91,9 @@ def export(home: Path, out: Path, *, filters: Filters | None = None) -> list[Pat
             )
             raise DashboardError(f"there is nothing to report: {state.value}", str(home), todo)
         pages = {
-            path: document(path, shell.heading(path, view), content_of(reader, path, view, is_report=True))
+            path: document(
+                path, timed(shell.heading(path, view)), timed(content_of(reader, path, view, is_report=True))
+            )
             for path in FILES
         }
     finally:
@@ -99,13 +113,12 @@ def document(path: str, heading: Component, content: Component) -> str:
     body = (
         f'<div class="page"><div class="bar-ground">{writer.html(shell.bar(FILES, path))}</div>'
         f'<main><div class="top">{writer.html(heading)}</div><div id="content">{writer.html(content)}</div></main>'
-        "<footer>Written from the warehouse; it needs no network. The question mark beside each figure says how it is computed. "
-        "All times are UTC.</footer></div>"
+        f"{writer.html(shell.footer(_FOOT, FILES[FIGURES]))}</div>"
     )
     styles = "\n".join(file.read_text(encoding="utf-8") for file in sorted(ASSETS.glob("*.css")))
-    theme = (ASSETS / "theme.js").read_text(encoding="utf-8")
+    carried = [(ASSETS / name).read_text(encoding="utf-8") for name in _CARRIED]
     scripts = [get_plotlyjs(), _DRAW] if writer.figures else []
-    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in [theme, *scripts])
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in [*carried, *scripts])
     policy = (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -118,7 +131,7 @@ def document(path: str, heading: Component, content: Component) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{escaping.escape(policy)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
         f"<title>Plumbline: {escaping.escape(BY_PATH[path].title)}</title>\n"
-        f"<style>\n{styles}\n</style>\n<script>{theme}</script>\n</head>\n"
+        f"<style>\n{styles}\n</style>\n" + "".join(f"<script>{script}</script>\n" for script in carried) + "</head>\n"
         f'<body>\n{body}\n<script type="application/json" id="figures">{figures}</script>\n'
         + "".join(f"<script>{script}</script>\n" for script in scripts)
         + "</body>\n</html>\n"
@@ -170,11 +183,13 @@ class Writer:
     def _link(self, props: dict[str, Any]) -> str:
         # A report has one view of each page: links among reports stay, links to another filter become text.
         kind = f' class="{escaping.escape(props["className"])}"' if props.get("className") else ""
+        current = ' aria-current="page"' if "current" in str(props.get("className", "")).split() else ""
         text = self.html(props.get("children"))
-        href = props.get("href") or ""
+        page, mark, place = (props.get("href") or "").partition("#")
+        file = FILES.get(page, page if page in FILES.values() else None)
         return (
-            f'<a{kind} href="{escaping.escape(href)}">{text}</a>'
-            if href in FILES.values()
+            f'<a{kind}{current} href="{escaping.escape(file + mark + place)}">{text}</a>'
+            if file
             else f"<span{kind}>{text}</span>"
         )
 

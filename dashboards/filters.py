@@ -36,7 +36,7 @@ class Filters:
     incident : str | None
         The incident opened on the drift page.
     before, after : str | None
-        The two releases compared on the page of releases.
+        The two releases compared on the page of releases; in the run explorer `before` is where a page of the list starts.
     run : str | None
         The run opened in the run explorer.
     q : str | None

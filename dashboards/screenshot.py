@@ -49,7 +49,7 @@ class Shot:
     height : int | None
         Only the first so many pixels; None is the whole page.
     is_opened : bool
-        With the first incident of the table opened, and only that.
+        With the first incident or run of the table opened, and only that.
     """
 
     name: str
@@ -72,10 +72,21 @@ SHOTS = (
     Shot("drift", "drift"),
     Shot("incident", "drift", is_opened=True),
     Shot("drift-phone", "drift", width=390, height=1500),
+    Shot("reuse", "reuse"),
+    Shot("reuse-phone", "reuse", width=390, scheme="dark", height=1500),
+    Shot("rollback", "rollback"),
+    Shot("rollback-phone", "rollback", width=390, height=1500),
+    Shot("runs", "runs", height=1100),
+    Shot("run", "runs", is_opened=True),
+    Shot("runs-phone", "runs", width=390, scheme="dark", height=1500),
+    Shot("figures", "figures", scheme="dark", height=1100),
 )
 
 
 _DRAWN = "() => [...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg'))"
+
+# What opens from a table.
+_OPENED = "#incident, #run"
 
 # Plotly fits labels once more after it has drawn.
 _SETTLE_MS = 500
@@ -131,12 +142,12 @@ def shoot(home: Path, out: Path, *, query: str = "") -> list[Path]:
             page.wait_for_selector("#content > :not(.waiting)")
             if shot.is_opened and page.locator(".table .name").count():
                 page.locator(".table .name").first.click()
-                page.wait_for_selector("#incident")
+                page.wait_for_selector(_OPENED)
             page.wait_for_function(_DRAWN)
             page.wait_for_timeout(_SETTLE_MS)
             file = out / f"{shot.name}.png"
-            if shot.is_opened and page.locator("#incident").count():
-                page.locator("#incident").screenshot(path=str(file))
+            if shot.is_opened and page.locator(_OPENED).count():
+                page.locator(_OPENED).screenshot(path=str(file))
             elif shot.height is None:
                 page.screenshot(path=str(file), full_page=True)
             else:

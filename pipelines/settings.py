@@ -89,6 +89,8 @@ class Settings:
         Where ``plumbline backup`` and its daily job put backups, and ``plumbline doctor --repair`` looks for whole files.
     backups_kept : int
         Backups kept there; earlier ones are removed after the next.
+    reports_kept : int
+        How many published reports stay in ``home/reports``, the newest, 1 or more.
     hash_key : str
         Keys the digests that stand in for hashed content and for ids that are e-mail addresses or the like. Without it
         the digest of a guessed text can be compared.
@@ -160,6 +162,7 @@ class Settings:
     snapshot_days: int = 7
     backup_directory: Path | None = None
     backups_kept: int = 7
+    reports_kept: int = 30
     hash_key: str = ""
     keep_dead_letter_payload: bool = True
     metrics_port: int = 0

@@ -1,6 +1,15 @@
 // The filters live in the address: a link shows the same page, and Back undoes a choice.
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.plumbline = {
+  // What was searched for → the address; a search starts at its first page.
+  search: function (typed, search) {
+    var asked = new URLSearchParams(search || ""), words = (typed || "").trim();
+    if ((asked.get("q") || "") === words) { return window.dash_clientside.no_update; }
+    if (words) { asked.set("q", words); } else { asked.delete("q"); }
+    asked.delete("before"); asked.delete("run");
+    var text = asked.toString();
+    return text ? "?" + text : "";
+  },
   // (search, then the value of each control) → the same; whichever changed wins, the address on a tie.
   follow: function (search) {
     var keep = window.dash_clientside.no_update;
@@ -17,6 +26,8 @@ window.dash_clientside.plumbline = {
     }
     // A pair of releases is that of a workflow.
     if ((asked.get("workflow") || "") !== (values[0] || "")) { asked.delete("before"); asked.delete("after"); }
+    // So is the opened run, and a page of a list that was another one.
+    asked.delete("run"); if (asked.has("q") || location.pathname === "/runs") { asked.delete("before"); }
     names.forEach(function (name, i) {
       if (values[i]) { asked.set(name, values[i]); } else { asked.delete(name); }
     });

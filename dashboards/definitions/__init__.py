@@ -1,40 +1,18 @@
 """What every figure means: formula, unit, what it leaves out, and the table it is read from.
 
-One entry per figure; pages show it under the question mark beside the figure's title.
+One entry per figure; pages show it under the question mark beside the figure's title, and `pages/figures.py` shows all of them
+with the SQL behind each (`statements.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dashboards.definitions.definition import Definition
+from dashboards.definitions.trust import TRUST
 
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """How one figure is computed.
-
-    Parameters
-    ----------
-    name : str
-        As the page calls it.
-    meaning : str
-        One plain sentence.
-    formula : str
-    unit : str
-    excludes : str
-        What is left out, or what makes it unknown.
-    source : str
-        Table in the warehouse; ``plumbline sql`` reads the same.
-    """
-
-    name: str
-    meaning: str
-    formula: str
-    unit: str
-    excludes: str
-    source: str
-
+__all__ = ["DEFINITIONS", "Definition"]
 
 DEFINITIONS: dict[str, Definition] = {
+    **TRUST,
     "cost_per_success": Definition(
         "Cost per successful outcome",
         "What one outcome that the business wanted costs, with the runs that failed on the way paid for.",

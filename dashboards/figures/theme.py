@@ -93,6 +93,9 @@ def time_axis(figure: go.Figure, start: datetime, end: datetime) -> None:
         tickformat="%H:%M\n%-d %b" if hours <= 100 else "%-d %b",
         tickangle=0,
     )
+    # The last label's place, below the axis: hours without a zone could be anybody's.
+    if hours <= 100:
+        note(figure, "UTC", xref="paper", x=1, xanchor="right", yref="paper", y=0, yanchor="bottom")
 
 
 def rows_axis(figure: go.Figure, names: Sequence[str]) -> None:

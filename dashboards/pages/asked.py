@@ -68,6 +68,8 @@ class Page:
         Filters that mean something on this page alone; links to other pages leave them out.
     files : dict
         Name of a file → the rows that it holds, for what can be taken along (`dashboards.downloads`).
+    is_tab : bool
+        Whether it has a tab; another is reached from the footer.
     """
 
     path: str
@@ -78,3 +80,4 @@ class Page:
     scope: Callable[[View], list[str]] = field(default=_scope_of_view)
     keeps: tuple[str, ...] = ()
     files: Mapping[str, Callable[[Asked], pl.DataFrame]] = field(default_factory=dict)
+    is_tab: bool = True

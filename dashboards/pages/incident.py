@@ -133,7 +133,7 @@ def detail(
                     html.Div(
                         [
                             html.H3("Evidence runs"),
-                            html.Ul([html.Li(html.Code(text.plain(run, 40))) for run in runs], className="runs"),
+                            html.Ul([html.Li(_run(view, run)) for run in runs], className="runs"),
                         ]
                     )
                     if runs
@@ -170,6 +170,11 @@ def _also(signal: dict[str, Any] | None) -> list[tuple[str, Any]]:
     """The other actions that the catalog allows."""
     others = explained.actions(signal.get("actions"))[1:] if signal else []
     return [("Else", html.Ul([html.Li(each) for each in others], className="choices"))] if others else []
+
+
+def _run(view: View, run_id: str) -> dcc.Link:
+    """A run that shows the drift, as a link to what it did."""
+    return dcc.Link(html.Code(text.plain(run_id, 40)), href="/runs" + view.filters.search(incident=None, run=run_id))
 
 
 def _silenced(row: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -44,6 +44,7 @@ def how(key: str, coverage: str = "") -> html.Details:
         ("Read from", meant.source),
     ]
     pairs = [part for term, text in rows if text for part in (html.Dt(term), html.Dd(text))]
+    pairs += [html.Dt("SQL"), html.Dd(dcc.Link(f"What makes {meant.name.lower()}", href=f"/figures#{key}"))]
     return html.Details(
         [
             html.Summary("?", **attributes(aria_label=f"How {meant.name.lower()} is computed")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.pages import cost, drift, releases, scorecard
+from dashboards.pages import cost, drift, figures, releases, reuse, rollback, runs, scorecard
 from dashboards.pages.asked import Page
 
 PAGES: tuple[Page, ...] = (
@@ -10,6 +10,10 @@ PAGES: tuple[Page, ...] = (
     cost.PAGE,
     drift.PAGE,
     releases.PAGE,
+    reuse.PAGE,
+    rollback.PAGE,
+    runs.PAGE,
+    figures.PAGE,
 )
 
 BY_PATH = {page.path: page for page in PAGES}

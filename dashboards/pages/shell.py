@@ -8,6 +8,7 @@ from dashboards import text
 from dashboards.access.viewer import Viewer
 from dashboards.data import Extent, View
 from dashboards.filters import LONGEST_VALUE, PERIODS, Filters
+from dashboards.pages.asked import Page
 from dashboards.pages.parts import attributes
 from dashboards.pages.registry import BY_PATH, PAGES
 
@@ -34,18 +35,27 @@ def bar(links: dict[str, str], current: str) -> html.Header:
     current : str
         Address of the page shown.
     """
-    tabs = [
-        dcc.Link(page.tab, href=links[page.path], className="page-tab current" if page.path == current else "page-tab")
-        for page in PAGES
-    ]
+    shown = [page for page in PAGES if page.is_tab]
+    named = next((page.tab for page in PAGES if page.path == current), "Pages")
+    menu = html.Details(
+        [html.Summary(named), html.Div(_tabs(shown, links, current), className="pages-list")], className="pages"
+    )
     return html.Header(
         [
             html.Div(
                 [html.Span(className="mark", **attributes(aria_hidden="true")), html.Span("Plumbline")],
                 className="brand",
             ),
-            html.Nav(tabs, **attributes(aria_label="Pages")),
-            html.Button("Theme: auto", id="theme", className="theme", type="button"),
+            # One of the two is shown, by the width of the page.
+            html.Nav(_tabs(shown, links, current), className="pages-row", **attributes(aria_label="Pages")),
+            html.Nav(menu, className="pages-menu", **attributes(aria_label="Menu of pages")),
+            html.Div(
+                [
+                    html.Button("Local", id="zone", className="zone", type="button"),
+                    html.Button("Auto", id="theme", className="theme", type="button"),
+                ],
+                className="bar-buttons",
+            ),
         ],
         className="bar",
     )
@@ -58,6 +68,18 @@ def signed(bar: html.Header, who: Viewer) -> html.Header:
     name = text.plain(who.name, 64)
     link = html.A(name, href="/account", className="who", title=f"{name}, {who.role}: account and signing out")
     return html.Header([*(bar.children or []), link], className=bar.className)
+
+
+def _tabs(pages: list[Page], links: dict[str, str], current: str) -> list[dcc.Link]:
+    return [
+        dcc.Link(page.tab, href=links[page.path], className="page-tab current" if page.path == current else "page-tab")
+        for page in pages
+    ]
+
+
+def footer(line: str, figures: str) -> html.Footer:
+    """The last line of every page; `figures` is where the definitions of all figures are."""
+    return html.Footer([f"{line} ", dcc.Link("Every figure with its formula and SQL", href=figures), "."])
 
 
 def controls(extent: Extent | None, filters: Filters) -> html.Div:

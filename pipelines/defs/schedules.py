@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines.defs.jobs import backup, compaction, refresh
+from pipelines.defs.reports import reports
 from pipelines.defs.retention import retention
 from pipelines.settings import load_settings
 
@@ -54,5 +55,12 @@ schedules = [
         cron_schedule="32 3 * * *",
         default_status=_RUNNING,
         description="Every day at 03:32.",
+    ),
+    dg.ScheduleDefinition(
+        name="reports_daily",
+        job=reports,
+        cron_schedule="12 5 * * *",
+        default_status=_RUNNING,
+        description="Every day at 05:12, after the whole refresh.",
     ),
 ]

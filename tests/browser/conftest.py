@@ -14,6 +14,7 @@ from dashboards.screenshot import browser as launched
 from dashboards.screenshot import chromium
 from dashboards.server import served
 from tests.dashboards.fleet import write_home
+from tests.dashboards.streamed import write_streamed
 
 HOSTILE = "<img src=x onerror=pwned()>"
 REQUIRED = os.environ.get("PLUMBLINE_REQUIRE_BROWSER", "") not in ("", "0")
@@ -64,6 +65,19 @@ def chrome() -> Iterator[Browser]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a dashboard with a week of the small fleet."""
     with served(write_home(tmp_path_factory.mktemp("site"))) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def streamed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A day and a half through the real stream."""
+    return write_streamed(tmp_path_factory.mktemp("streamed"))
+
+
+@pytest.fixture(scope="session")
+def streamed_site(streamed_home: Path) -> Iterator[str]:
+    """Address of a dashboard over it."""
+    with served(streamed_home) as address:
         yield address
 
 

@@ -60,6 +60,12 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
         "run_values": ["w", now, now, 600, "steps_per_run"],
         "tool_values": ["w", now, now, 600, "t"],
         "policy_values": ["w", now, now, 600, "outdated_policy"],
+        "component_uses": [now, now, None],
+        "clones": [None],
+        "rollback_days": [now, now, None],
+        "drills": [None],
+        "runs_found": [now, now, *[None] * 9, [], None, None, 50],
+        "run_spans": ["x", 5],
     }
     for file in sorted(QUERIES.glob("*.sql")):
         reader.rows(file.stem, params.get(file.stem, []))

@@ -60,17 +60,19 @@ def test_nothing_is_loaded_and_every_script_is_allowed_by_its_hash(written: list
         page = Loads()
         page.feed(text)
         assert all(address.startswith("data:image/svg+xml") for address in page.loads)
-        assert all(link in FILES.values() or link.startswith("#") for link in page.links)
+        assert all(link.partition("#")[0] in ("", *FILES.values()) for link in page.links)
         policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
         assert policy is not None and "default-src &#x27;none&#x27;" in policy.group(1)
-        assert len(page.scripts) == 3
+        assert len(page.scripts) in (3, 5)  # theme, zone and frame; plotly.js and what draws where there are figures
         for script in page.scripts:
             digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
             assert digest in policy.group(1)
 
 
 def test_plotly_is_inlined_once(written: list[Path]) -> None:
-    assert all(path.read_text(encoding="utf-8").count("plotly.js v") == 1 for path in written)
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("plotly.js v") == ('id="figure-0"' in text)
 
 
 def test_text_cannot_end_the_script_or_become_an_element() -> None:

@@ -16,6 +16,7 @@ from dashboards import text, words
 from dashboards.app import Kept, content_of, render
 from dashboards.data import Reader, View
 from dashboards.definitions import DEFINITIONS
+from dashboards.definitions.trust import TRUST
 from dashboards.export import Writer
 from dashboards.filters import Filters
 from dashboards.pages.asked import Asked
@@ -29,7 +30,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 def said(part: object) -> str:
     """The words of a page, without markup."""
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", Writer().html(part))))
+    written = re.sub(r"</?time[^>]*>", "", Writer().html(part))
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", written)))
 
 
 @pytest.fixture
@@ -73,6 +75,8 @@ def test_every_question_mark_has_its_definition(reader: Reader) -> None:
     shown = [*((path, opened) for path in ("/", "/cost", "/drift", "/releases")), ("/releases", Filters("it-helpdesk"))]
     pages = "".join(Writer().html(render(Kept(reader), path, filters)) for path, filters in shown)
     for key, meant in DEFINITIONS.items():
+        if key in TRUST:  # on the pages that tests/dashboards/test_trust.py makes
+            continue
         assert f"How {meant.name.lower()} is computed" in pages, key
     assert pages.count("<summary") > 20
 
@@ -191,7 +195,7 @@ def test_names_from_traces_stay_text_on_every_page(view: View, reader: Reader) -
         writer = Writer()
         written = writer.html(page.content(Asked(hostile, reader))) + "".join(writer.figures)
         written += writer.html(page.content(Asked(everywhere, reader, is_report=True))) + "".join(writer.figures)
-        assert "&lt;img src=x" in written
+        assert "&lt;img src=x" in written or page.path == "/figures"
         assert "<img src=x" not in written
 
 

@@ -102,7 +102,7 @@ def test_the_checks_that_block_are_those_that_the_figures_rest_on() -> None:
 def test_each_job_has_a_schedule() -> None:
     repository = defs.get_repository_def()
     scheduled = {schedule.job_name for schedule in repository.schedule_defs}
-    assert scheduled == {"refresh", "compaction", "retention", "backup"}
+    assert scheduled == {"refresh", "compaction", "retention", "backup", "reports"}
     assert scheduled <= {job.name for job in repository.get_all_jobs()}
 
 
