@@ -5,14 +5,16 @@ from __future__ import annotations
 from dash import dcc, html
 
 from dashboards import text, words
+from dashboards.bridging import reasons
 from dashboards.data import View
 from dashboards.figures.cost import trend
 from dashboards.figures.sparkline import sparkline
-from dashboards.pages import workflows
+from dashboards.pages import board, workflows
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.empty import nothing_matches
 from dashboards.pages.figuring import Figured, figured
 from dashboards.pages.parts import card, delta, family, graph, tile
+from dashboards.pages.why import usage_of
 
 PATH = "/"
 TITLE = "Executive scorecard"
@@ -24,12 +26,15 @@ def page(asked: Asked) -> html.Div:
     shown = figured(view)
     if not shown.now["runs"]:
         return html.Div([nothing_matches(view)])
+    judged = board.expansions(asked, shown)
     return html.Div(
         [
-            html.P(_summary(view, shown), className="summary"),
+            html.P([_summary(view, shown), " ", _reason(asked, shown)], className="summary"),
             html.Div([_hero(view, shown), _tiles(view, shown)], className="hero"),
             _attention(view, shown),
+            board.safe_to_expand(asked, shown, judged),
             workflows.scores(view, shown),
+            board.kept_in_hand(asked),
             workflows.comparison(view, shown) if len(shown.workflows) > 1 else None,
         ]
     )
@@ -51,6 +56,15 @@ def _summary(view: View, shown: Figured) -> str:
     if drifting and not view.filters.workflow:
         sentence += f" {drifting} of {len(shown.workflows)} workflows drift."
     return sentence
+
+
+def _reason(asked: Asked, shown: Figured) -> str:
+    """Why the cost moved, in words; empty where it did not, or by no more than sampling explains."""
+    view = asked.view
+    if not view.window.is_comparable:
+        return ""
+    said = reasons(view.cohorts, usage_of(asked), shown.now, shown.before, None)
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def _hero(view: View, shown: Figured) -> html.Section:
