@@ -11,11 +11,18 @@ import pytest
 from dashboards.data import Reader, View
 from dashboards.filters import Filters
 from tests.dashboards.fleet import write_home
+from tests.dashboards.streamed import write_streamed
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_home(tmp_path_factory.mktemp("fleet"))
+
+
+@pytest.fixture(scope="session")
+def streamed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated day and a half through the real stream, with every mart."""
+    return write_streamed(tmp_path_factory.mktemp("streamed"))
 
 
 @pytest.fixture
