@@ -35,17 +35,24 @@ _CONTROLS = (
 _MOST = 4
 
 
+def objectives(asked: Asked) -> dict[str, dict[str, Any]]:
+    """The catalog's targets by workflow."""
+    if "catalog_workflows" not in asked.reader.tables():
+        return {}
+    return {row["workflow"]: row for row in asked.reader.kept("objectives").iter_rows(named=True)}
+
+
 def expansions(asked: Asked, shown: Figured) -> list[Expansion]:
     """The verdict of every workflow shown, the worst first."""
     there, given = asked.reader.tables(), asked.filters
-    objectives = _by(asked.reader.rows("objectives"), "workflow") if "catalog_workflows" in there else {}
+    targets = objectives(asked)
     budgets: dict[str, tuple[str, str]] = {}
     if "budgets_monthly" in there:
-        rows = asked.reader.rows("budgets", [given.workflow, None]).filter(pl.col("scope") == "workflow").to_dicts()
+        rows = asked.reader.kept("budgets", [given.workflow, None]).filter(pl.col("scope") == "workflow").to_dicts()
         budgets = {row["name"]: budgeting.standing(row) for row in rows}
     clauses: dict[str, list[dict[str, Any]]] = {}
     if "reliability_contract" in there:
-        for row in asked.reader.rows("contract", [given.workflow]).iter_rows(named=True):
+        for row in asked.reader.kept("contract", [given.workflow]).iter_rows(named=True):
             clauses.setdefault(row["workflow"], []).append(row)
     found = [
         expansion(
@@ -54,16 +61,12 @@ def expansions(asked: Asked, shown: Figured) -> list[Expansion]:
             incidents=shown.open_by_workflow.get(row["workflow"], 0),
             readiness=shown.readiness.get(row["workflow"]),
             clauses=clauses.get(row["workflow"]),
-            objective=objectives.get(row["workflow"]),
+            objective=targets.get(row["workflow"]),
             budget=budgets.get(row["workflow"]),
         )
         for row in shown.workflows
     ]
     return sorted(found, key=lambda each: (each.verdict[2], each.workflow))
-
-
-def _by(frame: pl.DataFrame, key: str) -> dict[str, dict[str, Any]]:
-    return {row[key]: row for row in frame.iter_rows(named=True)}
 
 
 def summed_up(judged: list[Expansion], shown: Figured) -> str:
@@ -143,9 +146,9 @@ def kept_in_hand(asked: Asked) -> html.Section | None:
     view, given = asked.view, asked.filters
     window = view.window
     scope = [window.previous_start, window.previous_end, window.start, window.end, given.workflow, given.team]
-    found = controls(asked.reader.rows("control", scope))
+    found = controls(asked.reader.kept("control", scope))
     rows = [_control_row(each, window.previous_name) for each in found]
-    lacking = asked.reader.rows("lacking", [given.workflow]) if "scorecard_gaps" in asked.reader.tables() else None
+    lacking = asked.reader.kept("lacking", [given.workflow]) if "scorecard_gaps" in asked.reader.tables() else None
     return card(
         "Kept in hand",
         table(_CONTROLS, rows, caption="Figures of control, now and before", kind="cards"),

@@ -28,11 +28,11 @@ _MOST = 60
 def budget(asked: Asked, beside: html.Section | None) -> html.Div:
     """Forecast of the month with `beside` at its side, and the budgets, of what the filters choose."""
     given, view = asked.filters, asked.view
-    spend = asked.reader.rows("spend_by_day", [given.workflow, given.environment, given.team, given.release])
+    spend = asked.reader.kept("spend_by_day", [given.workflow, given.environment, given.team, given.release])
     found = budgeting.month(spend, view.extent.latest_at.date())
     rows: list[dict[str, Any]] = []
     if "budgets_monthly" in asked.reader.tables():
-        rows = asked.reader.rows("budgets", [given.workflow, given.team]).to_dicts()
+        rows = asked.reader.kept("budgets", [given.workflow, given.team]).to_dicts()
     return html.Div([html.Div([_forecast(asked, found, rows), beside], className="pair"), _budgets(asked, rows)])
 
 

@@ -31,6 +31,7 @@ def page(asked: Asked) -> html.Div:
         [
             html.P([_summary(view, shown), " ", _reason(asked, shown)], className="summary"),
             html.Div([_hero(view, shown), _tiles(view, shown)], className="hero"),
+            _targets(asked, shown),
             _attention(view, shown),
             board.safe_to_expand(asked, shown, judged),
             workflows.scores(view, shown),
@@ -90,6 +91,37 @@ def _hero(view: View, shown: Figured) -> html.Section:
         key="cost_per_success",
         coverage=words.coverage(now),
     )
+
+
+def _targets(asked: Asked, shown: Figured) -> html.P | None:
+    """How the figures stand beside the catalog's targets: of the workflow chosen, else how many workflows meet theirs."""
+    wanted = board.objectives(asked)
+    found = []
+    for column, figure, said, is_cost in (
+        ("success_ratio_objective", "success_ratio", "success", False),
+        ("cost_per_success_usd_objective", "cost_per_success_usd", "cost per success", True),
+        ("escalation_ratio_objective", "escalation_ratio", "escalations", True),
+    ):
+        pairs = [
+            (row[figure], wanted[row["workflow"]][column])
+            for row in shown.workflows
+            if row["workflow"] in wanted and wanted[row["workflow"]][column] is not None and row[figure] is not None
+        ]
+        if not pairs:
+            continue
+        met = sum(1 for value, target in pairs if (value <= target if is_cost else value >= target))
+        if asked.filters.workflow:
+            value, target = pairs[0]
+            shape = text.usd if "usd" in figure else text.percent
+            found.append(
+                f"{said} {shape(value)}, target {'at most' if is_cost else 'at least'} {shape(target)}: "
+                f"{'met' if met else 'missed'}"
+            )
+        else:
+            found.append(f"{said}: {met} of {len(pairs)} workflows meet theirs")
+    if not found:
+        return None
+    return html.P(f"Targets of the catalog: {'; '.join(found)}.", className="targets")
 
 
 def _tiles(view: View, shown: Figured) -> html.Div:
