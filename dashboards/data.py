@@ -35,6 +35,8 @@ _STAND_INS = ("runs_hourly", "model_usage_hourly")
 
 # A view is some hundred kilobytes; this many serve the filters that a team looks at.
 _VIEWS_KEPT = 64
+# Answers that pages share are small, and few.
+_ANSWERS_KEPT = 512
 
 
 class State(Enum):
@@ -118,6 +120,7 @@ class _Known:
     revision: str
     extent: Extent | None = None
     extent_at: str = ""
+    answers: dict[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
 
 
 class Reader:
@@ -152,12 +155,23 @@ class Reader:
 
     def has(self, *names: str) -> bool:
         """Whether the warehouse has these tables; those of a later version come with its first refresh."""
-        return set(names) <= set(self.rows("tables")["table_name"])
+        return self.tables() >= set(names)
 
     def audited(self, run_id: str) -> Narrative | None:
         """What the warehouse knows of one run; None where there is no such run."""
         with self._lock:
             return narrative(self._open(), run_id)
+
+    def kept(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        """`rows`, asked once a revision: for what pages of several filters share."""
+        with self._lock:
+            known = self._now()
+            key = (name, repr(params))
+            if key not in known.answers:
+                if len(known.answers) >= _ANSWERS_KEPT:
+                    known.answers.clear()
+                known.answers[key] = self.rows(name, params)
+            return known.answers[key]
 
     def _open(self) -> Warehouse:
         catalog = self.path / "catalog.sqlite"
@@ -245,6 +259,8 @@ class Reader:
             self._known = _Known(snapshot, there, revision)
             if before is not None and before.extent_at == revision:
                 self._known.extent, self._known.extent_at = before.extent, revision
+            if before is not None and before.revision == revision:
+                self._known.answers = before.answers
         return self._known
 
     def view(self, filters: Filters) -> View | None:
@@ -268,7 +284,7 @@ class Reader:
         spans = [shown.previous_start, shown.previous_end, shown.start, shown.end]
         bucket = round(shown.bucket / timedelta(seconds=1))
         scope = [*spans, filters.workflow, filters.environment, bucket, filters.team, filters.release]
-        incidents = self.rows("incidents", [shown.previous_start, filters.workflow])
+        incidents = self.kept("incidents", [shown.previous_start, filters.workflow])
         ids = [incidents["incident_id"].to_list()]
         there = self.tables()
         return View(
@@ -277,14 +293,14 @@ class Reader:
             extent=extent,
             cohorts=self.rows("cohorts", scope),
             policy=self.rows("policy", scope),
-            reuse=self.rows("reuse", [*spans, filters.workflow]),
-            rollback=self.rows("rollback", [filters.workflow]),
+            reuse=self.kept("reuse", [*spans, filters.workflow]),
+            rollback=self.kept("rollback", [filters.workflow]),
             incidents=incidents,
-            signals=self.rows("signals", ids),
+            signals=self.kept("signals", ids),
             streamed_at=self.rows("streamed", [extent.latest_at]).item(0, "latest_at"),
-            judgements=self.rows("judgements", ids) if "acknowledgements" in there else pl.DataFrame(),
-            precision=self.rows("precision") if "alarm_precision" in there else pl.DataFrame(),
-            comparisons=self.rows("release_comparisons", [filters.workflow])
+            judgements=self.kept("judgements", ids) if "acknowledgements" in there else pl.DataFrame(),
+            precision=self.kept("precision") if "alarm_precision" in there else pl.DataFrame(),
+            comparisons=self.kept("release_comparisons", [filters.workflow])
             if "release_comparisons" in there
             else pl.DataFrame(),
         )

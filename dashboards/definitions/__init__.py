@@ -7,11 +7,13 @@ with the SQL behind each (`statements.py`).
 from __future__ import annotations
 
 from dashboards.definitions.definition import Definition
+from dashboards.definitions.money import MONEY
 from dashboards.definitions.trust import TRUST
 
 __all__ = ["DEFINITIONS", "Definition"]
 
 DEFINITIONS: dict[str, Definition] = {
+    **MONEY,
     **TRUST,
     "cost_per_success": Definition(
         "Cost per successful outcome",
@@ -209,51 +211,5 @@ DEFINITIONS: dict[str, Definition] = {
         "natural logarithm; values in the metric's own unit",
         "Mixes (which tools, which sources) have shares instead of one mean.",
         "signals",
-    ),
-    "bridge": Definition(
-        "Why it moved",
-        "What made one successful outcome dearer or cheaper than in the period before.",
-        "each factor's Shapley value: what it moves on average over all orders in which the factors could have moved; the parts "
-        "sum to the change exactly",
-        "US dollars per successful run",
-        "Runs that are pending or have a call without a known price. A shift between workflows shows in the factors in which "
-        "they differ: choose one workflow to see it alone.",
-        "runs_hourly, model_usage_hourly",
-    ),
-    "landing": Definition(
-        "Where the month will land",
-        "What the month will have cost at its end, if the days to come are like those before.",
-        "spend of complete days + forecast of the days to come (level of 28 days × factor of the weekday); band: 90 % interval "
-        "of Student's t. Pending and shadow runs are included, for they cost as well",
-        "US dollars since the month's first day",
-        "Runs without a known price. It knows of no holiday, growth or next release.",
-        "runs_hourly, budgets_monthly",
-    ),
-    "budget": Definition(
-        "Budgets",
-        "How much of each budget in the catalog is spent, and whether the month will end within it.",
-        "Over budget: spent above the budget. Will run over: the whole 90 % interval of the month's end is above it. May run "
-        "over: its upper end is. Past error: mean |forecast − spent| ÷ mean spent of earlier weeks",
-        "US dollars a calendar month (UTC)",
-        "Runs without a known price. Covers all environments and releases; as of the last refresh.",
-        "budgets_monthly",
-    ),
-    "burn": Definition(
-        "Burn rate",
-        "How fast a budget is spent.",
-        "spend a day ÷ (budget ÷ days of the month), over the last complete day and over the last seven; it burns when both are "
-        "2 or more",
-        "1 lasts the month to the day",
-        "Days that are not complete.",
-        "budgets_monthly",
-    ),
-    "chargeback": Definition(
-        "Chargeback",
-        "Who pays for what was spent.",
-        "own: cost of the runs that carry the tag; shared: the shared workflow's cost × own ÷ the own cost of all tags; pays: "
-        "both. Runs without the tag are (unallocated), take no part of what is shared, and are a row of their own",
-        "US dollars; coverage: runs with a known cost ÷ runs",
-        "Runs without a known price. Pending and shadow runs are included, for they cost as well.",
-        "runs_hourly",
     ),
 }

@@ -15,6 +15,8 @@ from dashboards.figures.theme import (
     BLUE,
     GOLD,
     GREEN,
+    GREY,
+    PURPLE,
     RULE,
     SHADE,
     VERMILLION,
@@ -101,6 +103,56 @@ def spend(points: pl.DataFrame, window: Window, *, height: int = 280) -> go.Figu
         )
     total = points["cost_usd"].max()
     _money_axis(figure, total if isinstance(total, (int, float)) else None, ticks=5)
+    _time(figure, points, window, is_small=False, is_bar=True)
+    return figure
+
+
+# Models beyond so many are one: more colours are not told apart.
+_MOST_MODELS = 5
+_MODELS = ((BLUE, ""), (GREEN, "."), (GOLD, "/"), (PURPLE, "x"), (VERMILLION, "-"), (GREY, ""))
+
+
+def mix(points: pl.DataFrame, window: Window, *, height: int = 280) -> go.Figure:
+    """Spend per bucket, parted by model: those that cost most, and the others together.
+
+    Parameters
+    ----------
+    points : pl.DataFrame
+        `dashboards.cohorts.rolled` by ``bucket_at`` and ``model``.
+    """
+    figure = bare(height, barmode="stack", bargap=0.28, showlegend=True)
+    figure.update_layout(
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "font": {"size": 12},
+            "traceorder": "normal",
+        }
+    )
+    named = points.with_columns(pl.col("model").fill_null("unknown"))
+    whole = named.group_by("model").agg(pl.col("cost_usd").sum()).sort("cost_usd", "model", descending=[True, False])
+    kept = whole.filter(pl.col("cost_usd") > 0)["model"].head(_MOST_MODELS).to_list()
+    is_other = ~pl.col("model").is_in(kept)
+    groups = [(text.label(name, 24), named.filter(pl.col("model") == name)) for name in kept]
+    if named.filter(is_other)["cost_usd"].sum():
+        groups.append(
+            ("others", named.filter(is_other).group_by("bucket_at").agg(pl.col("cost_usd").sum()).sort("bucket_at"))
+        )
+    for (name, part), (colour, pattern) in zip(groups, _MODELS, strict=False):
+        figure.add_bar(
+            x=[at + window.bucket / 2 for at in part["bucket_at"].to_list()],
+            y=part["cost_usd"].to_list(),
+            name=name,
+            marker={"color": colour, "line": {"width": 0}, "pattern": _pattern(pattern, colour)},
+            customdata=[
+                [text.when(at), text.usd(cost)] for at, cost in part.select("bucket_at", "cost_usd").iter_rows()
+            ],
+            hovertemplate=f"{name}: <b>%{{customdata[1]}}</b><br>from %{{customdata[0]}}<extra></extra>",
+        )
+    sums = points.group_by("bucket_at").agg(pl.col("cost_usd").sum())["cost_usd"].max()
+    _money_axis(figure, sums if isinstance(sums, (int, float)) else None, ticks=5)
     _time(figure, points, window, is_small=False, is_bar=True)
     return figure
 

@@ -25,15 +25,15 @@ _SCOPES = {"workflow": "workflow", "team": "team", "cost_center": "cost center"}
 _MOST = 60
 
 
-def budget(asked: Asked) -> html.Div:
-    """Forecast of the month, and the budgets, of what the filters choose."""
+def budget(asked: Asked, beside: html.Section | None) -> html.Div:
+    """Forecast of the month with `beside` at its side, and the budgets, of what the filters choose."""
     given, view = asked.filters, asked.view
-    spend = asked.reader.rows("spend_by_day", [given.workflow, given.environment, given.team, given.release])
+    spend = asked.reader.kept("spend_by_day", [given.workflow, given.environment, given.team, given.release])
     found = budgeting.month(spend, view.extent.latest_at.date())
     rows: list[dict[str, Any]] = []
     if "budgets_monthly" in asked.reader.tables():
-        rows = asked.reader.rows("budgets", [given.workflow, given.team]).to_dicts()
-    return html.Div([_forecast(asked, found, rows), _budgets(asked, rows)], className="pair")
+        rows = asked.reader.kept("budgets", [given.workflow, given.team]).to_dicts()
+    return html.Div([html.Div([_forecast(asked, found, rows), beside], className="pair"), _budgets(asked, rows)])
 
 
 def _own_budget(asked: Asked, rows: list[dict[str, Any]]) -> float | None:
@@ -96,7 +96,7 @@ def _budgets(asked: Asked, rows: list[dict[str, Any]]) -> html.Section:
             html.Code("plumbline refresh"),
             ".",
         ]
-        return card(title, html.P(todo, className="under"), key="budget")
+        return card(title, html.P(todo, className="under"), key="budget", wide=True)
     covered = [row for row in rows if row["coverage_ratio"] is not None]
     least = min((row["coverage_ratio"] for row in covered), default=None)
     month = rows[0]["month"]
@@ -109,6 +109,7 @@ def _budgets(asked: Asked, rows: list[dict[str, Any]]) -> html.Section:
         else "",
         lead=f"{month:%B %Y}, the fullest first. Whole budgets: environments and releases are not told apart."
         + (f" {len(rows) - _MOST} more are not shown." if len(rows) > _MOST else ""),
+        wide=True,
     )
 
 

@@ -39,7 +39,7 @@ def chargeback_of(asked: Asked) -> pl.DataFrame:
 def _spend(asked: Asked) -> pl.DataFrame:
     given, window = asked.filters, asked.view.window
     scope = [window.start, window.end, given.workflow, given.environment, given.team, given.release]
-    return asked.reader.rows("chargeback", [*scope, tag_of(asked)])
+    return asked.reader.kept("chargeback", [*scope, tag_of(asked)])
 
 
 def tag_of(asked: Asked) -> str:

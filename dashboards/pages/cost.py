@@ -12,7 +12,7 @@ from dashboards import text, words
 from dashboards.cohorts import rolled
 from dashboards.data import View
 from dashboards.downloads import links
-from dashboards.figures.cost import made_of, spend, trend
+from dashboards.figures.cost import made_of, mix, spend, trend
 from dashboards.pages import files
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.budget import budget
@@ -81,7 +81,7 @@ def page(asked: Asked) -> html.Div:
             ),
             why(asked, shown),
             _made_of(shown),
-            budget(asked),
+            budget(asked, _mix(view)),
             chargeback(asked),
             _small(view, shown) if len(shown.workflows) > 1 else None,
             _models(view),
@@ -234,6 +234,17 @@ def _small(view: View, shown: Figured) -> html.Section:
         f" {hidden} more are in the table below." if hidden > 0 else ""
     )
     return card("By workflow", html.Div(cells, className="smalls"), key="cost_per_success", lead=lead, wide=True)
+
+
+def _mix(view: View) -> html.Section:
+    points = rolled(view.cohorts, "bucket_at", "model")
+    return card(
+        "Spend by model",
+        graph(mix(points, view.window), "Spend per bucket, parted by the model that the runs called most"),
+        key="cost",
+        coverage=words.coverage(rolled(view.cohorts.filter(pl.col("span") == "current")).row(0, named=True)),
+        lead="Whole runs, tools and people included, by the model that a run called most.",
+    )
 
 
 def _models(view: View) -> html.Section:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dash import dcc, html
 
 from dashboards import text, words
+from dashboards.bridging import reasons
 from dashboards.data import View
 from dashboards.figures.cost import trend
 from dashboards.figures.sparkline import sparkline
-from dashboards.pages import workflows
+from dashboards.pages import board, workflows
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.empty import nothing_matches
 from dashboards.pages.figuring import Figured, figured
 from dashboards.pages.parts import card, delta, family, graph, tile
+from dashboards.pages.why import usage_of
 
 PATH = "/"
 TITLE = "Executive scorecard"
@@ -24,12 +26,16 @@ def page(asked: Asked) -> html.Div:
     shown = figured(view)
     if not shown.now["runs"]:
         return html.Div([nothing_matches(view)])
+    judged = board.expansions(asked, shown)
     return html.Div(
         [
-            html.P(_summary(view, shown), className="summary"),
+            html.P([_summary(view, shown), " ", _reason(asked, shown)], className="summary"),
             html.Div([_hero(view, shown), _tiles(view, shown)], className="hero"),
+            _targets(asked, shown),
             _attention(view, shown),
+            board.safe_to_expand(asked, shown, judged),
             workflows.scores(view, shown),
+            board.kept_in_hand(asked),
             workflows.comparison(view, shown) if len(shown.workflows) > 1 else None,
         ]
     )
@@ -51,6 +57,15 @@ def _summary(view: View, shown: Figured) -> str:
     if drifting and not view.filters.workflow:
         sentence += f" {drifting} of {len(shown.workflows)} workflows drift."
     return sentence
+
+
+def _reason(asked: Asked, shown: Figured) -> str:
+    """Why the cost moved, in words; empty where it did not, or by no more than sampling explains."""
+    view = asked.view
+    if not view.window.is_comparable:
+        return ""
+    said = reasons(view.cohorts, usage_of(asked), shown.now, shown.before, None)
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def _hero(view: View, shown: Figured) -> html.Section:
@@ -76,6 +91,37 @@ def _hero(view: View, shown: Figured) -> html.Section:
         key="cost_per_success",
         coverage=words.coverage(now),
     )
+
+
+def _targets(asked: Asked, shown: Figured) -> html.P | None:
+    """How the figures stand beside the catalog's targets: of the workflow chosen, else how many workflows meet theirs."""
+    wanted = board.objectives(asked)
+    found = []
+    for column, figure, said, is_cost in (
+        ("success_ratio_objective", "success_ratio", "success", False),
+        ("cost_per_success_usd_objective", "cost_per_success_usd", "cost per success", True),
+        ("escalation_ratio_objective", "escalation_ratio", "escalations", True),
+    ):
+        pairs = [
+            (row[figure], wanted[row["workflow"]][column])
+            for row in shown.workflows
+            if row["workflow"] in wanted and wanted[row["workflow"]][column] is not None and row[figure] is not None
+        ]
+        if not pairs:
+            continue
+        met = sum(1 for value, target in pairs if (value <= target if is_cost else value >= target))
+        if asked.filters.workflow:
+            value, target = pairs[0]
+            shape = text.usd if "usd" in figure else text.percent
+            found.append(
+                f"{said} {shape(value)}, target {'at most' if is_cost else 'at least'} {shape(target)}: "
+                f"{'met' if met else 'missed'}"
+            )
+        else:
+            found.append(f"{said}: {met} of {len(pairs)} workflows meet theirs")
+    if not found:
+        return None
+    return html.P(f"Targets of the catalog: {'; '.join(found)}.", className="targets")
 
 
 def _tiles(view: View, shown: Figured) -> html.Div:

@@ -27,7 +27,7 @@ def usage_of(asked: Asked) -> pl.DataFrame:
     view = asked.view
     spans = [view.window.previous_start, view.window.previous_end, view.window.start, view.window.end]
     given = asked.filters
-    return asked.reader.rows("model_usage", [*spans, given.workflow, given.environment, given.team, given.release])
+    return asked.reader.kept("model_usage", [*spans, given.workflow, given.environment, given.team, given.release])
 
 
 def why(asked: Asked, shown: Figured) -> html.Section:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import alerting, freshness, growth, month, refreshing, report, throughput
+from tests.benchmarks import alerting, freshness, growth, month, refreshing, report, throughput, viewing
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
+from tests.benchmarks.worker import Worker
 
-SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting", "warehouse")
+SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting", "warehouse", "dashboard")
 _RATES = (1_000, 10_000, 30_000)
 
 
@@ -28,6 +29,9 @@ def main() -> None:
     options.add_argument("--warehouse-spans", type=int, default=50_000_000, help="rows of the warehouse that is asked")
     options.add_argument("--alerting-rates", type=int, nargs="+", default=[1_000, 10_000], help="spans/s of alerting")
     options.add_argument("--storm-signals", type=int, default=10_000, help="signals of the storm of alerting")
+    options.add_argument("--viewed-spans", type=int, default=50_000_000, help="spans behind the marts of the dashboard")
+    options.add_argument("--viewers", type=int, default=20, help="viewers of the dashboard at once")
+    options.add_argument("--without-stream", action="store_true", help="the dashboard alone, beside no worker")
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--scratch", type=Path, help="directory for traffic and warehouses; default: a temporary one")
     options.add_argument("--print-only", action="store_true", help="do not write the results to docs/")
@@ -75,6 +79,19 @@ def _alerting(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
 
 def _warehouse(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
     return month.month(scratch, given.warehouse_spans, seed=given.seed)
+
+
+def _dashboard(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
+    load = traffic(scratch / "traffic", 600_000, seed=given.seed)
+    files = [part for path in load.files for part in ("--files", str(path))]
+    return viewing.viewing(
+        scratch,
+        given.viewed_spans,
+        viewers=given.viewers,
+        seconds=given.seconds,
+        seed=given.seed,
+        beside=None if given.without_stream else lambda home: Worker(home, "--source", "files", *files),
+    )
 
 
 if __name__ == "__main__":

@@ -195,6 +195,41 @@ def _warehouse(figures: dict[str, Any]) -> str:
     return f"{sizes}; {figures['spans_in_month']:,} spans in the month; {figures['bytes'] / 1e9:.1f} GB.\n\n{asked}"
 
 
+def _dashboard(figures: dict[str, Any]) -> str:
+    def milliseconds(value: float | None) -> str:
+        return "–" if value is None else f"{1000 * value:,.0f}"
+
+    table = _table(
+        [
+            "page",
+            "answers",
+            "p50, ms",
+            "p95, ms",
+            "after a revision: p50, ms",
+            "p95, ms",
+            "first paint of the content, ms",
+        ],
+        [
+            [
+                each["page"],
+                f"{each['answers']:,}",
+                milliseconds(each["p50_seconds"]),
+                f"**{milliseconds(each['p95_seconds'])}**",
+                milliseconds(each["cold_p50_seconds"]),
+                milliseconds(each["cold_p95_seconds"]),
+                f"**{milliseconds(each['paint_seconds'])}**",
+            ]
+            for each in figures["pages"]
+        ],
+    )
+    stream = "beside a worker that reads files as fast as it can" if figures["is_beside_stream"] else "beside no worker"
+    return (
+        f"{figures['viewers']} viewers at once for {figures['seconds']:g} s, {stream}; marts of {figures['spans']:,} spans: "
+        f"{figures['runs_rows']:,} runs, {figures['runs_hourly_rows']:,} rows in `runs_hourly`; made in "
+        f"{figures['made_seconds']:.0f} s.\n\n{table}"
+    )
+
+
 _TABLES: dict[str, Callable[[Any], str]] = {
     "throughput": _throughput,
     "freshness": _freshness,
@@ -202,4 +237,5 @@ _TABLES: dict[str, Callable[[Any], str]] = {
     "refresh": _refresh,
     "alerting": _alerting,
     "warehouse": _warehouse,
+    "dashboard": _dashboard,
 }

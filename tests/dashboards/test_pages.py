@@ -23,7 +23,9 @@ from dashboards.pages.asked import Asked
 from dashboards.pages.figuring import figured
 from dashboards.pages.incident import values
 from dashboards.pages.registry import BY_PATH, PAGES
+from pipelines.budgets import write_budgets
 from tests.dashboards.fleet import DRIFTS, WORKFLOWS
+from warehouse import Warehouse
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -70,10 +72,15 @@ def test_what_is_not_proven_is_not_zero(view: View) -> None:
     assert numbers.proven == len(WORKFLOWS) - 1
 
 
-def test_every_question_mark_has_its_definition(reader: Reader) -> None:
+def test_every_question_mark_has_its_definition(reader: Reader, streamed_home: Path) -> None:
     opened = Filters(incident="inc-0001")
     shown = [*((path, opened) for path in ("/", "/cost", "/drift", "/releases")), ("/releases", Filters("it-helpdesk"))]
     pages = "".join(Writer().html(render(Kept(reader), path, filters)) for path, filters in shown)
+    streamed = Reader(streamed_home)
+    with Warehouse.open(streamed_home / "warehouse") as warehouse:
+        write_budgets(warehouse)
+    pages += "".join(Writer().html(render(Kept(streamed), path, Filters(period="all"))) for path in ("/", "/cost"))
+    streamed.close()
     for key, meant in DEFINITIONS.items():
         if key in TRUST:  # on the pages that tests/dashboards/test_trust.py makes
             continue

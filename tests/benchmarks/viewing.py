@@ -1,0 +1,271 @@
+"""How fast the dashboard answers: many viewers at once over the marts of a large fleet, and the first paint in a browser.
+
+The home is made by SQL: so many runs as mart `runs` has them, of which the product's own models compute what pages aggregate;
+marts that read spans are written as wide and as long as such a fleet has them. The server is ``plumbline dashboard`` in a process
+of its own; viewers and browser run on the same cores.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dashboards.filters import Filters
+from dashboards.pages.registry import PAGES
+from tests.benchmarks.worker import Worker
+from warehouse import Limits, Warehouse, marts
+
+_FOLDER = Path(__file__).parent
+#: Spans of a run, in the mean of the simulated fleet.
+SPANS_PER_RUN = 10
+_PERIODS = ("7d", "30d", "90d", None)
+#: Seconds that a viewer looks at a page before the next.
+_LOOKS = (1.0, 4.0)
+#: A page is there when its content is: waited for by the page itself, so that no polling adds to it.
+_PAINTED = """() => new Promise(done => {
+  const ready = () => document.querySelector('#content > :not(.waiting)');
+  const painted = () => requestAnimationFrame(() => done(performance.now()));
+  if (ready()) { painted(); return; }
+  new MutationObserver((_, watch) => { if (ready()) { watch.disconnect(); painted(); } })
+    .observe(document.documentElement, {childList: true, subtree: true});
+})"""
+
+
+def home_of(path: Path, spans: int) -> Path:
+    """A home whose marts are those of so many spans."""
+    with Warehouse.open(path / "warehouse", limits=Limits(threads=2)) as lake:
+        for name in marts.names():
+            marts.build(lake, name)
+        marts.put_live_views(lake)
+        lake.transaction(lambda c: c.execute(_sql("viewed_runs"), {"runs": spans // SPANS_PER_RUN}))
+        marts.build(lake, "runs_hourly", whole=True)
+        for statement in _sql("viewed_marts").split(";\n"):
+            lake.transaction(lambda c, statement=statement: c.execute(statement))
+    return path
+
+
+def _sql(name: str) -> str:
+    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[str]:
+    """Address of ``plumbline dashboard`` on `home`, in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-P", "-m", "pipelines", "--home", str(home), "dashboard", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                _get(f"{address}/health")
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return answer.read()
+
+
+@dataclass
+class Viewer:
+    """Asks for pages as the browser does, one after the other.
+
+    Attributes
+    ----------
+    seconds : list of (str, float)
+        Page and how long its answer took.
+    """
+
+    address: str
+    output: str
+    random: random.Random
+    seconds: list[tuple[str, float]] = field(default_factory=list)
+
+    def ask(self, path: str, search: str) -> float:
+        """Seconds until the whole answer for one page is there."""
+        names = [part.rsplit(".", 1) for part in self.output.strip(".").split("...")]
+        body = {
+            "output": self.output,
+            "outputs": [{"id": name, "property": of} for name, of in names],
+            "inputs": [
+                {"id": "address", "property": "pathname", "value": path},
+                {"id": "address", "property": "search", "value": search},
+                {"id": "revision", "property": "data", "value": None},
+            ],
+            "changedPropIds": ["address.search"],
+        }
+        request = urllib.request.Request(
+            f"{self.address}/_dash-update-component",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Origin": self.address},
+        )
+        began = time.perf_counter()
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            content = answer.read()
+        taken = time.perf_counter() - began
+        if b"can't be made" in content:
+            raise AssertionError(f"{path}{search} can't be made: see the server's log")
+        self.seconds.append((path, taken))
+        return taken
+
+    def wander(self, until: float) -> None:
+        """Open pages under filters of many kinds until then, with a look at each."""
+        while time.perf_counter() < until:
+            self.ask(self.random.choice(PAGES).path, self.filters())
+            time.sleep(self.random.uniform(*_LOOKS))
+
+    def filters(self) -> str:
+        """A query string: of five in ten the fleet, of the others a workflow, a team or an environment."""
+        draw, given = self.random.random(), {"period": self.random.choice(_PERIODS)}
+        if draw < 0.25:
+            given["workflow"] = f"workflow-{self.random.randrange(6)}"
+        elif draw < 0.4:
+            given["team"] = f"team-{self.random.randrange(4)}"
+        elif draw < 0.5:
+            given["environment"] = "production"
+        return Filters(**given).search()
+
+
+def _output(address: str) -> str:
+    """Name of the callback that makes a page, as the app's own list has it."""
+    for each in json.loads(_get(f"{address}/_dash-dependencies")):
+        if "content.children" in each["output"]:
+            return each["output"]
+    raise AssertionError("the app has no callback for a page")
+
+
+def viewing(
+    scratch: Path,
+    spans: int,
+    *,
+    viewers: int,
+    seconds: float,
+    seed: int,
+    beside: Callable[[Path], Worker] | None = None,
+) -> dict[str, Any]:
+    """Figures of the pages: answers of many viewers, answers right after a revision, first paint.
+
+    Parameters
+    ----------
+    beside : callable | None
+        Starts a worker on the same home that runs meanwhile.
+    """
+    began = time.perf_counter()
+    home = home_of(scratch / "viewed", spans)
+    with Warehouse.open(home / "warehouse", read_only=True) as lake:
+        rows = {name: lake.query(f"SELECT count(*) FROM {name}").item() for name in ("runs", "runs_hourly")}
+    made = time.perf_counter() - began
+    other = beside(home) if beside is not None else None
+    try:
+        with serving(home) as address:
+            output = _output(address)
+            warm = _together(address, output, viewers, seconds, seed)
+            cold = _after_revisions(home, address, output, viewers, seed)
+            paint = _paints(address)
+    finally:
+        if other is not None:
+            other.terminate()
+            other.wait()
+    return {
+        "spans": spans,
+        **{f"{name}_rows": count for name, count in rows.items()},
+        "made_seconds": made,
+        "viewers": viewers,
+        "seconds": seconds,
+        "is_beside_stream": beside is not None,
+        "pages": [
+            {
+                "page": page.tab,
+                "answers": len(warm.get(page.path, [])),
+                "p50_seconds": _quantile(warm.get(page.path, []), 0.5),
+                "p95_seconds": _quantile(warm.get(page.path, []), 0.95),
+                "cold_p50_seconds": _quantile(cold.get(page.path, []), 0.5),
+                "cold_p95_seconds": _quantile(cold.get(page.path, []), 0.95),
+                "paint_seconds": paint.get(page.path),
+            }
+            for page in PAGES
+        ],
+    }
+
+
+def _together(address: str, output: str, viewers: int, seconds: float, seed: int) -> dict[str, list[float]]:
+    """Answers by page while so many viewers wander at once."""
+    crowd = [Viewer(address, output, random.Random(seed + number)) for number in range(viewers)]
+    until = time.perf_counter() + seconds
+    threads = [threading.Thread(target=each.wander, args=(until,), daemon=True) for each in crowd]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return _by_page(crowd)
+
+
+def _after_revisions(home: Path, address: str, output: str, viewers: int, seed: int) -> dict[str, list[float]]:
+    """Answers by page when all viewers' open pages follow a new revision at once; as many revisions as pages."""
+    crowd = [Viewer(address, output, random.Random(seed + 1000 + number)) for number in range(viewers)]
+    for turn in range(len(PAGES)):
+        with Warehouse.open(home / "warehouse") as lake:
+            touch = "UPDATE incidents SET updated_at = updated_at + INTERVAL 1 SECOND WHERE incident_id = 'inc-0'"
+            lake.transaction(lambda connection: connection.execute(touch))
+        asked = [(each, PAGES[(number + turn) % len(PAGES)].path) for number, each in enumerate(crowd)]
+        threads = [threading.Thread(target=each.ask, args=(path, each.filters()), daemon=True) for each, path in asked]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return _by_page(crowd)
+
+
+def _by_page(crowd: list[Viewer]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for each in crowd:
+        for path, taken in each.seconds:
+            found.setdefault(path, []).append(taken)
+    return found
+
+
+def _paints(address: str) -> dict[str, float]:
+    """Median seconds from navigation to the page's content, by page, of five visits by a new context; none without a browser."""
+    from dashboards.screenshot import browser, chromium
+
+    if chromium() is None:
+        return {}
+    found: dict[str, float] = {}
+    with browser() as chrome:
+        for page in PAGES:
+            times = []
+            for _ in range(5):
+                context = chrome.new_context(viewport={"width": 1440, "height": 900})
+                opened = context.new_page()
+                opened.goto(address + page.path, wait_until="commit")
+                times.append(opened.evaluate(_PAINTED) / 1000)
+                context.close()
+            found[page.path] = statistics.median(times)
+    return found
+
+
+def _quantile(values: list[float], share: float) -> float | None:
+    """The value below which that share lies; None without values."""
+    ranked = sorted(values)
+    return ranked[min(int(share * len(ranked)), len(ranked) - 1)] if ranked else None
