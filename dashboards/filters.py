@@ -41,6 +41,10 @@ class Filters:
         The run opened in the run explorer.
     q : str | None
         What is searched for in the run explorer.
+    tool : str | None
+        The tool opened on the page of tools.
+    family, state : str | None
+        The family of drift, and the state of incidents, listed on the drift page.
     """
 
     workflow: str | None = None
@@ -53,6 +57,9 @@ class Filters:
     release: str | None = None
     run: str | None = None
     q: str | None = None
+    tool: str | None = None
+    family: str | None = None
+    state: str | None = None
 
     @classmethod
     def parse(cls, search: str | None) -> Filters:

@@ -72,6 +72,10 @@ SHOTS = (
     Shot("drift", "drift"),
     Shot("incident", "drift", is_opened=True),
     Shot("drift-phone", "drift", width=390, height=1500),
+    Shot("tools", "tools"),
+    Shot("tools-phone", "tools", width=390, height=1500),
+    Shot("policy", "policy"),
+    Shot("policy-phone", "policy", width=390, scheme="dark", height=1500),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.pages import cost, drift, releases, scorecard
+from dashboards.pages import cost, drift, policy, releases, scorecard, tools
 from dashboards.pages.asked import Page
 
 PAGES: tuple[Page, ...] = (
@@ -10,6 +10,8 @@ PAGES: tuple[Page, ...] = (
     cost.PAGE,
     drift.PAGE,
     releases.PAGE,
+    tools.PAGE,
+    policy.PAGE,
 )
 
 BY_PATH = {page.path: page for page in PAGES}
