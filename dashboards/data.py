@@ -94,6 +94,13 @@ class View:
     precision: pl.DataFrame = field(default_factory=pl.DataFrame)
     comparisons: pl.DataFrame = field(default_factory=pl.DataFrame)
 
+    def parameters(self) -> list[Any]:
+        """``$1 … $9`` of ``queries/cohorts.sql``, for queries that cut and filter as it does."""
+        shown, chosen = self.window, self.filters
+        spans = [shown.previous_start, shown.previous_end, shown.start, shown.end]
+        bucket = round(shown.bucket / timedelta(seconds=1))
+        return [*spans, chosen.workflow, chosen.environment, bucket, chosen.team, chosen.release]
+
     def scope(self) -> list[str]:
         """What the figures cover, in lines of words."""
         shown = self.window

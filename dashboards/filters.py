@@ -45,6 +45,10 @@ class Filters:
         The tag that the chargeback on the cost page is parted by.
     shared : str | None
         The workflow whose cost is split over the others there.
+    tool : str | None
+        The tool opened on the page of tools.
+    family, state : str | None
+        The family of drift, and the state of incidents, listed on the drift page.
     """
 
     workflow: str | None = None
@@ -59,6 +63,9 @@ class Filters:
     q: str | None = None
     by: str | None = None
     shared: str | None = None
+    tool: str | None = None
+    family: str | None = None
+    state: str | None = None
 
     @classmethod
     def parse(cls, search: str | None) -> Filters:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dashboards.definitions.definition import Definition
 from dashboards.definitions.money import MONEY
+from dashboards.definitions.operating import OPERATING
 from dashboards.definitions.trust import TRUST
 
 __all__ = ["DEFINITIONS", "Definition"]
 
 DEFINITIONS: dict[str, Definition] = {
     **MONEY,
+    **OPERATING,
     **TRUST,
     "cost_per_success": Definition(
         "Cost per successful outcome",

@@ -29,17 +29,25 @@ def not_ready(state: State) -> html.Section:
     )
 
 
-def nothing_matches(view: View) -> html.Section:
-    """A filter that leaves no run."""
+def not_refreshed(what: str) -> html.Section:
+    """A page whose mart an earlier version did not have yet."""
+    return notice(
+        f"{what} are not counted yet",
+        "The next refresh makes this page. It fills by itself.",
+        commands=("plumbline refresh",),
+    )
+
+
+def nothing_matches(view: View, what: str = "run") -> html.Section:
+    """A filter that leaves no run, or none of `what` a page shows of runs."""
     chosen = [text.plain(value) for value in (view.filters.workflow, view.filters.environment) if value]
-    what = f"No run of {' in '.join(chosen)}" if chosen else "No run"
-    section = notice(
-        f"{what} in {view.window.name.lower() if view.window.days else 'this warehouse'}",
+    found = f"No {what} of {' in '.join(chosen)}" if chosen else f"No {what}"
+    return notice(
+        f"{found} in {view.window.name.lower() if view.window.days else 'this warehouse'}",
         f"There are {text.count(view.extent.runs)} runs from {text.when(view.extent.earliest_at)} "
         f"to {text.when(view.extent.latest_at)}.",
         dcc.Link("Show everything", href="?period=all"),
     )
-    return section
 
 
 def broken(what: str, where: str, todo: str) -> html.Section:

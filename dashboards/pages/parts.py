@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from dashboards import text
 from dashboards.definitions import DEFINITIONS
 from dashboards.figures.theme import CONFIG, FAMILIES, OTHER_FAMILY
 from dashboards.words import Delta
@@ -43,7 +45,7 @@ def how(key: str, coverage: str = "") -> html.Details:
         ("Coverage", coverage),
         ("Read from", meant.source),
     ]
-    pairs = [part for term, text in rows if text for part in (html.Dt(term), html.Dd(text))]
+    pairs = [part for term, said in rows if said for part in (html.Dt(term), html.Dd(said))]
     pairs += [html.Dt("SQL"), html.Dd(dcc.Link(f"What makes {meant.name.lower()}", href=f"/figures#{key}"))]
     return html.Details(
         [
@@ -107,9 +109,14 @@ def family(name: str | None) -> html.Span:
     return pill(shown, f"family-{name}" if name in FAMILIES else "")
 
 
-def pill(text: str, tone: str, title: str = "") -> html.Span:
+def pill(said: str, tone: str, title: str = "") -> html.Span:
     """A short state in words on a tinted ground."""
-    return html.Span(text, className=f"pill {tone}", title=title or None)
+    return html.Span(said, className=f"pill {tone}", title=title or None)
+
+
+def run_link(run_id: str) -> dcc.Link:
+    """A run's id, leading to the run itself."""
+    return dcc.Link(html.Code(text.plain(run_id, 40)), href="/runs?" + urlencode({"run": run_id}), className="run")
 
 
 def meter(value: float | None, said: str, tone: str = "") -> html.Div:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.pages import cost, drift, figures, releases, reuse, rollback, runs, scorecard
+from dashboards.pages import cost, drift, figures, policy, releases, reuse, rollback, runs, scorecard, tools
 from dashboards.pages.asked import Page
 
 PAGES: tuple[Page, ...] = (
@@ -10,6 +10,8 @@ PAGES: tuple[Page, ...] = (
     cost.PAGE,
     drift.PAGE,
     releases.PAGE,
+    tools.PAGE,
+    policy.PAGE,
     reuse.PAGE,
     rollback.PAGE,
     runs.PAGE,

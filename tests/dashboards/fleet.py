@@ -106,10 +106,17 @@ def write_home(
             warehouse.transaction(
                 lambda connection, n=name, f=frame: warehouse.insert(connection, n, _renamed(f, names))
             )
+        facts = {"approvals": _approvals(decisions), **_catalog()}
+        for name, frame in facts.items():
+            warehouse.transaction(
+                lambda connection, n=name, f=frame: warehouse.insert(connection, n, _renamed(f, names))
+            )
         for name in ("runs_hourly", "model_usage_hourly"):
             warehouse.transaction(
                 lambda connection, n=name: connection.execute(f"CREATE TABLE {n} AS {marts.models()[n].sql}")
             )
+        for name in ("tool_calls_hourly", "tool_variants_daily", "policy_events_hourly", "policy_findings"):
+            marts.build(warehouse, name)
         write_comparisons(warehouse)
         shadow = _renamed(_shadow(), names)
         warehouse.transaction(lambda connection: warehouse.insert(connection, "release_comparisons", shadow))
@@ -204,15 +211,66 @@ def _runs(
 
 
 def _tool_calls(rng: np.random.Generator, runs: pl.DataFrame) -> pl.DataFrame:
+    """Each workflow's runs call one tool: ledger.lookup begins to fail and to take a new argument; mailer is in no catalog."""
     drift = DRIFTS[0]
-    calls = runs.filter(pl.col("workflow") == drift.workflow).select(
-        "run_id", "workflow", "started_at", span_id=pl.col("run_id").str.slice(0, 16)
+    tools = {drift.workflow: drift.dimension, "customer-refunds": "issue_refund", "it-helpdesk": "mailer"}
+    is_late = (pl.col("started_at") > START + drift.onset) & (pl.col("workflow") == drift.workflow)
+    calls = runs.select(
+        "run_id",
+        "workflow",
+        "started_at",
+        span_id=pl.col("run_id").str.slice(0, 16),
+        trace_id="run_id",
+        tool_name=pl.col("workflow").replace_strict(tools, default="search"),
+        effect=pl.col("workflow").replace_strict({"customer-refunds": "irreversible"}, default="read"),
+        rate=pl.when(is_late).then(drift.after).otherwise(drift.before),
+        is_late=is_late,
     )
-    rate = calls.select(
-        pl.when(pl.col("started_at") > START + drift.onset).then(drift.after).otherwise(drift.before)
-    ).to_series()
-    failed = rng.random(calls.height) < rate.to_numpy()
-    return calls.with_columns(tool_name=pl.lit(drift.dimension), status=pl.Series(np.where(failed, "error", "ok")))
+    failed = pl.Series(rng.random(calls.height)) < calls["rate"]
+    return calls.with_columns(
+        status=pl.when(failed).then(pl.lit("error")).otherwise(pl.lit("ok")),
+        error_type=pl.when(failed).then(pl.lit("timeout")),
+        duration_ms=pl.Series(rng.lognormal(5.0, 0.6, calls.height)) * pl.when("is_late").then(3.0).otherwise(1.0),
+        arguments_shape=pl.when("is_late").then(pl.lit("bb22")).otherwise(pl.lit("aa11")),
+    ).drop("rate", "is_late")
+
+
+def _approvals(decisions: pl.DataFrame) -> pl.DataFrame:
+    """Refunds are asked for; three are passed over, and every fortieth is denied."""
+    asked = decisions.filter(pl.col("workflow") == "customer-refunds")
+    common = ["trace_id", "span_id", "run_id", "workflow", "at"]
+    place = pl.int_range(pl.len())
+    status = (
+        pl.when(place < 3)
+        .then(pl.lit("bypassed"))
+        .when(place % 40 == 5)
+        .then(pl.lit("denied"))
+        .otherwise(pl.lit("granted"))
+    )
+    ends = asked.select(*common, tool_name=pl.lit("issue_refund"), status=status)
+    return pl.concat([ends, ends.with_columns(status=pl.lit("requested"))])
+
+
+def _catalog() -> dict[str, pl.DataFrame]:
+    """Tools but for one, and two versions of the policy; the second is in force before the first run."""
+    return {
+        "catalog_tools": pl.DataFrame(
+            {
+                "tool_name": ["ledger.lookup", "issue_refund", "search", "wire_transfer"],
+                "effect": ["read", "irreversible", "read", "irreversible"],
+                "cost_per_call_usd": [0.001, 0.01, None, 0.0],
+                "compensation": [None, "reverse_refund", None, None],
+                "certified": [True, False, False, False],
+            }
+        ),
+        "catalog_policies": pl.DataFrame(
+            {
+                "policy": ["access", "access"],
+                "version": ["11", "12"],
+                "effective_at": [START - timedelta(days=90), START - timedelta(days=1)],
+            }
+        ),
+    }
 
 
 def _reuse(rng: np.random.Generator, days: int) -> pl.DataFrame:
@@ -273,7 +331,10 @@ def _decisions(rng: np.random.Generator, runs: pl.DataFrame) -> pl.DataFrame:
         workflow=pl.col("workflow"),
         policy=pl.lit("access"),
         action=pl.Series(np.where(rng.random(runs.height) < share, "deny", "allow")),
-        enforced=pl.lit(True),
+        policy_version=pl.when(pl.col("workflow") == "claims-triage").then(pl.lit("11")).otherwise(pl.lit("12")),
+        rule=pl.lit("no-admin-grant"),
+        # What was denied to contract-review was done all the same.
+        enforced=pl.col("workflow") != "contract-review",
         at=pl.col("started_at"),
     )
 

@@ -73,8 +73,8 @@ def test_what_is_not_proven_is_not_zero(view: View) -> None:
 
 
 def test_every_question_mark_has_its_definition(reader: Reader, streamed_home: Path) -> None:
-    opened = Filters(incident="inc-0001")
-    shown = [*((path, opened) for path in ("/", "/cost", "/drift", "/releases")), ("/releases", Filters("it-helpdesk"))]
+    opened = Filters(incident="inc-0001", tool="ledger.lookup")
+    shown = [*((page.path, opened) for page in PAGES), ("/releases", Filters("it-helpdesk"))]
     pages = "".join(Writer().html(render(Kept(reader), path, filters)) for path, filters in shown)
     streamed = Reader(streamed_home)
     with Warehouse.open(streamed_home / "warehouse") as warehouse:
