@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -101,6 +101,31 @@ class Warehouse:
                     self.path / "writing.lock", wait_s=self.limits.turn_wait_s, give_up_at=lambda: self.give_up_at
                 ):
                     return self._retried(work)
+            finally:
+                self._in_transaction = False
+
+    @contextmanager
+    def reading(self) -> Iterator[int]:
+        """Work on one snapshot of the lake, whose id it yields, whatever others commit meanwhile; nobody waits for it.
+
+        The lake finds its latest snapshot once, not for each statement. Tables may be made outside the lake, and stay.
+
+        Raises
+        ------
+        WarehouseError
+            If it is begun inside a transaction.
+        """
+        with self._turn:
+            if self._in_transaction:
+                raise WarehouseError("reading inside a transaction", str(self.path), "read by its connection")
+            self._in_transaction = True
+            try:
+                self.connection.execute("BEGIN TRANSACTION")
+                yield self.query("SELECT id FROM ducklake_current_snapshot('lake')").item()
+                self.connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
             finally:
                 self._in_transaction = False
 
