@@ -1,4 +1,4 @@
-"""The resource that the assets share: the home's warehouse, opened once per run."""
+"""The resource that the assets share: the home's warehouse, opened at most once per run."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Lakehouse(dg.ConfigurableResource):
     whole: bool = Field(default=False, description="Compute every mart from all rows, not from what changed.")
 
     _open: Warehouse | None = PrivateAttr(default=None)
+    _is_running: bool = PrivateAttr(default=False)
 
     @property
     def directory(self) -> Path:
@@ -41,18 +42,25 @@ class Lakehouse(dg.ConfigurableResource):
 
     @property
     def warehouse(self) -> Warehouse:
-        """The warehouse, open for writing for as long as the run lasts."""
-        if self._open is None:
+        """The warehouse, open for writing from its first use until the run ends.
+
+        Not before: a sensor has this resource too, and only reads, and only what is there.
+        """
+        if not self._is_running:
             raise TerminalError("the warehouse is not open", str(self.directory), "use this resource inside a run")
+        if self._open is None:
+            threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
+            self._open = Warehouse.open(self.directory, limits=Limits(threads=threads))
         return self._open
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lakehouse]:
-        """Open the warehouse, and close it when the run ends."""
-        threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
-        with Warehouse.open(self.directory, limits=Limits(threads=threads)) as warehouse:
-            self._open = warehouse
-            try:
-                yield self
-            finally:
+        """Allow the warehouse to be opened, and close it when the run ends."""
+        self._is_running = True
+        try:
+            yield self
+        finally:
+            self._is_running = False
+            if self._open is not None:
+                self._open.close()
                 self._open = None

@@ -64,3 +64,4 @@ def test_what_a_refresh_writes_itself_is_no_new_fact() -> None:
 
 def test_a_home_without_a_warehouse_is_left_alone(tmp_path: Path) -> None:
     assert isinstance(look(tmp_path, None), dg.SkipReason)
+    assert not (tmp_path / "warehouse").exists(), "a look makes none"
