@@ -1,33 +1,45 @@
 """What of a mart has to be computed again: the runs that changed since its last build, by the lake's own change feed.
 
 For marts whose header says ``incremental: run_id``. Each of their rows follows from the rows of its run alone, from the catalog
-(where that changed, all is computed again), and from the clock (open and pending runs are computed each time). So the mart's
+(where that changed, all is computed again), and from the clock (it moves runs that were open or pending). So the mart's
 SELECT, run over the rows of the changed runs, gives what it would give for them over everything. The same holds of marts that
 say ``incremental: date`` and the days on which these runs start, and of any days that are asked for (:func:`find_days`).
+
+All of this is asked inside `Warehouse.reading`: of one snapshot.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import duckdb
 
 from warehouse import queries
 from warehouse.headers import Relation
-from warehouse.lake import Warehouse
+from warehouse.marks import Changes
 
 #: Runs to compute again, run_id; in memory.
 AFFECTED = "memory.main.affected_runs"
 #: Days to compute again, date: of marts by day, and then AFFECTED holds all runs that start on them.
 DAYS = "memory.main.affected_days"
+#: What is made for one build.
+MADE = (AFFECTED, DAYS)
+#: What the change feed told, kept for the other marts of a refresh: runs that changed by table, and of which snapshots.
+FEED = ("memory.main.changed_runs", "memory.main.feed_read")
 #: Above this share of its runs a mart is computed whole: that takes no longer, and leaves it sorted.
 MOST = 0.2
 #: Moves with every span; which `runs` its move changes, a query knows.
 _CLOCK = "event_clock"
+_WORD = re.compile(r"\w+")
+
+
+class FeedGone(Exception):
+    """The change feed can't say what changed: compaction has expired a snapshot meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,83 +63,156 @@ class Affected:
 
 
 def find_affected(
-    warehouse: Warehouse, mart: Relation, keyed: set[str], others: set[str], since: int, now: int
+    connection: duckdb.DuckDBPyConnection, mart: Relation, keyed: Set[str], changes: Changes, since: int, now: int
 ) -> Affected | None:
     """Fill :data:`AFFECTED` with the runs of `mart` that changed after snapshot `since`, up to `now`.
 
     Parameters
     ----------
-    keyed, others : set of str
-        Tables and marts that it reads, with a run_id and without one.
+    keyed : set of str
+        Tables and marts that it reads and that have a run_id.
+    changes : Changes
+        What changed of the tables and marts that it reads.
 
     Returns
     -------
     Affected | None
-        None where all must be computed: another table changed, the snapshot is gone, or too many runs are affected.
+        None where all must be computed: another table changed, or too many runs are affected.
+
+    Raises
+    ------
+    FeedGone
+        A snapshot of the range is gone.
     """
-    connection = warehouse.connection
-    _begin(connection)
-    if now == since:
-        return Affected(None)
-    moved = {"since": since + 1, "now": now}
+    begin(connection)
     is_moved_by_the_clock = mart.name == "runs"
-    changes = _changed(connection, moved)
-    if changes is None:
+    others = changes.changed - keyed - ({_CLOCK} if is_moved_by_the_clock else set())
+    if others or changes.replaced & keyed:
         return None
-    changed, replaced = changes
-    if (replaced & keyed) | (changed & (others - {_CLOCK} if is_moved_by_the_clock else others)):
-        return None
+    changed = changes.changed & keyed
     try:
-        _note_runs(connection, changed & keyed, moved)
+        _note_runs(connection, changed, since, now)
         if "outcomes" in keyed:
-            connection.execute(queries.sql("runs_drawn_in"), moved)
-        if is_moved_by_the_clock:
+            connection.execute(queries.sql("runs_drawn_in"), {"since": since + 1, "now": now})
+        if is_moved_by_the_clock and _CLOCK in changes.changed:
             connection.execute(queries.sql("runs_moved_by_the_clock"))
         if mart.incremental == "date":
             if "runs" in changed:
-                connection.execute(queries.sql("days_of_changed_runs"), moved)
+                connection.execute(queries.sql("days_of_changed_runs"))
             connection.execute(queries.sql("days_of_affected_runs"))
-            connection.execute(queries.sql("runs_of_affected_days"))
-        first, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), moved)
-    except duckdb.Error:  # compaction has expired the snapshot meanwhile
-        return None
+            _note_runs_of_days(connection)
+        first, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), None)
+    except duckdb.Error as error:
+        raise FeedGone from error
     return Affected(first if is_known else None) if affected <= MOST * whole else None
 
 
-def find_days(warehouse: Warehouse, first: date, last: date) -> Affected:
+def find_changed(
+    connection: duckdb.DuckDBPyConnection, changes: Changes, tables: Set[str], since: int, now: int
+) -> Affected | None:
+    """Fill :data:`AFFECTED` with the runs of which rows in `tables` changed after snapshot `since`, up to `now`.
+
+    Returns
+    -------
+    Affected | None
+        None where one of the tables was put there anew.
+
+    Raises
+    ------
+    FeedGone
+        A snapshot of the range is gone.
+    """
+    begin(connection)
+    if changes.replaced & tables:
+        return None
+    try:
+        _note_runs(connection, changes.changed & tables, since, now)
+        first, is_known, *_ = _row(connection, queries.sql("span_of_affected_runs"), None)
+    except duckdb.Error as error:
+        raise FeedGone from error
+    return Affected(first if is_known else None)
+
+
+def find_days(
+    connection: duckdb.DuckDBPyConnection, first: date, last: date, pending: tuple[int, int] | None
+) -> Affected:
     """Fill :data:`DAYS` with the days from `first` to `last`, and :data:`AFFECTED` with the runs that start on them.
 
-    Their spans may start earlier than `runs` says, where a late one came after it was built: all files are read.
+    Parameters
+    ----------
+    pending : tuple of int, optional
+        Snapshots (after which, up to which) whose spans `runs` does not know yet: they may start earlier than it says. None
+        where that is not known, and then all files are read.
+
+    Raises
+    ------
+    FeedGone
+        A snapshot of the range is gone.
     """
-    connection = warehouse.connection
-    _begin(connection)
+    begin(connection)
     connection.execute(queries.sql("days_between"), {"first": first, "last": last})
-    connection.execute(queries.sql("runs_of_affected_days"))
-    affected, whole = _row(connection, queries.sql("share_of_affected_runs"), None)
-    return Affected(None, is_few=affected <= MOST * whole)
+    _note_runs_of_days(connection)
+    try:
+        if pending is not None and pending[0] < pending[1]:
+            _read_feed(connection, "spans", *pending)
+        earliest, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), None)
+    except duckdb.Error as error:
+        raise FeedGone from error
+    return Affected(earliest if is_known and pending is not None else None, is_few=affected <= MOST * whole)
 
 
-def _begin(connection: duckdb.DuckDBPyConnection) -> None:
+def begin(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of this module, those of one build empty."""
     connection.execute(f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR PRIMARY KEY)")
     connection.execute(f"CREATE OR REPLACE TABLE {DAYS} (date DATE)")
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {FEED[0]} (table_name VARCHAR, run_id VARCHAR, started_at TIMESTAMP, is_known BOOLEAN)"
+    )
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {FEED[1]} (table_name VARCHAR, since BIGINT, begun BIGINT, until BIGINT)"
+    )
 
 
-def _changed(connection: duckdb.DuckDBPyConnection, moved: dict[str, int]) -> tuple[set[str], set[str]] | None:
-    """Tables with other rows than before, and those of them that were replaced as a whole; None where that is not known."""
-    found = connection.execute(queries.sql("tables_changed"), moved).fetchall()
-    if (None, True) in found:
-        return None
-    return {table for table, _ in found}, {table for table, is_new in found if is_new}
-
-
-def _note_runs(connection: duckdb.DuckDBPyConnection, tables: set[str], moved: dict[str, int]) -> None:
+def _note_runs(connection: duckdb.DuckDBPyConnection, tables: Set[str], since: int, now: int) -> None:
     """Add the runs of changed rows to :data:`AFFECTED`."""
     for table in sorted(tables):
+        _read_feed(connection, table, since, now)
         connection.execute(
-            f"INSERT OR IGNORE INTO {AFFECTED} SELECT DISTINCT run_id "  # noqa: S608 - our name
-            "FROM ducklake_table_changes('lake', 'main', ?, ?, ?) WHERE run_id IS NOT NULL",
-            [table, moved["since"], moved["now"]],
+            f"INSERT OR IGNORE INTO {AFFECTED} SELECT run_id FROM {FEED[0]} WHERE table_name = ?",  # noqa: S608 - our names
+            [table],
         )
+
+
+def _read_feed(connection: duckdb.DuckDBPyConnection, table: str, since: int, now: int) -> None:
+    """Have in :data:`FEED` what changed of a table after `since`, up to `now`, or after an earlier snapshot.
+
+    The marts of one refresh were built one soon after the other the last time, so what was read for the first of them holds for
+    the next: the runs that changed in between are a few that are computed without need. What was read in an earlier
+    refresh ends before `since`, and is read anew.
+    """
+    known = connection.execute(
+        f"SELECT until FROM {FEED[1]} WHERE table_name = ? AND since <= ? AND ? < begun",  # noqa: S608 - our name
+        [table, since, since],
+    ).fetchone()
+    if known is None:
+        for name in FEED:
+            connection.execute(f"DELETE FROM {name} WHERE table_name = ?", [table])  # noqa: S608 - our names
+        connection.execute(f"INSERT INTO {FEED[1]} VALUES (?, ?, ?, ?)", [table, since, now, now])  # noqa: S608 - our name
+    elif known[0] < now:
+        since = known[0]
+        connection.execute(f"UPDATE {FEED[1]} SET until = ? WHERE table_name = ?", [now, table])  # noqa: S608 - our name
+    else:
+        return
+    feed = "read_dated_feed" if table in ("spans", "runs") else "read_feed"
+    connection.execute(queries.sql(feed), {"table": table, "since": since + 1, "now": now})
+
+
+def _note_runs_of_days(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add all runs that start on :data:`DAYS`: a literal range, so that files and groups of rows of other days stay unread."""
+    first, last = _row(connection, f"SELECT min(date), max(date) FROM {DAYS}", None)  # noqa: S608 - our name
+    if first is not None:
+        between = {"first": first, "next": last + timedelta(days=1)}
+        connection.execute(queries.sql("runs_of_affected_days"), between)
 
 
 def _row(connection: duckdb.DuckDBPyConnection, sql: str, params: object) -> tuple[Any, ...]:
@@ -137,31 +222,28 @@ def _row(connection: duckdb.DuckDBPyConnection, sql: str, params: object) -> tup
 
 
 @contextmanager
-def narrowed(warehouse: Warehouse, keyed: dict[str, set[str]], affected: Affected) -> Iterator[None]:
+def narrowed(
+    connection: duckdb.DuckDBPyConnection, keyed: dict[str, set[str]], affected: Affected, sql: str
+) -> Iterator[None]:
     """While it lasts, the connection sees of these tables the rows of affected runs only, in views of the lake as well.
 
     Parameters
     ----------
     keyed : dict[str, set of str]
         Columns of each of the tables.
+    sql : str
+        All that is to read them. Columns whose names do not occur in it are left out: of `spans`, whose texts are nine tenths
+        of it, only the narrow ones have to be read and held.
     """
-    connection = warehouse.connection
-    made: list[str] = []
-
-    def make(name: str, select: str) -> None:
-        connection.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {select}')
-        made.append(f'DROP TABLE temp."{name}"')
-
-    try:
-        for table, columns in sorted(keyed.items()):
-            # A statement about a session or a trace names no run: views find it among the affected ones.
-            unnamed = "run_id IS NULL OR " if table == "outcomes" else ""
-            make(
-                table,
-                f'SELECT * FROM lake.main."{table}" '  # noqa: S608 - our names
-                f"WHERE ({unnamed}run_id IN (SELECT run_id FROM {AFFECTED})){affected.narrow(columns)}",
-            )
-        yield
-    finally:
-        for drop in made:
-            connection.execute(drop)
+    words = set(_WORD.findall(sql))
+    for table, columns in keyed.items():
+        # A statement about a session or a trace names no run: views find it among the affected ones.
+        unnamed = "run_id IS NULL OR " if table == "outcomes" else ""
+        needed = ", ".join(f'"{column}"' for column in sorted(columns & words))
+        connection.execute(
+            f'CREATE OR REPLACE TEMP TABLE "{table}" AS SELECT {needed} FROM lake.main."{table}" '  # noqa: S608 - our names
+            f"WHERE ({unnamed}run_id IN (SELECT run_id FROM {AFFECTED})){affected.narrow(columns)}",
+        )
+    yield
+    for table in keyed:  # where something failed, the reading's end takes them back
+        connection.execute(f'DROP TABLE temp."{table}"')

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -154,6 +154,31 @@ class Warehouse:
         """Id of the latest snapshot."""
         row = self.connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
         return row[0] if row else -1
+
+    @contextmanager
+    def reading(self) -> Iterator[int]:
+        """Work on one snapshot of the lake, whose id it yields, whatever others commit meanwhile; nobody waits for it.
+
+        The lake finds its latest snapshot once, not for each statement. Tables may be made outside the lake, and stay.
+
+        Raises
+        ------
+        WarehouseError
+            If it is begun inside a transaction.
+        """
+        with self._turn:
+            if self._in_transaction:
+                raise WarehouseError("reading inside a transaction", str(self.path), "read by its connection")
+            self._in_transaction = True
+            try:
+                self.connection.execute("BEGIN TRANSACTION")
+                yield self.snapshot()
+                self.connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._in_transaction = False
 
     def _retried(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         wait = _FIRST_WAIT_S

@@ -10,7 +10,6 @@ would go. What a mart states of days whose rows are gone is kept as it was (`war
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
@@ -109,14 +108,12 @@ def _count(warehouse: Warehouse, name: str, before: date, conditions: list[str],
 
 def _require_counted(warehouse: Warehouse, name: str, before: date, conditions: list[str]) -> None:
     """Refuse where the oldest mart was computed without rows that would go."""
-    comments = dict(
-        warehouse.query("SELECT table_name, comment FROM duckdb_tables() WHERE database_name = 'lake'").iter_rows()
-    )
-    built = [re.search(r"\[snapshot (\d+)\]$", comments.get(mart) or "") for mart in marts.names()]
     stale = WarehouseError("marts do not count these rows yet", f"table {name}", "run `plumbline refresh` first")
-    if not all(built):
+    built = [marts.built_from(warehouse, mart) for mart in marts.names()]
+    known = [snapshot for snapshot in built if snapshot is not None]
+    if len(known) < len(built):
         raise stale
-    oldest = min(int(found[1]) for found in built if found)
+    oldest = min(known)
     try:
         counted = _count(warehouse, name, before, conditions, f"AT (VERSION => {oldest})")
     except duckdb.Error as error:  # a snapshot that compaction has expired: the marts are days old

@@ -87,17 +87,19 @@ def run_refresh(settings: Settings, *, whole: bool = False, days: tuple[date, da
     """
     existing_warehouse(settings)
     open_warehouse(settings).close()  # migrations and catalog first
+    from pipelines.defs.check_pages import report_path
     from pipelines.defs.refresh import refresh as run
 
     result = run(settings.home, whole=whole, days=days)
     if result.failed_checks:
         raise TerminalError(
             "asset checks failed: " + ", ".join(result.failed_checks),
-            str(settings.home / "dagster"),
-            "what depends on them was left as it was; open `plumbline dagster` for the report",
+            str(settings.home / "checks"),
+            "what depends on them was left as it was; open the page of the check there",
         )
     for warning in result.warnings:
-        err.print(f"warning: {warning}; the report in `plumbline dagster` names them", markup=False, soft_wrap=True)
+        page = report_path(settings.home, warning.split(":")[0].rpartition(".")[2])
+        err.print(f"warning: {warning}; {page} names them", markup=False, soft_wrap=True)
     return dict(result.rows)
 
 

@@ -1,4 +1,4 @@
-"""The resource that the assets share: the home's warehouse, opened once per run."""
+"""The resource that the assets share: the home's warehouse, opened at most once per run."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Lakehouse(dg.ConfigurableResource):
     whole: bool = Field(default=False, description="Compute every mart from all rows, not from what changed.")
 
     _open: Warehouse | None = PrivateAttr(default=None)
+    _writer: str = PrivateAttr(default="")  # empty outside a run
 
     @property
     def directory(self) -> Path:
@@ -41,21 +42,27 @@ class Lakehouse(dg.ConfigurableResource):
 
     @property
     def warehouse(self) -> Warehouse:
-        """The warehouse, open for writing for as long as the run lasts."""
-        if self._open is None:
+        """The warehouse, open for writing from its first use until the run ends.
+
+        Not before: a sensor has this resource too, and only reads, and only what is there.
+        """
+        if not self._writer:
             raise TerminalError("the warehouse is not open", str(self.directory), "use this resource inside a run")
+        if self._open is None:
+            threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
+            self._open = Warehouse.open(self.directory, limits=Limits(threads=threads), writer=self._writer)
         return self._open
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lakehouse]:
-        """Open the warehouse, and close it when the run ends."""
-        threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
+        """Allow the warehouse to be opened, and close it when the run ends."""
         # A run outside a job is an asset's own: that of a test, or of somebody trying one.
         job = context.run.job_name if context.run is not None else "asset"
-        writer = f"dagster {job}"
-        with Warehouse.open(self.directory, limits=Limits(threads=threads), writer=writer) as warehouse:
-            self._open = warehouse
-            try:
-                yield self
-            finally:
+        self._writer = f"dagster {job}"
+        try:
+            yield self
+        finally:
+            self._writer = ""
+            if self._open is not None:
+                self._open.close()
                 self._open = None

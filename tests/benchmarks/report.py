@@ -110,14 +110,14 @@ def _growth(figures: list[dict[str, Any]]) -> str:
 
 def _refresh(figures: list[dict[str, Any]]) -> str:
     return _table(
-        ["`plumbline refresh`", "rows in `spans`", "runs", "the command, s", "of it the marts, s"],
+        ["`plumbline refresh`", "rows in `spans`", "the command, s", "of it the marts, s", "processor time, s"],
         [
             [
                 each["what"],
                 f"{each['rows']:,}",
-                f"{each['runs']:,}",
                 f"{each['refresh_seconds']:.1f}",
                 f"{each['marts_seconds']:.1f}",
+                f"{each['processor_seconds']:.1f}",
             ]
             for each in figures
         ],

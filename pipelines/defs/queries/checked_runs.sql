@@ -1,6 +1,6 @@
 -- The columns of runs that the check looks at.
 -- grain: run_id
--- parameters: ? twice: the first day that retention left whole; null when all is
+-- parameters: $since: the first day that retention left whole; null when all is; $all: every run, not the affected ones alone
 -- A start that the stream has flagged (time_missing, time_out_of_range) is known to be wrong and counted there: null here.
 SELECT
     run_id,
@@ -17,4 +17,5 @@ SELECT
     output_tokens,
     cost_usd
 FROM runs
-WHERE ?::DATE IS NULL OR started_at IS NULL OR started_at >= ?::DATE
+WHERE ($since::DATE IS NULL OR started_at IS NULL OR started_at >= $since::DATE)
+    AND ($all OR run_id IN (SELECT run_id FROM memory.main.affected_runs))

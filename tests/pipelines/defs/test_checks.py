@@ -33,8 +33,8 @@ def spoil(warehouse: Warehouse, *statements: str) -> None:
     warehouse.transaction(work)
 
 
-def broken(warehouse: Warehouse) -> list[Finding]:
-    return [finding for finding in examine_runs(warehouse) if not finding.passed]
+def broken(warehouse: Warehouse, since: int | None = None) -> list[Finding]:
+    return [finding for finding in examine_runs(warehouse, since).findings if not finding.passed]
 
 
 def test_each_broken_rule_is_named_with_its_rows(built: Warehouse) -> None:
@@ -63,6 +63,25 @@ def test_each_broken_rule_is_named_with_its_rows(built: Warehouse) -> None:
     assert f"{2:032x}: -0.5" in found["cost_usd is 0 or more, where known"].examples
     assert "1971-01-01" in found["started_at lies between"].examples
     assert all(finding.examples.isprintable() for finding in found.values())
+
+
+def test_a_check_that_passed_looks_at_what_changed_since_and_finds_what_it_would_of_all(
+    built: Warehouse, home: Path
+) -> None:
+    first = examine_runs(built)
+    assert all(finding.passed for finding in first.findings)
+    assert examine_runs(built, first.snapshot).findings == [], "nothing changed"
+    store(home, "spans", run_spans(RUNS))
+    marts.build(built, "event_clock")
+    marts.build(built, "runs")
+    again = examine_runs(built, first.snapshot)
+    rules = {finding.rule: finding for finding in again.findings}
+    assert rules["rows are as many as the distinct run_id of spans: 1"].observed == "1", "of the new run alone"
+    assert all(finding.passed for finding in again.findings)
+    spoil(built, "UPDATE runs SET cost_usd = -1 WHERE run_id LIKE '%2'", "DELETE FROM runs WHERE run_id LIKE '%3'")
+    of_all = {finding.rule.split(":")[0]: finding.examples for finding in broken(built)}
+    assert {finding.rule.split(":")[0]: finding.examples for finding in broken(built, again.snapshot)} == of_all
+    assert len(of_all) == 4
 
 
 def test_spans_that_came_since_runs_was_built_are_no_fault(built: Warehouse, home: Path) -> None:
@@ -119,25 +138,25 @@ def test_values_from_traces_are_shown_short_and_printable(value: Any, text: str)
 def test_a_day_that_does_not_add_up_to_its_runs_is_named(built: Warehouse) -> None:
     for name in ("model_calls", "tool_calls", "repeated_work", "cost_by_day"):
         marts.build(built, name)
-    assert all(finding.passed for finding in examine_cost(built))
+    assert all(finding.passed for finding in examine_cost(built).findings)
     spoil(
         built,
         "UPDATE cost_by_day SET cost_usd = cost_usd + 1 WHERE \"by\" = 'team'",
         "DELETE FROM cost_by_day WHERE \"by\" = 'model'",
     )
-    found = {finding.rule.split()[0]: finding for finding in examine_cost(built)}
+    found = {finding.rule.split()[0]: finding for finding in examine_cost(built).findings}
     assert {name for name, finding in found.items() if not finding.passed} == {"cost_usd"}, (
         "the other ways have all runs"
     )
     spoil(built, "UPDATE cost_by_day SET runs = 0", "UPDATE runs SET workflow = 'lost' WHERE run_id LIKE '%1'")
-    found = {finding.rule.split()[0]: finding for finding in examine_cost(built)}
+    found = {finding.rule.split()[0]: finding for finding in examine_cost(built).findings}
     assert not found["runs"].passed and "lost" in found["runs"].examples
 
 
 def test_a_model_without_a_price_is_named(built: Warehouse) -> None:
     marts.build(built, "model_calls")
     spoil(built, "UPDATE model_calls SET cost_usd = 0.01, request_model = 'm'")
-    assert all(finding.passed for finding in examine_prices(built))
+    assert all(finding.passed for finding in examine_prices(built).findings)
     spoil(built, "UPDATE model_calls SET cost_usd = NULL, request_model = '<b>house</b>' WHERE run_id LIKE '%1'")
-    (finding,) = examine_prices(built)
+    (finding,) = examine_prices(built).findings
     assert not finding.passed and finding.examples == "<b>house</b>: 0.0"

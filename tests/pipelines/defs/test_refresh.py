@@ -89,7 +89,10 @@ def test_a_failed_check_keeps_the_marts_behind_it_as_they_were(
     assert set(failed.rows) == first, "all others depend on runs"
     (message,) = failed.failed_checks
     assert message.startswith("runs.runs_are_sound: 1 of ")
-    assert "cost_usd is 0 or more, where known (1 of 13 rows break it)" in message
+    assert "cost_usd is 0 or more, where known (1 of 1 rows break it)" in message, "the others passed before"
+    page = (home / "checks" / "runs_are_sound.html").read_text(encoding="utf-8")
+    assert "runs_are_sound: failed" in page and f"{RUNS:032x}: -4.99" in page
+    assert HOSTILE not in page and "<script" not in page
     for name, query in everything.items():
         assert rows_of(home, query).equals(before[name]), name
 

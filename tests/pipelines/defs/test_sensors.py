@@ -9,12 +9,19 @@ import dagster as dg
 
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.refresh import RefreshResult
-from pipelines.defs.sensors import new_facts
+from pipelines.defs.sensors import FACTS, new_facts
 from tests.pipelines.defs.conftest import RUNS, outcome, run_spans, store
+from warehouse import marts
 
 
-def look(home: Path, cursor: str | None) -> dg.SensorResult | dg.SkipReason:
-    with dg.build_sensor_context(cursor=cursor, resources={"lakehouse": Lakehouse(home=str(home))}) as context:
+def look(home: Path, cursor: str | None, *under_way: dg.DagsterRun) -> dg.SensorResult | dg.SkipReason:
+    resources = {"lakehouse": Lakehouse(home=str(home))}
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context,
+    ):
+        for run in under_way:
+            instance.add_run(run)
         found = new_facts(context)
     assert isinstance(found, (dg.SensorResult, dg.SkipReason))
     return found
@@ -40,5 +47,21 @@ def test_new_spans_and_late_outcomes_ask_for_one_refresh_each(
     assert isinstance(look(home, third.cursor), dg.SkipReason)
 
 
+def test_a_refresh_under_way_is_not_followed_by_another_before_it_ends(
+    refreshed: tuple[Path, RefreshResult],
+) -> None:
+    run = dg.DagsterRun("refresh", status=dg.DagsterRunStatus.STARTED)
+    found = look(refreshed[0], None, run)
+    assert isinstance(found, dg.SkipReason) and "under way" in str(found.skip_message)
+    ended = dg.DagsterRun("refresh", status=dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(look(refreshed[0], None, ended), dg.SensorResult)
+
+
+def test_what_a_refresh_writes_itself_is_no_new_fact() -> None:
+    assert {"spans", "outcomes", "catalog_workflows", "approvals", "drills"} <= FACTS
+    assert not FACTS & {*marts.names(), "check_results", "budgets_monthly", "budget_events", "release_comparisons"}
+
+
 def test_a_home_without_a_warehouse_is_left_alone(tmp_path: Path) -> None:
     assert isinstance(look(tmp_path, None), dg.SkipReason)
+    assert not (tmp_path / "warehouse").exists(), "a look makes none"
