@@ -26,6 +26,8 @@ def _format_version(value: object) -> object:
     return 1
 
 
+#: Name of the one budget of scope ``fleet``, and of the fleet's rows in the marts.
+FLEET = "(fleet)"
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False, description="US dollars")]
 Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Minutes = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -106,8 +108,9 @@ class PolicyEntry(Entry):
 
 
 class BudgetsEntry(Entry):
-    """Monthly budgets of teams and cost centers; a workflow's stands with the workflow."""
+    """Monthly budgets of the fleet, of teams and cost centers; a workflow's stands with the workflow."""
 
+    fleet: Usd | None = None
     teams: dict[Name, Usd] = Field(default_factory=dict)
     cost_centers: dict[Name, Usd] = Field(default_factory=dict)
 
@@ -137,6 +140,7 @@ class Catalog(Entry):
             "workflow": {name: entry.budget_usd_per_month for name, entry in self.workflows.items()},
             "team": self.budgets.teams,
             "cost_center": self.budgets.cost_centers,
+            "fleet": {FLEET: self.budgets.fleet},
         }
         return {
             "catalog_workflows": pl.DataFrame(

@@ -91,11 +91,11 @@ def _condition(
 
 
 def _of(row: _Row) -> str:
-    return f"{row['scope'].replace('_', ' ')} {row['name']}"
+    return "the fleet" if row["scope"] == "fleet" else f"{row['scope'].replace('_', ' ')} {row['name']}"
 
 
 def _whose(row: _Row) -> dict[str, str | None]:
-    """Return workflow and team of a budget's row: a cost center is neither."""
+    """Return workflow and team of a budget's row: a cost center and the fleet are neither."""
     return {
         "workflow": row["name"] if row["scope"] == "workflow" else None,
         "team": row["name"] if row["scope"] == "team" else row["team"],

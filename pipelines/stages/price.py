@@ -141,7 +141,9 @@ def token_kinds() -> dict[str, pl.Expr]:
     total, generated = count["input"], count["output"]
     cached = pl.min_horizontal(count["cached_input"], total)
     written = pl.min_horizontal(count["cache_write"], total - cached)
-    heard_again = pl.min_horizontal(count["cached_input_audio"], cached)
+    # Where it is not told which of the cached tokens are audio, those are that can be nothing else.
+    forced = count["input_audio"] + cached + written - total
+    heard_again = pl.min_horizontal(pl.max_horizontal(count["cached_input_audio"], forced), cached)
     heard = (count["input_audio"] - heard_again).clip(0)
     heard = pl.min_horizontal(heard, total - cached - written)
     said = pl.min_horizontal(count["output_audio"], generated)

@@ -68,6 +68,19 @@ def test_each_budget_has_a_row_a_month_and_unknown_spend_is_null(warehouse: Ware
     assert all(unpriced[name] is None for name in ("spent_usd", "used_ratio", "landing_usd", "burn_1d", "passed_50_on"))
 
 
+def test_the_fleet_may_have_a_budget_which_all_runs_count_towards(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "catalog.yaml").write_text("budgets: { fleet: 1000 }\n")
+    with Warehouse.open(home / "warehouse") as opened:
+        store_catalog(opened, load_catalog(home / "catalog.yaml").tables())
+        september, _ = budgets_by_month(opened).to_dicts()
+        assert (september["scope"], september["name"], september["spent_usd"]) == ("fleet", "(fleet)", 360)
+        assert (september["coverage_ratio"], september["used_ratio"]) == (0.9, 0.36)
+    assert main(["--home", str(home), "budgets", "--month", "2026-09"]) == 0
+    assert "without a budget: 200 runs of 'desk', 'unpriced'" in capsys.readouterr().out, "of their own"
+
+
 def test_a_rung_is_noted_once_whatever_the_spend_becomes(warehouse: Warehouse) -> None:
     events = "SELECT name, rung, spent_usd FROM budget_events ORDER BY name, rung"
     assert write_budgets(warehouse) == 8

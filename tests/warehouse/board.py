@@ -48,6 +48,7 @@ def fleet() -> Fleet:
     broken(it)
     bare(it)
     weak(it)
+    undoing(it)
     exercises(it)
     figures(it)
     for row in it.rows["rollbacks"]:
@@ -92,6 +93,23 @@ def weak(it: Fleet) -> None:
             release=None if number == 3 else "1", mode="shadow" if number == 1 else None,
         )  # fmt: skip
     declare(it, "overspent", cost_per_success_usd_objective=None, budget_usd_per_month=5.5)
+
+
+def undoing(it: Fleet) -> None:
+    """Writes undone within their run and by a later one, and one whose id another run's undone call has too."""
+
+    def write(tool: str, call: str) -> dict[str, Any]:
+        return {**tool_call(tool, tool_effect="write"), "tool_call_id": call}
+
+    def undo(call: str) -> dict[str, Any]:
+        return tool_call("undoes", tool_effect="write", compensates=call)
+
+    release(it, "undoing", write("same", "u1"), undo("u1"), write("later", "u2"), write("namesake", "u3"))
+    it.run("undoing-later", "undoing", undo("u2"), at=NOW - HOUR, outcome="success", release="2")
+    it.run(
+        "undoing-namesake", "undoing", write("namesake", "u3"), undo("u3"), at=NOW - DAY, outcome="success", release="2"
+    )
+    drill(it, "undoing")
 
 
 def exercises(it: Fleet) -> None:

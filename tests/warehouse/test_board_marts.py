@@ -70,6 +70,17 @@ def test_a_weak_link_of_rollback_names_the_runs_it_is_about(
     assert (row["state"], row["broken_runs"], set(row["run_ids"])) == ("broken", len(runs), runs)
 
 
+def test_a_write_is_undone_by_a_call_of_its_run_or_by_one_whose_run_has_none_of_that_id(board: Warehouse) -> None:
+    covered = dict(
+        board.query("SELECT tool_name, covered_calls FROM effects_by_day WHERE workflow = 'undoing'").iter_rows()
+    )
+    assert covered == {"same": 1, "later": 0, "namesake": 1}, "the day's own mart knows what was undone within the run"
+    ready = one(board, "rollback_readiness", workflow="undoing")
+    assert ready["compensated_write_ratio"] == pytest.approx(3 / 4), "one namesake in another run stays as it is"
+    row = one(board, "reliability_contract", workflow="undoing", clause="rollback and stop")
+    assert (ready["weakest_link"], row["run_ids"]) == ("compensation", ["undoing-new"])
+
+
 def test_a_budget_is_broken_by_the_runs_that_came_when_it_was_spent(board: Warehouse) -> None:
     row = one(board, "reliability_contract", workflow="overspent", clause="cost envelope")
     assert row["detail"] == "the month has spent 10.00 of 5.50 US dollars"

@@ -4,8 +4,8 @@
 -- One row per monthly budget of the catalog: those of workflows, and those below its key `budgets`.
 -- grain: scope, name
 CREATE TABLE catalog_budgets (
-    scope VARCHAR NOT NULL,  -- 'workflow', 'team' or 'cost_center'.
-    name VARCHAR NOT NULL,  -- Workflow, team or cost center.
+    scope VARCHAR NOT NULL,  -- 'workflow', 'team', 'cost_center' or 'fleet'.
+    name VARCHAR NOT NULL,  -- Workflow, team or cost center; '(fleet)' for all.
     budget_usd_per_month DOUBLE NOT NULL  -- Budget, in US dollars per calendar month.
 );
 
@@ -15,8 +15,8 @@ CREATE TABLE catalog_budgets (
 -- the latest run. The forecast is explained in docs/economics.md.
 -- grain: scope, name, month
 CREATE TABLE budgets_monthly (
-    scope VARCHAR NOT NULL,  -- 'workflow', 'team' or 'cost_center'.
-    name VARCHAR NOT NULL,  -- Workflow, team or cost center.
+    scope VARCHAR NOT NULL,  -- 'workflow', 'team', 'cost_center' or 'fleet'.
+    name VARCHAR NOT NULL,  -- Workflow, team or cost center; '(fleet)' for all.
     month DATE NOT NULL,  -- First day of the month, UTC.
     budget_usd DOUBLE NOT NULL,  -- Budget of the month, in US dollars, as the catalog says it now.
     spent_usd DOUBLE,  -- Cost of the month's runs whose cost is known, in US dollars; null when none is.
@@ -43,8 +43,8 @@ CREATE TABLE budgets_monthly (
 -- grain: event_id
 CREATE TABLE budget_events (
     event_id VARCHAR NOT NULL,  -- Deterministic id: from scope, name, month and rung.
-    scope VARCHAR NOT NULL,  -- 'workflow', 'team' or 'cost_center'.
-    name VARCHAR NOT NULL,  -- Workflow, team or cost center.
+    scope VARCHAR NOT NULL,  -- 'workflow', 'team', 'cost_center' or 'fleet'.
+    name VARCHAR NOT NULL,  -- Workflow, team or cost center; '(fleet)' for all.
     month DATE NOT NULL,  -- First day of the month, UTC.
     rung DOUBLE NOT NULL,  -- Share of the budget: 0.5, 0.8 or 1.
     passed_on DATE NOT NULL,  -- Day on which it was passed.

@@ -17,7 +17,9 @@ WITH call AS (
         coalesce(c.input_tokens, 0) AS total,
         least(coalesce(c.cached_input_tokens, 0), total) AS cached,
         least(coalesce(c.cache_write_tokens, 0), total - cached) AS written,
-        least(coalesce(c.cached_input_audio_tokens, 0), cached) AS heard_again,
+        -- Where it is not told which of the cached tokens are audio, those are that can be nothing else.
+        coalesce(c.input_audio_tokens, 0) + cached + written - total AS forced,
+        least(greatest(coalesce(c.cached_input_audio_tokens, 0), forced), cached) AS heard_again,
         least(greatest(coalesce(c.input_audio_tokens, 0) - heard_again, 0), total - cached - written) AS heard,
         coalesce(c.output_tokens, 0) AS generated,
         least(coalesce(c.output_audio_tokens, 0), generated) AS said,

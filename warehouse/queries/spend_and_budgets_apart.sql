@@ -1,4 +1,5 @@
--- Budgets of the catalog that no run of the month counts towards, and workflows of the month whose runs count towards none.
+-- Budgets of the catalog that no run of the month counts towards, and workflows of the month whose runs count
+-- towards none but the fleet's.
 -- grain: is_budget, scope, name
 -- parameters: $month: its first day
 -- columns: is_budget: whether it is a budget without runs, else a workflow without a budget; runs without one; cost_usd: of those whose cost
@@ -17,6 +18,8 @@ spent AS (
     SELECT 'team', team FROM run
     UNION
     SELECT 'cost_center', cost_center FROM run
+    UNION
+    SELECT 'fleet', '(fleet)' FROM run
 )
 SELECT true AS is_budget, scope, name, 0::BIGINT AS runs, NULL::DOUBLE AS cost_usd
 FROM budgeted

@@ -1,4 +1,4 @@
--- What was spent each day, by workflow, team and cost center: shadow and pending runs included, for they cost too.
+-- What was spent each day, by workflow, team and cost center, and by all of the fleet: shadow and pending runs included, for they cost too.
 -- grain: scope, name, date
 -- A day is that of the run's start, UTC. cost_usd: of the runs whose cost is known; priced_runs: those. name is null where runs have
 -- no team or cost center. The last day is the one under way.
@@ -14,6 +14,8 @@ FROM (
     SELECT 'team', team, date, cost_usd FROM spent
     UNION ALL
     SELECT 'cost_center', cost_center, date, cost_usd FROM spent
+    UNION ALL
+    SELECT 'fleet', '(fleet)', date, cost_usd FROM spent
 )
 GROUP BY ALL
 ORDER BY ALL

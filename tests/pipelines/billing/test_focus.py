@@ -44,6 +44,13 @@ CALLS: dict[str, dict[str, Any]] = {
         "output_tokens": 307,
         "audio.output_tokens": 211,
     },
+    "muddled": {
+        "model": "gpt-realtime",
+        "input_tokens": 1000,
+        "cache_read.input_tokens": 400,
+        "audio.input_tokens": 900,
+        "output_tokens": 0,
+    },
     "unknown": {"model": "house-model", "input_tokens": 10, "output_tokens": 10},
     '=cmd|"/c calc"!A1': {"model": "gpt-4.1", "input_tokens": 3, "output_tokens": 0},
 }
@@ -108,6 +115,7 @@ def test_the_parts_of_each_call_sum_to_its_cost(home: Path, tmp_path: Path) -> N
         "reasoned": {"input", "output", "reasoning"},
         "written": {"input", "cached input", "cache write", "output"},
         "long": {"input", "output"},
+        "muddled": {"cached input", "audio input", "cached audio input"},
         "spoken": {"input", "cached input", "audio input", "cached audio input", "output", "audio output"},
         '=cmd|"/c calc"!A1': {"input"},
     }

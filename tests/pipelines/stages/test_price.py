@@ -203,3 +203,14 @@ def test_no_token_is_billed_twice_where_the_parts_are_more_than_the_whole(tokens
     kinds = calls(row).select(**token_kinds()).row(0, named=True)
     assert min(kinds.values()) >= 0
     assert sum(kinds.values()) == 1100
+
+
+def test_cached_tokens_that_can_be_nothing_but_audio_are_audio() -> None:
+    row = {"input_tokens": 1000, "output_tokens": 0, "input_audio_tokens": 900, "cached_input_tokens": 400}
+    kinds = calls(row).select(**token_kinds()).row(0, named=True)
+    assert (kinds["input"], kinds["cached_input"], kinds["input_audio"], kinds["cached_input_audio"]) == (
+        0,
+        100,
+        600,
+        300,
+    )

@@ -17,9 +17,6 @@
 WITH granted AS (
     SELECT DISTINCT run_id, tool_name FROM approvals WHERE status = 'granted'
 ),
-undone AS (
-    SELECT DISTINCT run_id, compensates FROM tool_calls WHERE compensates IS NOT NULL
-),
 call AS (
     SELECT
         r.started_at::DATE AS date,
@@ -37,7 +34,7 @@ call AS (
         END AS is_covered
     FROM tool_calls AS t
     JOIN runs AS r USING (run_id)
-    LEFT JOIN undone AS u ON u.run_id = t.run_id AND u.compensates = t.tool_call_id
+    LEFT JOIN stg_undone_calls AS u ON u.run_id = t.run_id AND u.tool_call_id = t.tool_call_id AND u.is_own
     WHERE r.started_at IS NOT NULL
         AND r.mode IS DISTINCT FROM 'shadow'
         AND t.compensates IS NULL

@@ -3,7 +3,8 @@
 -- Rollback readiness of each day: could a workflow have been stopped and taken back then? As strong as its weakest link.
 -- grain: date, workflow
 -- period: date
--- Looked at: the 30 days up to the day, drills 90 days; outcomes as they are known now, the catalog as it is now; shadow runs left out.
+-- Looked at: the 30 days up to the day, drills 90 days; shadow runs left out. What became known later counts: outcomes, calls that undid
+-- another, and the catalog as it is now.
 -- A day has a row where these 30 days have a run. Links, each 0 to 1:
 --   versions: versions_pinned_ratio;
 --   known_good: 1 if an earlier release had 30 settled runs or more and succeeded at least 0.8 times as often as all
@@ -96,12 +97,13 @@ known_good AS (
 ),
 -- Calls that another run undid: the day's own mart knows those undone within their run.
 undone AS (
-    SELECT r.started_at::DATE AS date, t.workflow, t.tool_name, t.effect, count(DISTINCT (t.trace_id, t.span_id, t.position)) AS number
-    FROM tool_calls AS t
-    JOIN tool_calls AS u ON u.compensates = t.tool_call_id AND u.run_id <> t.run_id
-    JOIN runs AS r ON r.run_id = t.run_id
-    WHERE t.effect = 'write' AND t.compensation IS NULL AND t.compensates IS NULL
-        AND NOT EXISTS (SELECT 1 FROM tool_calls AS o WHERE o.run_id = t.run_id AND o.compensates = t.tool_call_id)
+    SELECT r.started_at::DATE AS date, t.workflow, t.tool_name, t.effect, count(*) AS number
+    FROM stg_undone_calls AS u
+    JOIN tool_calls AS t USING (run_id, tool_call_id)
+    JOIN runs AS r USING (run_id)
+    WHERE NOT u.is_own AND t.effect = 'write' AND t.compensation IS NULL AND t.compensates IS NULL
+        AND r.mode IS DISTINCT FROM 'shadow'
+        AND t.tool_name NOT IN (SELECT compensation FROM catalog_tools WHERE compensation IS NOT NULL)
     GROUP BY ALL
 ),
 effects AS (

@@ -16,7 +16,7 @@
 --   cost_per_success_usd: cost_usd ÷ successes of the same runs, in US dollars; null without a success.
 --   price_coverage_ratio: Priced model calls ÷ model calls that need a price, settled runs.
 --   is_within_budget: Whether the cost of the day's runs is at most an even day's share of the month's budget (catalog); null
---     without a budget or a known cost, and for the fleet. How well the month is forecast: budgets_monthly.
+--     without a budget or a known cost. How well the month is forecast: budgets_monthly.
 --   reuse_ratio: Share of invocations that resolve to certified components shared by two workflows or more: reuse_daily.
 --   rollback_readiness: The weakest link of that day, 0 to 1: rollback_readiness_daily; that of a team or of the fleet is the least of
 --     its workflows'. Null when not provable.
@@ -202,6 +202,8 @@ budget AS (
     SELECT name AS workflow, NULL AS team, budget_usd_per_month FROM catalog_budgets WHERE scope = 'workflow'
     UNION ALL BY NAME
     SELECT '(team)' AS workflow, name AS team, budget_usd_per_month FROM catalog_budgets WHERE scope = 'team'
+    UNION ALL BY NAME
+    SELECT name AS workflow, NULL AS team, budget_usd_per_month FROM catalog_budgets WHERE scope = 'fleet'
 ),
 days AS (
     SELECT date, workflow, team FROM run_day
