@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from warehouse.errors import WarehouseBusyError
+from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_full
 
 _LOOK_S = 0.005  # between two looks at a lock that another process holds
 
@@ -40,15 +40,28 @@ def turn(file: Path, *, wait_s: float, give_up_at: Callable[[], float] = lambda:
     ------
     WarehouseBusyError
         If the turn did not come in time.
+    WarehouseError
+        If the lock file can't be made; WarehouseFullError where the disk is full.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
     with ExitStack() as held:
-        with file.with_suffix(".next").open("a") as place:
+        with _opened(file.with_suffix(".next")) as place:
             _lock(place, file, lambda: min(deadline, give_up_at()))
-            handle = held.enter_context(file.open("a"))
+            handle = held.enter_context(_opened(file))
             _lock(handle, file, lambda: min(deadline, give_up_at()))
         yield
+
+
+def _opened(file: Path) -> IO[str]:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.open("a")
+    except OSError as error:
+        if is_full(error):
+            raise WarehouseFullError("the disk is full", str(file), "free some space and start again") from error
+        raise WarehouseError(
+            "can't write beside the catalog", str(file), error.strerror or "check its rights"
+        ) from error
 
 
 def _lock(handle: IO[str], file: Path, deadline: Callable[[], float]) -> None:

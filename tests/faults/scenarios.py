@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipelines.broker import Broker
 from tests.faults.ground import Ground, Result, consumed
+from warehouse.upkeep.catalog import copy_catalog
 
 #: Point, and how often it is passed in a run of this log at least: the death comes at one of these passings.
 POINTS = {
@@ -189,6 +190,50 @@ def _small_disk(home: Path, room: int) -> Iterator[tuple[Callable[[], None], Cal
             subprocess.run(["umount", str(home)], check=True)
 
 
+def yesterdays_catalog(ground: Ground, seed: int) -> Result:
+    """Somebody puts an earlier catalog back: it is noticed, repaired when asked, and the messages are read again."""
+    rng = random.Random(f"yesterday {seed}")
+    with ground.trial() as home:
+        warehouse = home / "warehouse"
+        kills = _ended(ground.start(ground.settings(home), "committed", rng.randint(1, 6), 0), -signal.SIGKILL)
+        copy_catalog(warehouse / "catalog.sqlite", home / "yesterday.sqlite")
+        ground.finish(home)
+        for name in ("catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"):
+            (warehouse / name).unlink(missing_ok=True)
+        (home / "yesterday.sqlite").rename(warehouse / "catalog.sqlite")
+        refused = ground.start(ground.settings(home))
+        said = refused.communicate(timeout=_PATIENCE)[1]
+        if refused.returncode != 1 or "the catalog is an earlier one" not in said:
+            raise Wrong(f"not noticed, exit {refused.returncode}: {said[-500:]}")
+        _repaired(ground, home)
+        ground.finish(home)
+        _repaired(ground, home)
+        if list((warehouse / "aside").rglob("*.parquet")):
+            raise Wrong("rows set aside are neither stored nor taken in")
+        return ground.compare(home, kills)
+
+
+def bad_file(ground: Ground, seed: int) -> Result:
+    """A Parquet file is cut short, and comes back from a backup that was made beside the worker."""
+    rng = random.Random(f"file {seed}")
+    with ground.trial() as home:
+        worker = ground.start(ground.settings(home))
+        while not any((home / "warehouse/data").rglob("*.parquet")) and worker.poll() is None:
+            time.sleep(0.05)
+        _ended(ground.start(ground.settings(home), command=("backup", str(home / "kept"))), 0)
+        _ended(worker, 0)
+        _ended(ground.start(ground.settings(home), command=("backup", str(home / "kept"))), 0)
+        file = rng.choice(sorted((home / "warehouse/data").rglob("*.parquet")))
+        file.write_bytes(file.read_bytes()[: rng.randrange(file.stat().st_size)])
+        _repaired(ground, home, "--backups", str(home / "kept"))
+        ground.finish(home)
+        return ground.compare(home, 1)
+
+
+def _repaired(ground: Ground, home: Path, *options: str) -> None:
+    _ended(ground.start(ground.settings(home), command=("doctor", "--repair", "--yes", *options)), 0)
+
+
 def broker_killed(ground: Ground, seed: int, broker: Broker) -> Result:
     """The broker dies under load and comes back on the same data: the worker goes on by itself."""
     rng = random.Random(f"broker {seed}")
@@ -233,4 +278,6 @@ SCENARIOS: dict[str, Callable[[Ground, int], Result]] = {
     "rebalance of two workers": rebalance,
     "locked catalog": locked_catalog,
     "full disk": full_disk,
+    "catalog of yesterday": yesterdays_catalog,
+    "file cut short": bad_file,
 }

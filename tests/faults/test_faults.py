@@ -22,6 +22,8 @@ SEEDS = [
     ("rebalance of two workers", 1),
     ("locked catalog", 1),
     ("full disk", 1),
+    ("catalog of yesterday", 1),
+    ("file cut short", 1),
 ]
 
 

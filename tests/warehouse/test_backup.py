@@ -211,3 +211,4 @@ def test_where_there_is_no_backup_it_says_so(tmp_path: Path) -> None:
         restore(tmp_path / "nothing", tmp_path / "again")
     with pytest.raises(WarehouseError, match="there is no catalog"):
         back_up(tmp_path / "nowhere", tmp_path / "kept")
+    assert not list(tmp_path.iterdir()), "asking leaves nothing"

@@ -63,6 +63,8 @@ def back_up(
         warehouse. WarehouseBusyError where another backup or a clean-up is under way, WarehouseFullError without room.
     """
     path, into = path.absolute(), into.absolute()
+    if not (path / CATALOG_FILE).is_file():
+        raise WarehouseError("there is no catalog", str(path), "check --home: nothing was stored there")
     if into.is_relative_to(path):
         raise WarehouseError("a backup inside of what it backs up", str(into), "name a directory on another disk")
     try:
