@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import alerting, freshness, growth, refreshing, report, throughput
+from tests.benchmarks import alerting, freshness, growth, readers, refreshing, report, throughput
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
 
-SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting")
+SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting", "readers")
 _RATES = (1_000, 10_000, 30_000)
 
 
@@ -27,6 +27,8 @@ def main() -> None:
     options.add_argument("--refresh-spans", type=int, default=10_000_000, help="rows of the refreshed warehouse")
     options.add_argument("--alerting-rates", type=int, nargs="+", default=[1_000, 10_000], help="spans/s of alerting")
     options.add_argument("--storm-signals", type=int, default=10_000, help="signals of the storm of alerting")
+    options.add_argument("--readers-spans", type=int, default=200_000, help="spans of each round of readers")
+    options.add_argument("--readers-rounds", type=int, default=2, help="rounds with readers, and as many without")
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--scratch", type=Path, help="directory for traffic and warehouses; default: a temporary one")
     options.add_argument("--print-only", action="store_true", help="do not write the results to docs/")
@@ -70,6 +72,10 @@ def _refresh(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
 def _alerting(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
     rates = [alerting.at_rate(scratch, rate, given.seconds, seed=given.seed) for rate in given.alerting_rates]
     return {"rates": rates, "storm": alerting.storm(scratch, given.storm_signals)}
+
+
+def _readers(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
+    return readers.beside(scratch, given.readers_spans, given.readers_rounds, seed=given.seed)
 
 
 if __name__ == "__main__":
