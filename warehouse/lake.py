@@ -77,8 +77,10 @@ class Warehouse:
         Raises
         ------
         WarehouseError
-            If it can't be opened, or was written by a newer version.
+            If it can't be opened, was written by a newer version, or is to be written as of an earlier moment.
         """
+        if as_of is not None and not read_only:
+            raise WarehouseError("the past can't be written", str(path), "open it read_only")
         limits = limits or Limits()
         path = Path(path)
         if read_only:
