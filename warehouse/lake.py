@@ -79,8 +79,11 @@ class Warehouse:
         Raises
         ------
         WarehouseError
-            If it can't be opened, was written by a newer version, or its catalog is an earlier one than its files.
+            If it can't be opened, was written by a newer version, is to be written as of an earlier moment, or its catalog is an
+            earlier one than its files.
         """
+        if as_of is not None and not read_only:
+            raise WarehouseError("the past can't be written", str(path), "open it read_only")
         limits = limits or Limits()
         path = Path(path)
         if read_only:

@@ -11,8 +11,7 @@ from pipelines.billing.focus import focus_month, write_focus
 from pipelines.commands.context import AsOf, confined, err, existing_warehouse, settings_of, snapshot_or_moment
 from pipelines.confining import reading_limits
 from pipelines.export import MANIFEST, export_query, export_table
-from pipelines.sources.kafka import utc_now
-from warehouse import Reader, read_only
+from warehouse import Reader, read_only, snapshots
 
 export = typer.Typer(help="Write what is known in the formats of others.", no_args_is_help=True)
 
@@ -62,8 +61,11 @@ def query(
 def _reader(context: typer.Context, as_of: str | None) -> Reader:
     """A reader held at one snapshot, so that all of an export is of one moment, views and joins included."""
     settings = confined(context)
-    then = utc_now() if as_of is None else snapshot_or_moment(as_of)
-    return Reader(existing_warehouse(settings), limits=reading_limits(), bounds=settings.bounds, as_of=then)
+    warehouse, then = existing_warehouse(settings), snapshot_or_moment(as_of)
+    if then is None:
+        with read_only(warehouse) as lake:
+            then = snapshots.current(lake.connection).id  # not by the clock, which may have been set back
+    return Reader(warehouse, limits=reading_limits(), bounds=settings.bounds, as_of=then)
 
 
 def _tell(manifest: dict[str, Any], folder: Path) -> None:

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import alerting, freshness, growth, month, refreshing, report, throughput, viewing
+from tests.benchmarks import alerting, freshness, growth, month, readers, refreshing, report, throughput, viewing
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
 from tests.benchmarks.worker import Worker
 
-SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting", "warehouse", "dashboard")
+SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting", "warehouse", "readers", "dashboard")
 _RATES = (1_000, 10_000, 30_000)
 
 
@@ -32,6 +32,8 @@ def main() -> None:
     options.add_argument("--viewed-spans", type=int, default=50_000_000, help="spans behind the marts of the dashboard")
     options.add_argument("--viewers", type=int, default=20, help="viewers of the dashboard at once")
     options.add_argument("--without-stream", action="store_true", help="the dashboard alone, beside no worker")
+    options.add_argument("--readers-spans", type=int, default=200_000, help="spans of each round of readers")
+    options.add_argument("--readers-rounds", type=int, default=2, help="rounds with readers, and as many without")
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--scratch", type=Path, help="directory for traffic and warehouses; default: a temporary one")
     options.add_argument("--print-only", action="store_true", help="do not write the results to docs/")
@@ -92,6 +94,10 @@ def _dashboard(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
         seed=given.seed,
         beside=None if given.without_stream else lambda home: Worker(home, "--source", "files", *files),
     )
+
+
+def _readers(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
+    return readers.beside(scratch, given.readers_spans, given.readers_rounds, seed=given.seed)
 
 
 if __name__ == "__main__":

@@ -230,6 +230,48 @@ def _dashboard(figures: dict[str, Any]) -> str:
     )
 
 
+def _readers(figures: dict[str, Any]) -> str:
+    rounds = _table(
+        [
+            "readers",
+            "spans stored",
+            "**spans/s, sustained**",
+            "worker's processor time per span, µs",
+            "spans lost",
+            "messages lost",
+            "dead letters",
+            "catalog's log, MiB",
+        ],
+        [
+            [
+                f"{each['readers']}",
+                f"{each['spans']:,}",
+                f"**{each['spans_per_second_sustained']:,.0f}**",
+                f"{each['cpu_microseconds_per_span']:.1f}",
+                f"{each['spans_lost']:,}",
+                f"{each['messages_lost']:,}",
+                f"{each['dead_letters']:,}",
+                f"{each['catalog_log_bytes'] / 2**20:,.1f}",
+            ]
+            for each in figures["rounds"]
+        ],
+    )
+    readers = _table(
+        ["way in", "statements answered", "errors", "p50, s", "p99, s"],
+        [
+            [
+                each["way"],
+                f"{each['statements']:,}",
+                f"**{each['errors']:,}**",
+                f"{each['p50_seconds']:.2f}",
+                f"{each['p99_seconds']:.2f}",
+            ]
+            for each in figures["readers"]
+        ],
+    )
+    return f"Slower with readers by **{100 * figures['slowdown']:.1f} %** (medians).\n\n{rounds}\n\n{readers}"
+
+
 _TABLES: dict[str, Callable[[Any], str]] = {
     "throughput": _throughput,
     "freshness": _freshness,
@@ -238,4 +280,5 @@ _TABLES: dict[str, Callable[[Any], str]] = {
     "alerting": _alerting,
     "warehouse": _warehouse,
     "dashboard": _dashboard,
+    "readers": _readers,
 }

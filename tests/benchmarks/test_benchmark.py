@@ -9,9 +9,10 @@ import pytest
 
 from pipelines.contracts.otlp import trace_request_type
 from pipelines.sources.files import records
-from tests.benchmarks import alerting, month, report, throughput
+from tests.benchmarks import alerting, month, reading, report, throughput
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
+from tests.warehouse.hostile import write_small_lake
 
 
 @pytest.mark.slow
@@ -75,3 +76,15 @@ def test_the_storm_becomes_one_message_per_workflow_subscription_and_interval(tm
     for each in found:
         assert each["messages"] == each["received"] >= each["workflows"]
         assert each["most_per_workflow_and_interval"] == 1
+
+
+@pytest.mark.parametrize("way", ["plumbline sql", "ATTACH"])
+def test_a_reader_asks_in_turn_and_counts_what_fails(tmp_path: Path, way: str) -> None:
+    assert len(reading.statements()) == 20
+    write_small_lake(tmp_path / "warehouse")
+    left = iter([True] * 3)
+    with reading.opened(way, tmp_path) as ask:
+        assert ask("FROM consumed_offsets") == 151
+        found = reading.read(ask, ["SELECT 1", "SELECT nothing"], lambda: next(left, False))
+    assert len(found["seconds"]) == 2
+    assert len(found["errors"]) == 1 and "nothing" in found["errors"][0]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from warehouse import Warehouse
 from warehouse.queries import sql
-from warehouse.redelivery import LEAST_GAP, MOST_RANGES, existing_span_keys, start_ranges
+from warehouse.redelivery import LEAST_GAP, MOST_RANGES, existing_span_keys, start_ranges, stored_spans
 
 DAY = timedelta(days=1)
 FIRST = datetime(2025, 8, 1)
@@ -90,3 +90,27 @@ def test_the_ranges_cover_every_start_and_never_overlap(starts: list[datetime]) 
     assert all(sum(first <= start <= last for first, last in ranges) == 1 for start in starts)
     for (_, last), (first, _) in pairwise(ranges):
         assert first - last >= LEAST_GAP
+
+
+def test_what_is_stored_of_redelivered_spans_has_attributes_where_an_id_was_invalid(empty: Warehouse) -> None:
+    flags = [["invalid_span_id", "clock"], ["clock"], None, ["invalid_trace_id"], []]
+    stored = batch(0, rows=5).with_columns(
+        quality_flags=pl.Series(flags, dtype=pl.List(pl.String)),
+        attributes=pl.Series([f'{{"n":{n}}}' for n in range(5)]),
+        name=pl.Series([f"name {n}" for n in range(5)]),
+    )
+    store(empty, stored)
+    asked = pl.concat([batch(0, rows=4), batch(3, rows=2)])
+    found = stored_spans(empty.connection, asked).sort("span_id")
+    assert found.select("span_id", "name", "attributes").rows() == [
+        ("0" * 15 + "0", "name 0", '{"n":0}'),
+        ("0" * 15 + "1", "name 1", None),
+        ("0" * 15 + "2", "name 2", None),
+        ("0" * 15 + "3", "name 3", '{"n":3}'),
+    ]
+    assert set(found.columns) == {
+        "trace_id", "span_id", "name", "kind", "started_at", "ended_at", "quality_flags", "attributes"
+    }  # fmt: skip
+    none_invalid = stored_spans(empty.connection, batch(0, rows=5).slice(1, 2))
+    assert none_invalid["attributes"].to_list() == [None, None]
+    assert none_invalid.schema == found.schema

@@ -93,6 +93,8 @@ def test_a_reader_of_then_is_not_moved_by_what_is_committed_now_and_refuses_what
             assert reader.select(COUNTS).row(0) == (5, 5, 3)
         with read_only(lake, as_of=then.at) as old, pytest.raises(WarehouseError, match="read-only"):
             old.transaction(lambda c: c.execute("DELETE FROM spans"))
+        with pytest.raises(WarehouseError, match="the past can't be written"):
+            Warehouse.open(lake, as_of=then.id)
     before = on_disk(lake)
     with Reader(lake, as_of=then.id) as reader:
         for statement in hostile_statements(lake)[::5]:
