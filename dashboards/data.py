@@ -144,7 +144,7 @@ class Reader:
     def __init__(self, home: Path, scope: Scope | None = None) -> None:
         self.path, self._scope = Path(home) / "warehouse", scope
         self._warehouse: Warehouse | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: tuple[int, int, int] | None = None
         self._views: dict[tuple[str, Filters], View | None] = {}
         self._known: _Known | None = None
         self._lock = threading.RLock()
@@ -182,7 +182,9 @@ class Reader:
 
     def _open(self) -> Warehouse:
         catalog = self.path / "catalog.sqlite"
-        identity = (catalog.stat().st_dev, catalog.stat().st_ino) if catalog.is_file() else None
+        # A scope that sees other workflows by now is another warehouse to the pages.
+        version = self._scope.version if self._scope is not None else 0
+        identity = (catalog.stat().st_dev, catalog.stat().st_ino, version) if catalog.is_file() else None
         if identity is None:
             self.close()
             raise WarehouseError("there is no warehouse", str(self.path), "run `plumbline stream` first")

@@ -6,14 +6,20 @@ Needs the development requirements (playwright) and a Chromium on the machine; i
 from __future__ import annotations
 
 import argparse
+import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dashboards.access.options import Access, Login
+from dashboards.access.passwords import hashed
+from dashboards.access.users import User
+from dashboards.access.viewer import Role
 from dashboards.errors import DashboardError
 from dashboards.server import served
 
@@ -160,7 +166,23 @@ def shoot(home: Path, out: Path, *, query: str = "") -> list[Path]:
                 page.screenshot(path=str(file), full_page=True, clip=clip)  # type: ignore[arg-type]
             written.append(file)
             context.close()
+        written.append(_signing_in(chrome, out))
     return written
+
+
+def _signing_in(chrome: Browser, out: Path) -> Path:
+    """The sign-in page, in a home of its own with an account that nobody has the password of."""
+    file = out / "sign-in.png"
+    with tempfile.TemporaryDirectory() as home:
+        access = Access(login=Login.USERS)
+        nobody = User("nobody", hashed(secrets.token_urlsafe(32)), Role.VIEWER)
+        access.users_of(Path(home)).change(lambda known: known.update(nobody=nobody))
+        with served(Path(home), access=access) as address:
+            page = chrome.new_page(viewport={"width": 1440, "height": 560}, device_scale_factor=1.5)
+            page.goto(address)
+            page.screenshot(path=str(file))
+            page.close()
+    return file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -134,7 +134,9 @@ class Gate:
             return None
 
     def _stranger(self) -> Response:
-        is_page = request.method in {"GET", "HEAD"} and not request.path.startswith("/_dash")
+        # What no person opens (an icon that the browser looks for, a script's question) is not led to a page.
+        mode = request.headers.get("Sec-Fetch-Mode", "navigate")
+        is_page = request.method in {"GET", "HEAD"} and mode == "navigate" and not request.path.startswith("/_dash")
         if self.access.login is Login.HEADERS:
             return _plain("The proxy names nobody who may see this.", 403)
         if not is_page:

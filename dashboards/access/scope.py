@@ -5,14 +5,15 @@ unqualified name means the view and nothing else, in this connection and in ever
 empty, and a table that came later has no view at all, so that a query which names it fails rather than tells.
 
 Whose a workflow is: the catalog says; where it names no team, more than half of its runs must name one of the viewer's.
-A run, its spans and whatever else carries its id follow the run. Rows of the whole fleet and of several workflows are nobody's.
+A run, its spans and whatever else carries its id follow the run. Rows of the whole fleet and of several workflows are nobody's;
+two marts have totals of the scope's own in their place.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Set
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -37,8 +38,20 @@ _SHARED = frozenset(
     {"price_list", "catalog_tools", "catalog_components", "catalog_policies", "catalog_currencies", "stream_settings"}
 )
 
-# A catalog that gives a workflow to another team takes effect so soon, in seconds, without a mart being built.
-_RENEWED_SECONDS = 60.0
+# Marts with rows of the whole fleet, in whose place a scope has rows of its own: ``sql/NAME.sql``.
+_WITH_TOTALS = frozenset({"reuse_daily", "scorecard_daily"})
+
+# So often it is looked at whether a mart was built anew, in seconds; and so often what is seen is asked again all the same, for a
+# catalog that gives a workflow to another team.
+_LOOKED_SECONDS, _RENEWED_SECONDS = 1.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the views depend on: the workflows that are seen, and the columns of each table."""
+
+    workflows: frozenset[str]
+    tables: dict[str, tuple[str, ...]]
 
 
 class Scope:
@@ -48,51 +61,60 @@ class Scope:
     ----------
     teams : frozenset of str
         Whose workflows are seen; empty sees none.
+
+    Attributes
+    ----------
+    version : int
+        Rises when other workflows are seen, or tables have other columns: the views are put anew then, and pages made anew.
     """
 
     def __init__(self, teams: frozenset[str]) -> None:
         self.teams = teams
+        self.version = 0
+        self._seen: _Seen | None = None
         self._built: int | None = None
-        self._renew_at = 0.0
-        self._lock = threading.Lock()
-
-    def put(self, warehouse: Warehouse) -> None:
-        """Put the views in front of the tables of `warehouse`, a connection of this scope alone."""
-        with self._lock:
-            self._put(warehouse)
+        self._look_at = self._renew_at = 0.0
 
     def renew(self, warehouse: Warehouse) -> None:
-        """Put them anew where a mart was built since, or a minute has passed."""
-        with self._lock:
-            if time.monotonic() >= self._renew_at or self._built != _built(warehouse):
-                self._put(warehouse)
+        """Look whether the views that were put still show what they should; if not, `version` rises."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        built = _built(warehouse)
+        self._look_at = now + _LOOKED_SECONDS
+        if built == self._built and now < self._renew_at:
+            return
+        self._built, self._renew_at = built, now + _RENEWED_SECONDS
+        if self._found(warehouse) != self._seen:
+            self.version += 1
 
-    def _put(self, warehouse: Warehouse) -> None:
+    def _found(self, warehouse: Warehouse) -> _Seen:
+        tables = {name: tuple(columns) for name, columns in warehouse.query(_text("scoped_columns")).iter_rows()}
+        teams = [sorted(self.teams)]
+        workflows = set(warehouse.query(_text("of_catalog"), teams)["workflow"])
+        if "runs" in tables:
+            workflows |= set(warehouse.query(_text("of_runs"), teams)["workflow"])
+        return _Seen(frozenset(workflows), tables)
+
+    def put(self, warehouse: Warehouse) -> None:
+        """Put the views in front of the tables of `warehouse`, a connection of this scope alone that has none yet."""
         self._built, self._renew_at = _built(warehouse), time.monotonic() + _RENEWED_SECONDS
-        tables = {name: set(columns) for name, columns in warehouse.query(_text("scoped_columns")).iter_rows()}
-        live = [(name, model.sql) for name, model in marts.models().items() if model.kind == "view" and name in tables]
+        seen = self._seen = self._found(warehouse)
+        live = [
+            (name, model.sql) for name, model in marts.models().items() if model.kind == "view" and name in seen.tables
+        ]
+        tables = seen.tables.keys()
         warehouse.query("USE memory.main")
-        warehouse.query("BEGIN TRANSACTION")
-        try:
-            teams = [sorted(self.teams)]
-            warehouse.query(_text("visible_teams"), teams)
-            warehouse.query("CREATE OR REPLACE TABLE visible_workflows (workflow VARCHAR)")
-            warehouse.query(_text("of_catalog"), teams)
-            if "runs" in tables:
-                warehouse.query(_text("of_runs"), teams)
-            # Those first that the rules of others name.
-            for name in sorted(tables.keys() - dict(live).keys(), key=lambda name: (name not in _NAMED, name)):
-                rule = rule_of(name, tables[name], tables.keys())
-                warehouse.query(
-                    f"CREATE OR REPLACE VIEW {_quoted(name)} AS FROM lake.main.{_quoted(name)} WHERE {rule}"
-                )
-            # A view of the product's own is made again from its statement, over the views above.
-            for name, sql in live:
-                warehouse.query(f"CREATE OR REPLACE VIEW {_quoted(name)} AS {sql}")
-            warehouse.query("COMMIT")
-        except BaseException:
-            warehouse.query("ROLLBACK")
-            raise
+        warehouse.query(_text("visible_teams"), [sorted(self.teams)])
+        warehouse.query(_text("visible_workflows"), [sorted(seen.workflows)])
+        # Those first that the rules of others name.
+        for name in sorted(tables - dict(live).keys(), key=lambda name: (name not in _NAMED, name)):
+            rule = rule_of(name, set(seen.tables[name]), tables)
+            rows = _text(name) if name in _WITH_TOTALS else f"FROM lake.main.{_quoted(name)} WHERE {rule}"
+            warehouse.query(f"CREATE VIEW {_quoted(name)} AS {rows}")
+        # A view of the product's own is made again from its statement, over the views above.
+        for name, sql in live:
+            warehouse.query(f"CREATE VIEW {_quoted(name)} AS {sql}")
 
 
 def rule_of(name: str, columns: Set[str], tables: Set[str]) -> str:

@@ -83,7 +83,8 @@ def _sign_in(gate: Gate) -> Response:
 
 
 def _form(gate: Gate, leads: str, told: str = "", status: int = 200) -> Response:
-    cookie = secrets.token_urlsafe(32)
+    # One that is there stays: the forms of other tabs were made for it.
+    cookie = request.cookies.get(_form_cookie(gate)) or secrets.token_urlsafe(32)
     name = "" if status == 200 else request.form.get("name", "").strip()
     answer = _page(
         "login.html",

@@ -73,3 +73,9 @@ def test_windows_hold_the_newest_run_and_never_overlap(period: str | None, lates
     assert shown.previous_start <= shown.previous_end <= shown.start
     assert shown.bucket > timedelta(0)
     assert (shown.end - shown.previous_start) / shown.bucket < 700
+
+
+def test_a_name_too_long_for_an_address_is_left_out_of_links() -> None:
+    assert Filters(workflow="x" * 1_000_000, period="7d").search() == "?period=7d"
+    longest = Filters(workflow="é" * 512)
+    assert Filters.parse(longest.search()) == longest

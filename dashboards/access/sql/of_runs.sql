@@ -2,7 +2,6 @@
 -- against it: a few runs that name a team, which any sender can do, open nothing.
 -- grain: workflow
 -- $1 list of teams
-INSERT INTO visible_workflows
 SELECT workflow
 FROM lake.main.runs
 WHERE workflow IS NOT NULL

@@ -183,6 +183,13 @@ def test_a_form_that_is_not_ours_signs_nobody_in_or_out(client: FlaskClient, giv
     assert client.get("/").status_code == 200
 
 
+def test_what_the_browser_asks_for_by_itself_leaves_an_open_form_alone(client: FlaskClient) -> None:
+    mine = token(client)
+    assert client.get("/favicon.ico", headers={"Sec-Fetch-Mode": "no-cors"}).status_code == 401
+    token(client)  # another tab
+    assert sign_in(client, "wilma", token=mine).status_code == 303
+
+
 def test_a_form_for_another_browser_is_not_ours(home: Path) -> None:
     app = create_app(home, access=BY_PASSWORD).server
     mine, theirs = app.test_client(), app.test_client()
