@@ -262,7 +262,19 @@ def _time(figure: go.Figure, points: pl.DataFrame, window: Window, *, is_small: 
         figure.update_xaxes(nticks=4)
     if window.is_comparable:
         boundary = window.start if is_bar else window.start - window.bucket / 2
-        figure.add_vrect(x0=start - pad, x1=boundary, fillcolor=SHADE, line_width=0, layer="below")
+        # What add_vrect draws, without its search for subplots.
+        figure.add_shape(
+            type="rect",
+            xref="x",
+            yref="y domain",
+            x0=start - pad,
+            x1=boundary,
+            y0=0,
+            y1=1,
+            fillcolor=SHADE,
+            line={"width": 0},
+            layer="below",
+        )
         if not is_small:
             note(
                 figure, window.previous_name, x=start - pad, y=1, yref="paper", xanchor="left", yanchor="top", xshift=6

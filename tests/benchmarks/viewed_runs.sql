@@ -7,7 +7,7 @@ WITH drawn AS (
         hash(i * 7 + 1) % 1000 / 1000.0 AS a,
         hash(i * 7 + 2) % 1000 / 1000.0 AS b,
         hash(i * 7 + 3) % 1000 / 1000.0 AS c,
-        hash(i * 7 + 4) % 40 AS w,
+        (hash(i * 7 + 4) % 40)::BIGINT AS w,
         TIMESTAMP '2026-03-01' + to_microseconds((i * (180 * 86400e6 / $runs))::BIGINT) AS started_at
     FROM range($runs) AS t(i)
 )

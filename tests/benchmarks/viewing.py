@@ -33,6 +33,7 @@ SPANS_PER_RUN = 10
 _PERIODS = ("7d", "30d", "90d", None)
 #: Seconds that a viewer looks at a page before the next.
 _LOOKS = (1.0, 4.0)
+_TOUCH = "UPDATE incidents SET updated_at = updated_at + INTERVAL 1 SECOND WHERE incident_id = 'inc-0'"
 #: A page is there when its content is: waited for by the page itself, so that no polling adds to it.
 _PAINTED = """() => new Promise(done => {
   const ready = () => document.querySelector('#content > :not(.waiting)');
@@ -226,8 +227,7 @@ def _after_revisions(home: Path, address: str, output: str, viewers: int, seed: 
     crowd = [Viewer(address, output, random.Random(seed + 1000 + number)) for number in range(viewers)]
     for turn in range(len(PAGES)):
         with Warehouse.open(home / "warehouse") as lake:
-            touch = "UPDATE incidents SET updated_at = updated_at + INTERVAL 1 SECOND WHERE incident_id = 'inc-0'"
-            lake.transaction(lambda connection: connection.execute(touch))
+            lake.transaction(lambda connection: connection.execute(_TOUCH))
         asked = [(each, PAGES[(number + turn) % len(PAGES)].path) for number, each in enumerate(crowd)]
         threads = [threading.Thread(target=each.ask, args=(path, each.filters()), daemon=True) for each, path in asked]
         for thread in threads:
