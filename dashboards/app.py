@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 ASSETS = Path(__file__).parent / "assets"
 
 # How often an open page asks whether anything changed, in milliseconds.
-_ASK_MS = 4_000
+_ASK_MS = 2_000
 
 # The longest silence that a page asks for, in hours.
 _MOST_HOURS = 24 * 90

@@ -10,8 +10,8 @@ from dash import dcc, html
 from dashboards import explained, mixes, text, words
 from dashboards.data import Reader, View
 from dashboards.figures import drift as figures
-from dashboards.pages import acting, releases
-from dashboards.pages.parts import Column, family, graph, how, pill, table
+from dashboards.pages import acting, releases, told
+from dashboards.pages.parts import Column, family, graph, how, pill, run_link, table
 
 PATH = "/drift"
 
@@ -125,7 +125,7 @@ def detail(
                     html.Div(
                         [
                             html.H3("Evidence runs"),
-                            html.Ul([html.Li(html.Code(text.plain(run, 40))) for run in runs], className="runs"),
+                            html.Ul([html.Li(run_link(run)) for run in runs], className="runs"),
                         ]
                     )
                     if runs
@@ -136,6 +136,7 @@ def detail(
             acting.controls(row) if can_act else None,
             *_causes(strongest),
             *_happened(reader, row),
+            *(told.log(reader, row["incident_id"]) if not is_report else ()),
             html.H3(f"What was measured ({len(signals)} {'signal' if len(signals) == 1 else 'signals'})"),
             html.Div([_signal(view, reader, signal) for signal in signals[:_MOST_SIGNALS]], className="smalls two"),
         ],
