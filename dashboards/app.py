@@ -160,7 +160,7 @@ def _wire(app: Dash, reader: Reader, desk: Desk | None) -> None:
     )
     def ask(_ticks: int | None, known: str | None) -> Any:
         try:
-            now = reader.revision()
+            now = reader.lately()
         except (WarehouseError, duckdb.Error):
             return no_update
         return no_update if now == known else now

@@ -6,6 +6,7 @@ Stands between the warehouse and the figures. It never writes, and it never buil
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,6 +31,9 @@ POLICY_METRICS = frozenset({"denied", "approval_skipped", "outdated_policy"})
 
 # A view is some hundred kilobytes; this many serve the filters that a team looks at.
 _VIEWS_KEPT = 64
+
+# How old the answer to a page that asks whether anything changed may be.
+_LOOK_SECONDS = 0.5
 
 
 class State(Enum):
@@ -125,6 +129,7 @@ class Reader:
         self._warehouse: Warehouse | None = None
         self._identity: tuple[int, int] | None = None
         self._views: dict[tuple[str, Filters], View | None] = {}
+        self._looked = (float("-inf"), "")
         self._lock = threading.RLock()
 
     def rows(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
@@ -166,13 +171,21 @@ class Reader:
         return State.STREAMED if "spans" in tables and self.rows("has_spans").item() else State.EMPTY
 
     def revision(self) -> str:
-        """A text that changes when a refresh or an incident changed what pages show."""
+        """A text that changes when a refresh, an incident or a delivery changed what pages show."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
         there = set(self.rows("tables")["table_name"])
         row = self.rows("revision").row(0) if "incidents" in there else ()
         row += self.rows("compared_at").row(0) if "release_comparisons" in there else ()
+        row += self.rows("told_at").row(0) if "notifications" in there else ()
         return repr((self._identity, *map(str, row)))
+
+    def lately(self) -> str:
+        """`revision` as of at most half a second ago: many open pages that ask whether anything changed cost one look."""
+        with self._lock:
+            if time.monotonic() > self._looked[0] + _LOOK_SECONDS:
+                self._looked = (time.monotonic(), self.revision())
+            return self._looked[1]
 
     def extent(self) -> Extent | None:
         """What the marts hold; None without a run."""

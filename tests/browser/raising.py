@@ -1,4 +1,4 @@
-"""Raise an incident as a detecting worker does, from a process of its own: ``python -m tests.browser.raising WAREHOUSE HEADLINE``."""
+"""Raise an incident as a detecting worker does, in its own process: ``python -m tests.browser.raising WAREHOUSE HEADLINE``."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,8 +30,8 @@ _WHERE = """() => ({
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield write_home(tmp_path / "live", scale=0.2)
+def home(tmp_path: Path) -> Path:
+    return write_home(tmp_path / "live", scale=0.2)
 
 
 def raise_incident(home: Path, headline: str = HEADLINE) -> None:
