@@ -123,12 +123,9 @@ def _choices(view: View) -> html.Nav:
 def _choice(view: View, filtered: str, everything: str, offered: list[tuple[str, str]]) -> html.Div:
     chosen = getattr(view.filters, filtered)
     links = [
-        dcc.Link(
-            title,
-            href=PATH + view.filters.search(**{filtered: name}),
-            className="choice current" if chosen == name else "choice",
-            **attributes(aria_current="true") if chosen == name else {},
-        )
+        html.Span(title, className="choice current", **attributes(aria_current="true"))
+        if chosen == name
+        else dcc.Link(title, href=PATH + view.filters.search(**{filtered: name}), className="choice")
         for name, title in [(None, everything), *offered]
     ]
     return html.Div(links, className="choices-of")
