@@ -49,6 +49,11 @@ def page(asked: Asked) -> html.Div:
     )
 
 
+def scope(view: View) -> list[str]:
+    """The period: everything on this page is filtered by everything in the address."""
+    return view.scope()[:1]
+
+
 def _nothing(view: View) -> html.Section:
     if view.filters.search(period=None):
         return nothing_matches(view, "policy decision")
@@ -201,4 +206,4 @@ def _pictures(view: View, events: pl.DataFrame) -> html.Div | None:
     return html.Div(shown, className="pair") if shown else None
 
 
-PAGE = Page(PATH, TITLE, "Policy", page, "policy.html")
+PAGE = Page(PATH, TITLE, "Policy", page, "policy.html", scope=scope)
