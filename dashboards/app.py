@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 ASSETS = Path(__file__).parent / "assets"
 
 # How often an open page asks whether anything changed, in milliseconds.
-_ASK_MS = 4_000
+_ASK_MS = 2_000
 
 # A page is some hundred kilobytes.
 _PAGES_KEPT = 48
@@ -202,7 +202,7 @@ def _wire(app: Dash, readers: Readers, desk: Desk | None, gate: Gate) -> None:
     )
     def ask(_ticks: int | None, known: str | None) -> Any:
         try:
-            now = readers.reader_for(gates.viewer()).revision()
+            now = readers.reader_for(gates.viewer()).lately()
         except (WarehouseError, duckdb.Error):
             return no_update
         return no_update if now == known else now

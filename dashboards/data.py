@@ -6,6 +6,7 @@ Stands between the warehouse and the figures. It never writes, and it never buil
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +38,9 @@ _STAND_INS = ("runs_hourly", "model_usage_hourly")
 _VIEWS_KEPT = 64
 # Answers that pages share are small, and few.
 _ANSWERS_KEPT = 512
+
+# How old the answer to a page that asks whether anything changed may be.
+_LOOK_SECONDS = 0.5
 
 
 class State(Enum):
@@ -147,6 +151,7 @@ class Reader:
         self._identity: tuple[int, int, int] | None = None
         self._views: dict[tuple[str, Filters], View | None] = {}
         self._known: _Known | None = None
+        self._looked = (float("-inf"), "")
         self._lock = threading.RLock()
 
     def rows(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
@@ -231,13 +236,20 @@ class Reader:
             return self._now().tables
 
     def revision(self) -> str:
-        """A text that changes when a refresh or an incident changed what pages show."""
+        """A text that changes when a refresh, an incident or a delivery changed what pages show."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
         with self._lock:
             if self._scope is not None:
                 self._scope.renew(self._open())
             return self._now().revision
+
+    def lately(self) -> str:
+        """`revision` as of at most half a second ago: many open pages that ask whether anything changed cost one look."""
+        with self._lock:
+            if time.monotonic() > self._looked[0] + _LOOK_SECONDS:
+                self._looked = (time.monotonic(), self.revision())
+            return self._looked[1]
 
     def extent(self) -> Extent | None:
         """What the marts hold; None without a run."""
@@ -261,6 +273,7 @@ class Reader:
             there = frozenset(self.rows("tables")["table_name"])
             row = self.rows("revision").row(0) if "incidents" in there else ()
             row += self.rows("compared_at").row(0) if "release_comparisons" in there else ()
+            row += self.rows("told_at").row(0) if "notifications" in there else ()
             revision = repr((self._identity, *map(str, row)))
             if self._known is None or self._known.tables != there:
                 self._stand_in(set(there))

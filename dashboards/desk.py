@@ -110,8 +110,13 @@ class Desk:
                 return Said(False, "A silence needs a reason: say why.")
             until = datetime.now(UTC) + timedelta(hours=hours or 1)
             body["until"] = until.isoformat()
+        refused = self._ask(act.action, incident_id, body)
+        return Said(True, f"{act.done}.") if refused is None else Said(False, refused)
+
+    def _ask(self, action: str, incident_id: str, body: dict[str, Any]) -> str | None:
+        """None where it was done, else why not, in one line."""
         request = Request(  # noqa: S310 - the scheme was checked
-            f"{self.url}/v1/incidents/{quote(incident_id, safe='')}/{act.action}",
+            f"{self.url}/v1/incidents/{quote(incident_id, safe='')}/{action}",
             json.dumps(body).encode(),
             {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
         )
@@ -120,14 +125,12 @@ class Desk:
                 answer.read(_MOST_BYTES)
         except HTTPError as error:
             with error:
-                return Said(False, self._refusal(error))
+                return self._refusal(error)
         except TimeoutError:
-            return Said(False, f"The API at {self.url} did not answer in time: look below whether it was done.")
+            return f"The API at {self.url} did not answer in time: look below whether it was done."
         except (URLError, OSError, ValueError):
-            return Said(
-                False, f"The API does not answer at {self.url}: nothing was changed. Is `plumbline api` running?"
-            )
-        return Said(True, f"{act.done}.")
+            return f"The API does not answer at {self.url}: nothing was changed. Is `plumbline api` running?"
+        return None
 
     def _refusal(self, error: HTTPError) -> str:
         if error.code in (401, 403):

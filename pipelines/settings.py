@@ -105,7 +105,7 @@ class Settings:
     api_tokens : str
         The same lines themselves, for the environment; semicolons may stand for ends of lines.
     api_url : str
-        Where ``plumbline api`` answers, for the dashboard: ``http://127.0.0.1:8060``. Empty: pages show commands instead.
+        Where ``plumbline api`` answers, for the dashboard: ``http://127.0.0.1:8060``. Empty: it writes to the home itself.
     query_memory_mb, query_spill_mb : int
         What one analyst's statement may use of memory, and of the disk beyond that while it runs, in MiB.
     query_rows, query_result_mb : int

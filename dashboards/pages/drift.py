@@ -10,13 +10,17 @@ from dash import dcc, html
 from dashboards import explained, text, words
 from dashboards.data import Reader, View
 from dashboards.figures import drift as figures
+from dashboards.figures.theme import FAMILIES
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.figuring import OPEN_STATES
 from dashboards.pages.incident import anchor, detail, families, leading, state, values
-from dashboards.pages.parts import Column, card, family, graph, notice, table, tile
+from dashboards.pages.parts import Column, attributes, card, family, graph, notice, table, tile
 
 PATH = "/drift"
 TITLE = "Drift and incidents"
+
+# States of incidents, in the order of a life.
+STATES = ("open", "acknowledged", "silenced", "resolved", "merged")
 
 # A report with more incidents than this would not be read.
 _MOST_REPORTED = 12
@@ -42,25 +46,29 @@ def page(asked: Asked) -> html.Div:
     if view.incidents.is_empty():
         return html.Div([_quiet(view), _precision(view)])
     chosen = _chosen(view)
+    listed = _listed(view)
     return html.Div(
         [
             detail(view, reader, chosen, can_act=asked.can_act, has_names=asked.has_names) if chosen else None,
             _tiles(view),
+            None if is_report else _choices(view),
             card(
                 "Incidents over time",
                 graph(
                     figures.timeline(
-                        view.incidents,
+                        listed,
                         view.window.previous_start,
-                        max([view.window.end, *view.incidents["last_signal_at"].drop_nulls().to_list()]),
+                        max([view.window.end, *listed["last_signal_at"].drop_nulls().to_list()]),
                     ),
                     "Incidents per workflow over time, from estimated onset to last signal",
                 ),
                 key="incident_timeline",
                 lead="Open mark: estimated onset. Filled mark: detected. Times are UTC.",
                 wide=True,
-            ),
-            _incidents(view, is_report=is_report),
+            )
+            if listed.height
+            else None,
+            _incidents(view, listed, is_report=is_report),
             _precision(view),
             *(_reported(view, reader) if is_report else ()),
         ]
@@ -85,6 +93,42 @@ def _chosen(view: View) -> dict[str, Any] | None:
         else []
     )
     return rows[0] if rows else None
+
+
+def _listed(view: View) -> pl.DataFrame:
+    """The incidents of the family and the state in the address."""
+    shown = view.incidents
+    if view.filters.state:
+        shown = shown.filter(state=view.filters.state)
+    if view.filters.family:
+        of_any = pl.concat_list("family", pl.col("families").fill_null([]))
+        shown = shown.filter(of_any.list.contains(view.filters.family))
+    return shown
+
+
+def _choices(view: View) -> html.Nav:
+    """Links that narrow the list to a family or a state; the counts are of what each would show."""
+    rows = view.incidents
+    states = [(name, name) for name in STATES if name in set(rows["state"])]
+    of_any = pl.concat_list("family", pl.col("families").fill_null([])).list.unique()
+    found = set(rows.select(of_any.explode()).to_series())
+    of_families = [(name, title) for name, (title, *_) in FAMILIES.items() if name in found]
+    return html.Nav(
+        [_choice(view, "family", "All families", of_families), _choice(view, "state", "All states", states)],
+        className="choose",
+        **attributes(aria_label="Narrow the incidents"),
+    )
+
+
+def _choice(view: View, filtered: str, everything: str, offered: list[tuple[str, str]]) -> html.Div:
+    chosen = getattr(view.filters, filtered)
+    links = [
+        html.Span(title, className="choice current", **attributes(aria_current="true"))
+        if chosen == name
+        else dcc.Link(title, href=PATH + view.filters.search(**{filtered: name}), className="choice")
+        for name, title in [(None, everything), *offered]
+    ]
+    return html.Div(links, className="choices-of")
 
 
 def _tiles(view: View) -> html.Div:
@@ -112,14 +156,26 @@ def _tiles(view: View) -> html.Div:
                 key="incident_timeline",
                 foot="from estimated onset to alarm",
             ),
-            tile(
-                "Signals",
-                text.count(view.signals.height),
-                key="evidence",
-                foot=f"behind {text.count(view.incidents.height)} incidents",
-            ),
+            _alarms(view),
         ],
         className="tiles four",
+    )
+
+
+def _alarms(view: View) -> html.Div:
+    """The false alarms beside what is allowed; the signals where an earlier version wrote the warehouse."""
+    fleet = view.precision.filter(family="(all)").to_dicts() if not view.precision.is_empty() else []
+    if not fleet:
+        behind = f"behind {text.count(view.incidents.height)} incidents"
+        return tile("Signals", text.count(view.signals.height), key="evidence", foot=behind)
+    row = fleet[0]
+    budget = row["budget_per_week"]
+    allowed = f"{text.significant(budget)} allowed; " if budget is not None else ""
+    return tile(
+        "False alarms a week",
+        text.significant(row["false_alarms_per_week"]) if row["acknowledged"] else text.UNKNOWN,
+        key="precision",
+        foot=f"{allowed}{text.count(row['acknowledged'])} of {text.count(row['incidents'])} incidents judged",
     )
 
 
@@ -177,9 +233,9 @@ def _precision(view: View) -> html.Section | None:
     )
 
 
-def _incidents(view: View, *, is_report: bool) -> html.Section:
+def _incidents(view: View, listed: pl.DataFrame, *, is_report: bool) -> html.Section:
     rows = []
-    for row in view.incidents.iter_rows(named=True):
+    for row in listed.iter_rows(named=True):
         strongest = leading(view, row)
         onset = row["onset_at"] or row["opened_at"]
         rows.append(
@@ -215,6 +271,9 @@ def _incidents(view: View, *, is_report: bool) -> html.Section:
                 text.plain(strongest["cause"], 90) if strongest and strongest["cause"] else "none found",
             ]
         )
+    if not rows:
+        everything = dcc.Link("Show all", href=PATH + view.filters.search(family=None, state=None))
+        return card("Incidents", html.P(["None of this family and state. ", everything], className="under"), wide=True)
     return card(
         "Incidents",
         table(_COLUMNS, rows, caption="Incidents, the newest first", kind="cards"),
@@ -225,4 +284,4 @@ def _incidents(view: View, *, is_report: bool) -> html.Section:
     )
 
 
-PAGE = Page(PATH, TITLE, "Drift", page, "drift.html", keeps=("incident",))
+PAGE = Page(PATH, TITLE, "Drift", page, "drift.html", keeps=("incident", "family", "state"))

@@ -10,8 +10,8 @@ from dash import dcc, html
 from dashboards import explained, mixes, text, words
 from dashboards.data import Reader, View
 from dashboards.figures import drift as figures
-from dashboards.pages import acting, releases
-from dashboards.pages.parts import Column, family, graph, how, pill, table
+from dashboards.pages import acting, releases, told
+from dashboards.pages.parts import Column, family, graph, how, pill, run_link, table
 
 PATH = "/drift"
 
@@ -133,7 +133,7 @@ def detail(
                     html.Div(
                         [
                             html.H3("Evidence runs"),
-                            html.Ul([html.Li(_run(view, run)) for run in runs], className="runs"),
+                            html.Ul([html.Li(run_link(run)) for run in runs], className="runs"),
                         ]
                     )
                     if runs
@@ -144,6 +144,7 @@ def detail(
             acting.controls(row, has_names=has_names) if can_act else None,
             *_causes(strongest),
             *_happened(reader, row),
+            *(told.log(reader, row["incident_id"]) if not is_report else ()),
             html.H3(f"What was measured ({len(signals)} {'signal' if len(signals) == 1 else 'signals'})"),
             html.Div([_signal(view, reader, signal) for signal in signals[:_MOST_SIGNALS]], className="smalls two"),
         ],
@@ -170,11 +171,6 @@ def _also(signal: dict[str, Any] | None) -> list[tuple[str, Any]]:
     """The other actions that the catalog allows."""
     others = explained.actions(signal.get("actions"))[1:] if signal else []
     return [("Else", html.Ul([html.Li(each) for each in others], className="choices"))] if others else []
-
-
-def _run(view: View, run_id: str) -> dcc.Link:
-    """A run that shows the drift, as a link to what it did."""
-    return dcc.Link(html.Code(text.plain(run_id, 40)), href="/runs" + view.filters.search(incident=None, run=run_id))
 
 
 def _silenced(row: dict[str, Any]) -> list[tuple[str, Any]]:

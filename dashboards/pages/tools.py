@@ -67,6 +67,11 @@ def page(asked: Asked) -> html.Div:
     )
 
 
+def scope(view: View) -> list[str]:
+    """The period: everything on this page is filtered by everything in the address."""
+    return view.scope()[:1]
+
+
 def _nothing(view: View) -> html.Section:
     if view.filters.search(period=None):
         return nothing_matches(view, "tool call")
@@ -240,4 +245,4 @@ def _row(view: View, tool: Tool, points: pl.DataFrame) -> list[object]:
     ]
 
 
-PAGE = Page(PATH, TITLE, "Tools", page, "tools.html", keeps=("tool",))
+PAGE = Page(PATH, TITLE, "Tools", page, "tools.html", scope=scope, keeps=("tool",))

@@ -22,7 +22,7 @@ from pipelines.alerts.store import incidents
 from pipelines.commands.context import err, settings_of
 from pipelines.commands.context import out as console
 from pipelines.commands.flow import DRIFT_HELP, publish_files, run_simulation, run_stream
-from pipelines.commands.serving import run_refresh
+from pipelines.commands.serving import desk_of, run_refresh
 from pipelines.errors import PlumblineError, TerminalError
 from pipelines.settings import Settings
 
@@ -143,7 +143,7 @@ def demo(
         from dashboards import serve as serve_dashboard
 
         err.print(f"dashboard at http://127.0.0.1:{port} (Ctrl-C stops it)", markup=False)
-        serve_dashboard(settings.home, host="127.0.0.1", port=port)
+        serve_dashboard(settings.home, host="127.0.0.1", port=port, desk=desk_of(settings))
 
 
 def _step(began: float, text: str) -> None:

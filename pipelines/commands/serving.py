@@ -170,8 +170,8 @@ def dashboard_serve(
     serve(settings.home, host=host, port=port, desk=desk_of(settings), access=access, ready=ready)
 
 
-def desk_of(settings: Settings) -> Desk | None:
-    """Return what takes the pages' answers to incidents; None where ``api_url`` is not set.
+def desk_of(settings: Settings) -> Desk:
+    """Return what takes the pages' answers to incidents: the API where ``api_url`` is set, else this machine's own warehouse.
 
     Raises
     ------
@@ -179,7 +179,9 @@ def desk_of(settings: Settings) -> Desk | None:
         There is no token for the dashboard.
     """
     if not settings.api_url:
-        return None
+        from pipelines.commands.desk import OwnDesk
+
+        return OwnDesk(settings.warehouse)
     from dashboards.desk import Desk
     from pipelines.tokens import Role, tokens_of
 

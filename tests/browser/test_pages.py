@@ -19,7 +19,15 @@ pytestmark = pytest.mark.browser
 
 Watch = Callable[..., Watched]
 GROUND = "getComputedStyle(document.body).backgroundColor"
-PAGES = {"": 3, "cost": 8, "drift?incident=inc-0001": 2, "releases": 2, "releases?workflow=invoice-matching": 5}
+PAGES = {
+    "": 3,
+    "cost": 8,
+    "drift?incident=inc-0001": 2,
+    "releases": 2,
+    "releases?workflow=invoice-matching": 5,
+    "tools?tool=ledger.lookup": 3,
+    "policy": 2,
+}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -139,7 +147,7 @@ def test_text_from_traces_stays_text(watch: Watch, hostile_home: Path) -> None:
 def test_an_empty_home_says_what_to_do_on_every_page(watch: Watch, tmp_path: Path) -> None:
     with served(tmp_path) as address:
         watched = watch()
-        for path in ("", "cost", "drift", "releases"):
+        for path in ("", "cost", "drift", "releases", "tools", "policy"):
             page = watched.goto(address + path)
             expect(page.locator(".notice")).to_contain_text("plumbline stream")
         assert watched.is_clean(address), (watched.errors, watched.requests)

@@ -24,7 +24,7 @@ from dashboards.pages.figuring import figured
 from dashboards.pages.incident import values
 from dashboards.pages.registry import BY_PATH, PAGES
 from pipelines.budgets import write_budgets
-from tests.dashboards.fleet import DRIFTS, WORKFLOWS
+from tests.dashboards.fleet import DRIFTS, START, WORKFLOWS
 from warehouse import Warehouse
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -271,3 +271,55 @@ def test_a_rule_shows_what_it_saw_and_no_levels() -> None:
     }
     assert values(rule) == text.plain(rule["headline"], 200) and "→" not in values(rule)
     assert values({**rule, "headline": None}) == "a rule was broken"
+
+
+def test_an_incident_says_whom_it_was_told_and_what_they_answered(own_home: Path) -> None:
+    told = {
+        "subscription": "on-call",
+        "channel": "pager",
+        "kind": "drift",
+        "subject_id": "inc-0001",
+        "revision": 1,
+        "extent": 1,
+        "made_at": START,
+    }
+    rows = [
+        {**told, "notification_id": "n1", "occasion": "opened", "state": "open", "status": "delivered", "tries": 2,
+         "settled_at": START + timedelta(minutes=3)},
+        {**told, "notification_id": "n2", "occasion": "escalated", "state": "open", "status": "waiting", "tries": 1,
+         "next_try_at": START + timedelta(hours=1)},
+        {**told, "notification_id": "n3", "occasion": "changed", "state": "open", "status": "set_aside", "tries": 9},
+    ]  # fmt: skip
+    tries = [
+        {"notification_id": name, "channel": "pager", "began_at": START + timedelta(minutes=minute), "duration_ms": 5.0,
+         "verdict": verdict, "said": said_}
+        for name, minute, verdict, said_ in (
+            ("n1", 1, "retry", "503 busy"), ("n1", 2, "delivered", "202 taken"), ("n3", 4, "rejected", HOSTILE),
+        )
+    ]  # fmt: skip
+    with Warehouse.open(own_home / "warehouse") as warehouse:
+        for name, found in (("notifications", rows), ("delivery_attempts", tries)):
+            frame = pl.DataFrame(found, infer_schema_length=None)
+            warehouse.transaction(lambda connection, n=name, f=frame: warehouse.insert(connection, n, f))
+    reader = Reader(own_home)
+    written = Writer().html(render(Kept(reader), "/drift", Filters(incident="inc-0001")))
+    page = said(render(Kept(reader), "/drift", Filters(incident="inc-0001")))
+    other = said(render(Kept(reader), "/drift", Filters(incident="inc-0002")))
+    reader.close()
+    assert "Whom it was told" in page and "through pager" in page
+    assert "settled after 3 min" in page and "202 taken" in page and "503 busy" not in page
+    assert "next try" in page and "not delivered" in page
+    assert HOSTILE not in written and "&lt;img" in written
+    assert "Nobody: no subscription asked for it" in other
+
+
+def test_evidence_runs_lead_to_the_run(reader: Reader, view: View) -> None:
+    run = view.incidents.filter(incident_id="inc-0001")["run_ids"].item()[0]
+    assert f"/runs?run={run}" in str(render(Kept(reader), "/drift", Filters(incident="inc-0001")))
+
+
+def test_the_list_of_incidents_narrows_to_a_family_and_a_state(shown) -> None:
+    page = shown("/drift", family="cost")
+    assert "Cost per run rose" in page and "Error rate of ledger.lookup" not in page
+    assert "None of this family and state" in shown("/drift", family="cost", state="resolved")
+    assert "Error rate of ledger.lookup" in shown("/drift", state="open")

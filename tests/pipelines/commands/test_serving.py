@@ -1,4 +1,4 @@
-"""What the dashboard is given for the API: its own token, and none that may only read."""
+"""What the dashboard is given to answer incidents with: the API and its own token, none that may only read; else the home."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dashboards import DashboardError
+from pipelines.commands.desk import OwnDesk
 from pipelines.commands.serving import desk_of
 from pipelines.errors import TerminalError
 from pipelines.settings import Settings
@@ -21,7 +22,7 @@ URL = "http://127.0.0.1:8060"
 )
 def test_the_token_named_dashboard_is_taken_or_the_only_one(tokens: str) -> None:
     desk = desk_of(Settings(api_url=URL, api_tokens=tokens))
-    assert desk is not None and desk.url == URL
+    assert desk.url == URL
 
 
 @pytest.mark.parametrize(
@@ -34,8 +35,9 @@ def test_without_one_that_operates_the_dashboard_does_not_start(tokens: str) -> 
     assert FIRST not in str(caught.value)
 
 
-def test_without_an_address_there_are_no_controls_and_a_wrong_one_is_told() -> None:
-    assert desk_of(Settings()) is None
+def test_without_an_address_the_home_itself_is_written_and_a_wrong_one_is_told(tmp_path: Path) -> None:
+    desk = desk_of(Settings(home=tmp_path))
+    assert isinstance(desk, OwnDesk) and desk.warehouse == tmp_path / "warehouse"
     with pytest.raises(DashboardError, match="in the clear"):
         desk_of(Settings(api_url="http://plumbline.example", api_tokens=f"dashboard operate {FIRST}"))
 
