@@ -47,8 +47,11 @@ def components(uses: pl.DataFrame) -> list[Component]:
         key = (row["component_kind"], row["name"])
         one = found.setdefault(key, Component(*key, bool(row["is_certified"]), {}))
         one.uses[row["workflow"]] = one.uses.get(row["workflow"], 0) + row["invocations"]
-    order = lambda one: (-len(one.uses), not one.is_certified, -one.invocations, one.kind, one.name)  # noqa: E731
-    return sorted(found.values(), key=order)
+    return sorted(found.values(), key=_order)
+
+
+def _order(one: Component) -> tuple[int, bool, int, str, str]:
+    return -len(one.uses), not one.is_certified, -one.invocations, one.kind, one.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def _head(asked: Asked, story: Narrative, back: dcc.Link) -> html.Section:
         else html.P("Nothing is missing: the decision path can be rebuilt.", className="said")
     )
     awaited = html.P("Its outcome is still awaited.", className="said") if run["is_pending"] else None
-    section = card(
+    return card(
         "Audit of the run",
         html.Div(
             [
@@ -77,6 +77,7 @@ def _head(asked: Asked, story: Narrative, back: dcc.Link) -> html.Section:
                 pill("Can be rebuilt" if complete else "Has gaps", "good" if complete else "warn"),
                 html.Span(text.lasted(_length(run["duration_ms"])), className="id"),
                 html.Code(text.plain(run["run_id"], 64), className="id"),
+                None if asked.is_report else html.Span(back, className="close"),
             ],
             className="pills",
         ),
@@ -88,10 +89,6 @@ def _head(asked: Asked, story: Narrative, back: dcc.Link) -> html.Section:
         key="audit",
         lead=text.plain(run["workflow"], 80),
     )
-    # The way back stands where an incident has its own.
-    if not asked.is_report:
-        section.children[0].children.append(html.Span(back, className="close"))  # pyright: ignore
-    return section
 
 
 def _events(story: Narrative) -> html.Section:

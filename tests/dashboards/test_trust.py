@@ -19,7 +19,7 @@ from dashboards.filters import Filters
 from dashboards.pages.run import _attributes
 from dashboards.pages.runs import ROWS
 from dashboards.searching import parse
-from warehouse import Warehouse
+from warehouse import Warehouse, read_only
 from warehouse.audited import narrative
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -30,6 +30,13 @@ def streamed(streamed_home: Path) -> Iterator[Reader]:
     reader = Reader(streamed_home)
     yield reader
     reader.close()
+
+
+@pytest.fixture(scope="module")
+def lake(streamed_home: Path) -> Iterator[Warehouse]:
+    """The same home, to be asked what is right."""
+    with read_only(streamed_home / "warehouse") as warehouse:
+        yield warehouse
 
 
 @pytest.fixture
@@ -46,9 +53,8 @@ def said(reader: Reader, path: str, **filters: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", written(reader, path, **filters))))
 
 
-def some_run(reader: Reader, condition: str) -> str:
-    with reader._lock:
-        found = reader._open().query(f"SELECT run_id FROM runs WHERE {condition} ORDER BY run_id LIMIT 1")
+def some_run(lake: Warehouse, condition: str) -> str:
+    found = lake.query(f"SELECT run_id FROM runs WHERE {condition} ORDER BY run_id LIMIT 1")
     return found.item()
 
 
@@ -56,8 +62,8 @@ def ids(page: str) -> list[str]:
     return re.findall(r'<span class="under">([0-9a-f]{32})</span>', page)
 
 
-def test_every_figure_of_these_pages_has_its_question_mark(streamed: Reader) -> None:
-    run = some_run(streamed, "true")
+def test_every_figure_of_these_pages_has_its_question_mark(streamed: Reader, lake: Warehouse) -> None:
+    run = some_run(lake, "true")
     pages = "".join(written(streamed, path) for path in ("/reuse", "/rollback", "/runs"))
     pages += written(streamed, "/runs", run=run)
     for key in TRUST:
@@ -81,11 +87,10 @@ def test_every_figure_of_these_pages_has_its_question_mark(streamed: Reader) -> 
          "WHERE concat(request_model, response_model) ILIKE '%gpt%')"),
     ],
 )  # fmt: skip
-def test_a_search_finds_what_it_says_and_its_pages_hold_each_run_once(streamed: Reader, q: str, condition: str) -> None:
-    with streamed._lock:
-        wanted = streamed._open().query(
-            f"SELECT run_id FROM runs WHERE ({condition}) ORDER BY started_at DESC, run_id DESC"
-        )
+def test_a_search_finds_what_it_says_and_its_pages_hold_each_run_once(
+    streamed: Reader, lake: Warehouse, q: str, condition: str
+) -> None:
+    wanted = lake.query(f"SELECT run_id FROM runs WHERE ({condition}) ORDER BY started_at DESC, run_id DESC")
     found: list[str] = []
     before: str | None = None
     while True:
@@ -119,11 +124,10 @@ def _parameters(reader: Reader, q: str, before: str | None) -> list:
     ]
 
 
-def test_the_beginning_of_an_id_finds_its_run_and_a_session_its_runs(streamed: Reader) -> None:
-    run = some_run(streamed, "session_id IS NOT NULL")
+def test_the_beginning_of_an_id_finds_its_run_and_a_session_its_runs(streamed: Reader, lake: Warehouse) -> None:
+    run = some_run(lake, "session_id IS NOT NULL")
     assert ids(written(streamed, "/runs", q=run[:12])) == [run]
-    with streamed._lock:
-        session = streamed._open().query("SELECT session_id FROM runs WHERE run_id = ?", [run]).item()
+    session = lake.query("SELECT session_id FROM runs WHERE run_id = ?", [run]).item()
     assert run in ids(written(streamed, "/runs", q=session))
 
 
@@ -134,17 +138,15 @@ def test_a_search_that_finds_nothing_says_how_to_go_on(streamed: Reader) -> None
     assert "Not understood: has:colour" in said(streamed, "/runs", q="has:colour")
 
 
-def test_an_opened_run_tells_what_the_command_tells_with_tree_and_cost(streamed: Reader) -> None:
-    run = some_run(streamed, "tool_calls > 0 AND cost_usd IS NOT NULL AND outcome IS NOT NULL")
+def test_an_opened_run_tells_what_the_command_tells_with_tree_and_cost(streamed: Reader, lake: Warehouse) -> None:
+    run = some_run(lake, "tool_calls > 0 AND cost_usd IS NOT NULL AND outcome IS NOT NULL")
     page = said(streamed, "/runs", run=run)
-    with streamed._lock:
-        story = narrative(streamed._open(), run)
+    story = narrative(lake, run)
     assert story is not None
     for event in story.events:
         assert str(event["what"]) in page
     spans = streamed.rows("run_spans", [run, 5000])
-    with streamed._lock:
-        stored = streamed._open().query("SELECT count(*) FROM spans WHERE run_id = ?", [run]).item()
+    stored = lake.query("SELECT count(*) FROM spans WHERE run_id = ?", [run]).item()
     assert spans.height == stored and f"{stored} spans in" in page
     calls = spans.filter(spans["kind"] == "model")
     assert calls["cost_usd"].sum() == pytest.approx(story.run["model_cost_usd"])
@@ -163,39 +165,30 @@ def test_attributes_of_a_span_are_text() -> None:
     assert "not json" in Writer().html(_attributes("<b>not json"))
 
 
-def test_reuse_says_who_uses_what_and_agrees_with_the_mart(streamed: Reader) -> None:
+def test_reuse_says_who_uses_what_and_agrees_with_the_mart(streamed: Reader, lake: Warehouse) -> None:
     page = said(streamed, "/reuse")
-    with streamed._lock:
-        rows = streamed._open().query(
-            "SELECT name, sum(invocations)::BIGINT AS n FROM component_uses_daily GROUP BY name"
-        )
+    rows = lake.query("SELECT name, sum(invocations)::BIGINT AS n FROM component_uses_daily GROUP BY name")
     for name, n in rows.iter_rows():
         assert name in page and f"{n:,}" in page
 
 
-def test_the_map_counts_as_the_mart_counts(streamed: Reader) -> None:
+def test_the_map_counts_as_the_mart_counts(streamed: Reader, lake: Warehouse) -> None:
     view = streamed.view(Filters(period="all"))
     assert view is not None
     uses = streamed.rows("component_uses", [view.window.start, view.window.end, None])
     certified_shared = uses.filter(uses["is_certified"] & (uses["workflows"] > 1))["invocations"].sum()
-    with streamed._lock:
-        mart = (
-            streamed._open()
-            .query(
-                "SELECT sum(invocations)::BIGINT, sum(certified_shared_invocations)::BIGINT FROM reuse_daily WHERE "
-                "workflow = '(fleet)'"
-            )
-            .row(0)
-        )
+    mart = lake.query(
+        "SELECT sum(invocations)::BIGINT, sum(certified_shared_invocations)::BIGINT FROM reuse_daily WHERE "
+        "workflow = '(fleet)'"
+    ).row(0)
     assert uses["invocations"].sum() == mart[0]
     # The mart counts a component as shared from the day of its second workflow on.
     assert certified_shared >= mart[1]
 
 
-def test_rollback_names_the_weakest_link_and_the_cheapest_step(streamed: Reader) -> None:
+def test_rollback_names_the_weakest_link_and_the_cheapest_step(streamed: Reader, lake: Warehouse) -> None:
     page = said(streamed, "/rollback")
-    with streamed._lock:
-        rows = streamed._open().query("SELECT workflow, detail, to_do FROM rollback_readiness").to_dicts()
+    rows = lake.query("SELECT workflow, detail, to_do FROM rollback_readiness").to_dicts()
     for row in rows:
         assert row["workflow"] in page and row["detail"] in page
         assert row["to_do"] is None or row["to_do"] in page
@@ -236,9 +229,10 @@ def test_names_of_a_trace_stay_text_on_these_pages(copy: Path) -> None:
                     connection.execute(f"UPDATE {table} SET {column} = ?", [HOSTILE])
 
         warehouse.transaction(rename)
+    with read_only(copy / "warehouse") as renamed:
+        run = some_run(renamed, "true")
     reader = Reader(copy)
     try:
-        run = some_run(reader, "true")
         for path, filters in (
             ("/reuse", {}),
             ("/rollback", {}),
