@@ -99,7 +99,7 @@ lock: ## Recompiles the hashed pins from pyproject.toml (needs uv; ARGS=--upgrad
 
 clean: ## Removes the virtual environment and the tools' caches (never a home with data)
 	rm -rf $(VENV) $(INTEROP) $(EVIDENTLY) $(FOCUS) .pytest_cache .ruff_cache .hypothesis build *.egg-info
-	find pipelines detectors economics warehouse dashboards tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find pipelines detectors warehouse dashboards tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last: a set-up that fails or is interrupted leaves none, and the next make starts it again.
 $(VENV)/.run: requirements.txt $(VENV)/.made

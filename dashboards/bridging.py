@@ -13,7 +13,7 @@ import polars as pl
 
 from dashboards import text, words
 from dashboards.cohorts import rolled
-from economics.bridge import BY_MODEL, FACTORS, UNITS, Group, bridge, measured
+from warehouse.economics.bridge import BY_MODEL, FACTORS, UNITS, Group, bridge, measured
 
 # A part below this share of all that moved is no reason.
 _LEAST = 0.1
@@ -28,7 +28,7 @@ class Part:
     Parameters
     ----------
     factor : str
-        One of `economics.bridge.FACTORS`.
+        One of `warehouse.economics.bridge.FACTORS`.
     moved : float
         Its part of the change, in US dollars per success.
     before, after : float | None

@@ -1,6 +1,7 @@
 """How a month's spend runs on: what each day cost so far, and where the month will land, day by day. Pure.
 
-The forecast is that of `economics.forecast`, asked once for each day to come: the last one is the landing of ``budgets_monthly``.
+The forecast is that of `warehouse.economics.forecast`, asked once for each day to come: the last one is the landing of
+``budgets_monthly``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from economics.forecast import LEAST_DAYS, Backtest, backtest, forecast
+from warehouse.economics.forecast import LEAST_DAYS, Backtest, backtest, forecast
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from economics.budgets import RUNGS, Budget, status
 from pipelines.alerts.incidents import digest
 from warehouse import Warehouse
+from warehouse.economics.budgets import RUNGS, Budget, status
 from warehouse.queries import sql
 
 TABLE = "budgets_monthly"

@@ -10,7 +10,7 @@ from dash import dcc, html
 from dashboards import text
 from dashboards.pages.asked import Asked
 from dashboards.pages.parts import Column, card, meter, table
-from economics.showback import showback
+from warehouse.economics.showback import showback
 
 # Tag as the address names it → as the page does.
 TAGS = {
@@ -31,7 +31,7 @@ _OFFERED = 6
 
 
 def chargeback_of(asked: Asked) -> pl.DataFrame:
-    """What each value of the chosen tag pays; columns of `economics.showback.showback`."""
+    """What each value of the chosen tag pays; columns of `warehouse.economics.showback.showback`."""
     spend = _spend(asked)
     return showback(spend, [asked.filters.shared] if asked.filters.shared else [])
 

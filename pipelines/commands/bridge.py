@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from economics.bridge import FACTORS, UNITS, Bridge, Group, bridge, measured, merged
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.commands.reading import write
 from pipelines.economics.periods import period
 from pipelines.errors import TerminalError
 from warehouse import Warehouse, read_only
+from warehouse.economics.bridge import FACTORS, UNITS, Bridge, Group, bridge, measured, merged
 from warehouse.queries import sql as query
 
 

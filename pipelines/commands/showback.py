@@ -7,14 +7,14 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from economics.showback import RULES
-from economics.showback import showback as parted
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.commands.reading import write
 from pipelines.economics.periods import period as bounds_of
 from pipelines.economics.tags import COLUMNS, tag_runs
 from pipelines.errors import TerminalError
 from warehouse import read_only
+from warehouse.economics.showback import RULES
+from warehouse.economics.showback import showback as parted
 from warehouse.queries import sql as query
 
 _RULES = {"spend": "in proportion to their own spend", "runs": "in proportion to their runs", "even": "evenly"}

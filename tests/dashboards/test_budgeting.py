@@ -10,7 +10,7 @@ import pytest
 
 from dashboards.budgeting import month, standing
 from dashboards.figures.budget import fan
-from economics.budgets import status
+from warehouse.economics.budgets import status
 
 
 def days(count: int, *, first: date = date(2026, 7, 20), seed: int = 3) -> pl.DataFrame:

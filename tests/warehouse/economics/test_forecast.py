@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from economics.forecast import COVERAGE, LEAST_DAYS, backtest, forecast
+from warehouse.economics.forecast import COVERAGE, LEAST_DAYS, backtest, forecast
 
 WEEK = np.array([1.2, 1.15, 1.1, 1.1, 1.05, 0.7, 0.7])
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from economics.bridge import BY_MODEL, FACTORS, Group, bridge, merged
+from warehouse.economics.bridge import BY_MODEL, FACTORS, Group, bridge, merged
 
 _MODELS = ("a", "b", "c")
 _tokens = st.integers(0, 10**7) | st.just(0)

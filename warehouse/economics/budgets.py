@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from economics.forecast import Backtest, backtest, forecast
+from warehouse.economics.forecast import Backtest, backtest, forecast
 
 RUNGS = (0.5, 0.8, 1.0)  # shares of the budget that are told of, once a month each
 BURN_DAYS = (1, 7)  # windows of the burn rate: a spike shows in the short one, and a trend in both

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from economics.showback import RULES, showback
 from pipelines.cli import main
 from tests.pipelines.otlp import START_NS, as_json, request, span
 from tests.pipelines.test_late_outcomes import stream, written
 from tests.pipelines.test_real_traces import plumbline
+from warehouse.economics.showback import RULES, showback
 
 SCHEMA: dict[str, Any] = {
     "workflow": pl.String, "tag": pl.String, "runs": pl.Int64, "priced_runs": pl.Int64, "cost_usd": pl.Float64,

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from economics.budgets import status
+from warehouse.economics.budgets import status
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
 
