@@ -5,7 +5,6 @@ While a blocking one fails, the marts behind it keep their last good rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from pipelines.defs.check_pages import write_report
-from pipelines.defs.expectations import Expectation, Finding, between, findings, not_null, row_count, total, unique
+from pipelines.defs.expectations import Expectation, between, findings, not_null, row_count, total, unique
 from pipelines.defs.lakehouse import Lakehouse
-from pipelines.defs.retrying import RETRIES, only_when_busy
+from pipelines.defs.retrying import RETRIES
+from pipelines.defs.verdicts import Examined, checked, passed_at
 from pipelines.stages.normalise import AHEAD, EARLIEST
 from warehouse import Warehouse, WarehouseError, incremental, marks, marts
 
@@ -51,14 +50,6 @@ _PRICES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """What was found, and in which snapshot; no findings where there was nothing to look at."""
-
-    findings: list[Finding]
-    snapshot: int
-
-
-@dataclass(frozen=True, slots=True)
 class Totals:
     """What the spans add up to, as of one snapshot."""
 
@@ -76,7 +67,7 @@ class Totals:
 def runs_are_sound(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the mart `runs` can be built upon."""
     since = None if lakehouse.whole else passed_at(lakehouse.warehouse, "runs_are_sound")
-    return _checked(lakehouse, "runs_are_sound", _RUNS, lambda: examine_runs(lakehouse.warehouse, since))
+    return checked(lakehouse, "runs_are_sound", _RUNS, lambda: examine_runs(lakehouse.warehouse, since))
 
 
 def examine_runs(warehouse: Warehouse, since: int | None = None) -> Examined:
@@ -121,7 +112,7 @@ def examine_runs(warehouse: Warehouse, since: int | None = None) -> Examined:
 )
 def cost_agrees_with_runs(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the mart `cost_by_day` can be built upon."""
-    return _checked(
+    return checked(
         lakehouse, "cost_agrees_with_runs", _COST, lambda: examine_cost(lakehouse.warehouse), of={"runs", "cost_by_day"}
     )
 
@@ -142,7 +133,7 @@ def examine_cost(warehouse: Warehouse) -> Examined:
 )
 def prices_are_known(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the calls of every model have a price."""
-    return _checked(
+    return checked(
         lakehouse,
         "prices_are_known",
         _PRICES,
@@ -157,16 +148,6 @@ def examine_prices(warehouse: Warehouse) -> Examined:
     with warehouse.reading() as now:
         frame = warehouse.query(_sql("price_coverage"))
     return Examined(findings(frame, [between("coverage_ratio", _PRICED)], key="model"), now)
-
-
-def passed_at(warehouse: Warehouse, check: str) -> int | None:
-    """Snapshot at which a check passed when it was made last; None where it did not, or that is not known any more."""
-    said = marks.left(warehouse, _message(check))
-    return int(said["snapshot"]) if said.get("passed") else None
-
-
-def _message(check: str) -> str:
-    return f"check {check}"
 
 
 def _built_from(warehouse: Warehouse) -> int:
@@ -196,118 +177,6 @@ def expected_of_runs(least: Totals, most: Totals, *, now: datetime) -> list[Expe
         between("cost_usd", 0),
         between("started_at", EARLIEST, now + AHEAD),  # the stream's own rule; it flags what breaks it
     ]
-
-
-def _checked(
-    lakehouse: Lakehouse,
-    check: str,
-    description: str,
-    examine: Callable[[], Examined],
-    *,
-    of: Set[str] = frozenset(),
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
-) -> dg.AssetCheckResult:
-    """The result, written down for those who are told when a check fails; what passed and is unchanged is not examined again."""
-    warehouse = lakehouse.warehouse
-    with only_when_busy():
-        since = None if lakehouse.whole or not of else passed_at(warehouse, check)
-        if since is not None and _is_unchanged(warehouse, of, since):
-            return _as_before(severity)
-        examined = examine()
-        if not examined.findings:
-            return _as_before(severity)
-        is_blocking = severity is dg.AssetCheckSeverity.ERROR
-        now = datetime.now(UTC).replace(tzinfo=None)
-        report = write_report(
-            lakehouse.directory.parent,
-            check,
-            examined.findings,
-            description=description,
-            is_blocking=is_blocking,
-            at=now,
-            snapshot=examined.snapshot,
-        )
-        result = _result(examined.findings, severity, report)
-        note_result(
-            warehouse,
-            check,
-            passed=result.passed,
-            is_blocking=is_blocking,
-            summary=result.description or "",
-            snapshot=examined.snapshot,
-        )
-        return result
-
-
-def _is_unchanged(warehouse: Warehouse, tables: Set[str], since: int) -> bool:
-    now = warehouse.query("SELECT id FROM ducklake_current_snapshot('lake')").item()
-    changes = marks.changes(warehouse, since, now)
-    return changes is not None and not changes.changed & {*tables, "retention"}
-
-
-def _as_before(severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=True, severity=severity, description="it passed, and nothing that it looks at has changed since"
-    )
-
-
-def note_result(
-    warehouse: Warehouse, check: str, *, passed: bool, is_blocking: bool, summary: str, snapshot: int = 0
-) -> None:
-    """Put how a check came out in place of its last result; since when it is so stays, where it came out so before."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-
-    def work(connection: duckdb.DuckDBPyConnection) -> None:
-        sql = "SELECT passed, since_at FROM check_results WHERE check_name = ?"
-        before = connection.execute(sql, [check]).fetchone()
-        since = before[1] if before and before[0] == passed else now
-        connection.execute("DELETE FROM check_results WHERE check_name = ?", [check])
-        connection.execute(
-            "INSERT INTO check_results VALUES (?, ?, ?, ?, ?)", [check, passed, is_blocking, summary[:500], since]
-        )
-        marks.leave(connection, _message(check), {"passed": passed, "snapshot": snapshot})
-
-    warehouse.transaction(work)
-
-
-def _result(found: list[Finding], severity: dg.AssetCheckSeverity, page: Path) -> dg.AssetCheckResult:
-    failed = [finding for finding in found if not finding.passed]
-    summary = "; ".join(f"{finding.rule} ({finding.observed})" for finding in failed)
-    # A table, not Markdown: the UI shows its cells as the text they are, and examples come from traces.
-    report = [
-        dg.TableRecord(
-            {
-                "passed": finding.passed,
-                "expected": finding.rule,
-                "observed": finding.observed,
-                "bad_rows": finding.bad_rows,
-                "examples": finding.examples,
-            }
-        )
-        for finding in sorted(found, key=lambda finding: finding.passed)
-    ]
-    schema = dg.TableSchema(
-        [
-            dg.TableColumn("passed", "bool"),
-            dg.TableColumn("expected", "string"),
-            dg.TableColumn("observed", "string"),
-            dg.TableColumn("bad_rows", "int"),
-            dg.TableColumn("examples", "string", "the first bad rows, with the value found"),
-        ]
-    )
-    return dg.AssetCheckResult(
-        passed=not failed,
-        severity=severity,
-        description=f"{len(failed)} of {len(found)} expectations broken: {summary}"
-        if failed
-        else f"all {len(found)} hold",
-        metadata={
-            "report": dg.MetadataValue.table(report, schema),
-            "page": dg.MetadataValue.path(str(page)),
-            "expectations": len(found),
-            "broken": len(failed),
-        },
-    )
 
 
 def _sql(name: str) -> str:

@@ -84,6 +84,28 @@ def test_a_moved_warehouse_still_reads(home: Path, tmp_path: Path) -> None:
         assert reader.query("SELECT sum(next_offset)::BIGINT FROM consumed_offsets").item() == 499 * 500 // 2
 
 
+def test_reading_is_of_one_snapshot_whatever_others_commit(empty: Warehouse, home: Path) -> None:
+    count = "SELECT count(*) FROM consumed_offsets"
+    with Warehouse.open(home) as other, empty.reading() as snapshot:
+        assert empty.query(count).item() == 0
+        other.transaction(lambda c: other.insert(c, "consumed_offsets", offsets(1)))
+        assert empty.query(count).item() == 0
+        empty.query("CREATE TABLE memory.main.noted AS SELECT * FROM consumed_offsets")
+        with pytest.raises(WarehouseError, match="transaction inside a transaction"):
+            empty.transaction(lambda c: None)
+    assert empty.query(count).item() == 1
+    assert empty.query("SELECT count(*) FROM memory.main.noted").item() == 0, "what was made outside the lake stays"
+    assert empty.query("SELECT id FROM ducklake_current_snapshot('lake')").item() == snapshot + 1
+
+
+def test_a_failed_reading_lets_the_next_one_begin(empty: Warehouse) -> None:
+    with pytest.raises(duckdb.Error), empty.reading():
+        empty.query("SELECT nothing FROM consumed_offsets")
+    with empty.reading(), pytest.raises(WarehouseError, match="reading inside a transaction"), empty.reading():
+        pass
+    assert empty.query("SELECT count(*) FROM consumed_offsets").item() == 0
+
+
 def test_a_failing_transaction_leaves_nothing(empty: Warehouse) -> None:
     def work(connection: duckdb.DuckDBPyConnection) -> None:
         empty.insert(connection, "consumed_offsets", offsets(1))

@@ -132,7 +132,7 @@ def done(running: Running, job: str, count: int = 1) -> list[dict[str, Any]]:
 @pytest.mark.timeout(1500)
 def test_the_marts_follow_the_stream_and_days_are_computed_when_asked_for(running: Running) -> None:
     # The sensor is on from the start: what is stored is refreshed without anybody asking.
-    (first,) = done(running, "refresh")
+    first = done(running, "refresh")[-1]  # the latest comes first; the hour may strike meanwhile
     tags = {tag["key"]: tag["value"] for tag in first["tags"]}
     assert tags["dagster/sensor_name"] == "new_facts" and "spans" in tags["plumbline/new"]
     assert run_select(running.home / "warehouse", "SELECT count(*) FROM runs").item() == RUNS

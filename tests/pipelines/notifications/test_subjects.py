@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.alerts import lifecycle, operations, store
 from pipelines.commands.context import open_warehouse
-from pipelines.defs.checks import note_result
+from pipelines.defs.verdicts import note_result
 from pipelines.notifications.subject import Subject
 from pipelines.notifications.subjects import conditions, incident_subjects
 from pipelines.settings import Settings
