@@ -116,7 +116,9 @@ def plain(cell: object) -> object:
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     nested = [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]
     return frame.with_columns(
-        pl.Series(name, [None if cell is None else json.dumps(plain(cell)) for cell in frame[name]], dtype=pl.String)
+        pl.Series(
+            name, [None if cell is None else json.dumps(plain(cell)) for cell in frame[name].to_list()], dtype=pl.String
+        )
         for name in nested
     )
 

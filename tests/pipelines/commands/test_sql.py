@@ -54,6 +54,14 @@ def test_the_shell_answers_statements_of_several_lines_until_the_input_ends(read
     assert told == ["1 row", "2 rows"]
 
 
+def test_lists_and_what_is_in_them_are_json_in_a_csv_cell(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    nested = "SELECT [{'link': 'drill', 'score': 0.5, 'note': NULL::VARCHAR}] AS links, [1, 2] AS numbers, NULL::INT[] AS none"
+    assert main(["--home", str(home), "sql", nested, "--format", "csv"]) == 0
+    (row,) = pl.read_csv(io.StringIO(capfd.readouterr().out)).to_dicts()
+    assert json.loads(row["links"]) == [{"link": "drill", "score": 0.5, "note": None}]
+    assert (json.loads(row["numbers"]), row["none"]) == ([1, 2], None)
+
+
 def test_the_shell_keeps_its_history_and_goes_back_in_it(reader: Reader, tmp_path: Path) -> None:
     history = tmp_path / "home" / "history"
     typed(reader, history, "SELECT 41 + 1 AS n;\r")
