@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse import snapshots
-from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full
+from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full, is_full_at
 from warehouse.extensions import load_extensions, quote_text
 
 CATALOG_FILE = "catalog.sqlite"
@@ -100,7 +100,7 @@ def connect(
         connection.execute(f"USE {LAKE}")
     except duckdb.Error as error:
         connection.close()
-        if is_full(error):
+        if is_full(error) or is_full_at(str(error), path):
             todo = "free some space and start again"
             raise WarehouseFullError("the disk is full", str(path), todo) from error
         if is_contention(error):

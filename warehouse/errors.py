@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import shutil
+from contextlib import suppress
+from pathlib import Path
 
 import duckdb
 
@@ -12,6 +15,9 @@ _CONTENTION = ("database is locked", "database table is locked", "conflict", "fa
 # What SQLite says when the disk (or the file's quota) has no room, and what DuckDB does: the system's own words, which
 # it also wraps into "failed to commit", so they are looked for first.
 _FULL = ("no space left on device", "database or disk is full", "file too large", "disk quota exceeded")
+
+# With less than this free, an error that does not say why is one of room.
+_LITTLE_BYTES = 1 << 20
 
 
 class WarehouseError(Exception):
@@ -54,6 +60,13 @@ def is_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
     return isinstance(error, duckdb.Error) and any(sign in str(error).lower() for sign in _FULL)
+
+
+def is_full_at(said: str, directory: Path) -> bool:
+    """Whether SQLite's "disk I/O error" means that there is no room: so it says where its shared memory, 32 KiB, does not fit."""
+    with suppress(OSError):
+        return "disk i/o error" in said.lower() and shutil.disk_usage(directory).free < _LITTLE_BYTES
+    return False
 
 
 def is_contention(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""Settings that are tables: `retention_days` from the file and the environment."""
+"""Settings of more than a type: `retention_days` from the file and the environment, counts of days and backups, addresses."""
 
 from __future__ import annotations
 
@@ -37,9 +37,12 @@ def test_they_come_from_the_file_or_the_environment(tmp_path: Path) -> None:
         ("[retention_days]\nspans = 1.5", "whole number from 1 on"),
         ("[retention_days]\nspans = true", "whole number from 1 on"),
         ("[retention_days]\nspans = '9 weeks'", "not '9 weeks'"),
+        ("snapshot_days = 0", "snapshot_days is no number from 1 on"),
+        ("snapshot_days = 1.5", "snapshot_days is no number from 1 on"),
+        ("backups_kept = 'all'", "give a whole number, not 'all'"),
     ],
 )
-def test_what_is_no_retention_is_one_clear_line(text: str, words: str, tmp_path: Path) -> None:
+def test_what_is_no_retention_or_count_is_one_clear_line(text: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(TerminalError, match=words) as caught:
         load(tmp_path, text)
     assert "\n" not in str(caught.value)

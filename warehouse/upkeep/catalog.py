@@ -50,7 +50,7 @@ def forget_files(catalog: Path, paths: Iterable[str]) -> None:
 
 
 def _child(task: str, catalog: Path, argument: str) -> None:
-    from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError
+    from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_full_at
 
     if not catalog.is_file():
         raise WarehouseError("there is no catalog", str(catalog), "check --home, or `plumbline restore` a backup")
@@ -64,7 +64,7 @@ def _child(task: str, catalog: Path, argument: str) -> None:
     if done.returncode == 0:
         return
     said = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1][:200]
-    if "full" in said or "No space left" in said or "too large" in said:
+    if "full" in said or "No space left" in said or "too large" in said or is_full_at(said, catalog.parent):
         raise WarehouseFullError("the disk is full", str(catalog), "nothing was changed: free some space and try again")
     if "locked" in said or "busy" in said:
         raise WarehouseBusyError("the catalog stayed locked", str(catalog), "look for a process that holds it")
