@@ -20,6 +20,7 @@ import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from dashboards.access.options import Access, check
+from dashboards.access.trusted import WithoutUnderscores
 from dashboards.app import create_app
 from dashboards.desk import Desk
 from dashboards.errors import DashboardError
@@ -136,7 +137,7 @@ def listen(home: Path, host: str, port: int, desk: Desk | None = None, access: A
     # Its own lines tell of each start, and requests are not logged: addresses hold names from traces.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     config = uvicorn.Config(
-        cast("Any", WSGIMiddleware(app, workers=_THREADS)),
+        cast("Any", WithoutUnderscores(WSGIMiddleware(app, workers=_THREADS))),
         http="h11",
         ws="none",
         lifespan="off",

@@ -113,3 +113,22 @@ class ByHttps:
             forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
             environ["REMOTE_ADDR"] = client_of(peer, forwarded, self._access.proxies)
         return self._app(environ, start_response)
+
+
+class WithoutUnderscores:
+    """The app without headers whose names hold an underscore: to WSGI they are those with a dash, which the proxy took out.
+
+    Parameters
+    ----------
+    app : callable
+        ASGI application.
+    """
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Pass a request on."""
+        if scope["type"] == "http":
+            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if b"_" not in name]}
+        await self._app(scope, receive, send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dash import dcc, html
+from dash.development.base_component import Component
 
 from dashboards import text
 from dashboards.access.viewer import Viewer
@@ -61,13 +62,14 @@ def bar(links: dict[str, str], current: str) -> html.Header:
     )
 
 
-def signed(bar: html.Header, who: Viewer) -> html.Header:
+def signed(bar: Component, who: Viewer) -> Component:
     """The bar with the name of whoever is signed in, which leads to the account; as it is where nobody signs in."""
     if not who.name:
         return bar
     name = text.plain(who.name, 64)
     link = html.A(name, href="/account", className="who", title=f"{name}, {who.role}: account and signing out")
-    return html.Header([*(bar.children or []), link], className=bar.className)
+    # A copy: the bar is kept for everybody who sees the same.
+    return html.Header([*getattr(bar, "children", []), link], className="bar")
 
 
 def _tabs(pages: list[Page], links: dict[str, str], current: str) -> list[dcc.Link]:

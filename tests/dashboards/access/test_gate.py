@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import urllib.error
+import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from dashboards.access.throttle import Throttle
 from dashboards.access.users import Users
 from dashboards.access.viewer import Role
 from dashboards.desk import Desk, Said
+from dashboards.server import served
 from tests.dashboards.access.conftest import password
 
 BY_PASSWORD = Access(login=Login.USERS)
@@ -61,9 +65,9 @@ def sign_in(client: FlaskClient, name: str, secret: str | None = None, **more: s
 
 
 def callback(*outputs: str, inputs: list[dict], changed: list[str], state: list[dict] | None = None) -> dict[str, Any]:
-    parts = [name.rsplit(".", 1) for name in outputs]
+    parts = [tuple(name.rsplit(".", 1)) for name in outputs]
     return {
-        "output": f"..{'...'.join(outputs)}.." if len(outputs) > 1 else outputs[0],
+        "output": f"..{'...'.join(outputs)}.." if len(outputs) > 1 else "".join(outputs),
         "outputs": [{"id": name, "property": which} for name, which in parts],
         "inputs": inputs,
         "state": state or [],
@@ -248,6 +252,7 @@ def test_a_team_s_viewer_gets_its_own_pages_also_from_what_is_kept(home: Path) -
     whole, scoped = app.test_client(), app.test_client()
     sign_in(whole, "wilma")
     sign_in(scoped, "felix")
+    everything = own = ""
     for _ in range(2):
         everything = whole.post("/_dash-update-component", json=show("/")).get_data(as_text=True)
         own = scoped.post("/_dash-update-component", json=show("/")).get_data(as_text=True)
@@ -346,6 +351,22 @@ def test_headers_are_believed_from_the_proxy_alone(behind: FlaskClient) -> None:
     assert proxied(behind, peer="192.0.2.1", path="/health").status_code == 200
     assert proxied(behind).status_code == 403
     assert proxied(behind, Remote_User="ada").status_code == 403, "no role"
+
+
+def test_a_header_that_a_proxy_overlooks_names_nobody(home: Path) -> None:
+    access = replace(BY_HEADERS, proxies=networks("127.0.0.1"), headers=Headers("Remote-User"))
+
+    def ask(header: str) -> int:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(address + "account", headers={header: "ada"})) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    with served(home, access=access) as address:
+        assert ask("Remote-User") == 200
+        assert ask("Remote_User") == 403, "to WSGI the two are one"
 
 
 def test_a_proxy_s_viewer_has_its_teams_and_its_name(behind: FlaskClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,8 @@ from dashboards.access.users import User
 from dashboards.access.viewer import Role, Viewer
 from tests.dashboards.access.test_users import HASH
 
-CERT = {"certificate": Path("c.pem"), "key": Path("k.pem")}
-PROXY = {"is_behind_proxy": True, "proxies": networks("10.0.0.5")}
+CERT: dict[str, Any] = {"certificate": Path("c.pem"), "key": Path("k.pem")}
+PROXY: dict[str, Any] = {"is_behind_proxy": True, "proxies": networks("10.0.0.5")}
 
 
 @pytest.fixture
