@@ -229,6 +229,7 @@ class Kept:
         self._reader, self._can_act, self._has_names = reader, can_act, has_names
         self._pages: OrderedDict[tuple[str, str, Filters], Shown] = OrderedDict()
         self._lock = threading.Lock()
+        self._turns: dict[tuple[str, str, Filters], threading.Lock] = {}
 
     def made(self, path: str, filters: Filters) -> Shown:
         """The page at `path` under `filters`; one that fails raises, and is not kept."""
@@ -237,11 +238,21 @@ class Kept:
             if key in self._pages:
                 self._pages.move_to_end(key)
                 return self._pages[key]
-        made = _made(self._reader, path, filters, can_act=self._can_act, has_names=self._has_names)
-        with self._lock:
-            self._pages[key] = made
-            while len(self._pages) > _PAGES_KEPT:
-                self._pages.popitem(last=False)
+            turn = self._turns.setdefault(key, threading.Lock())
+        # After a revision everybody who has the page open asks at once: one makes it, the others wait for that.
+        with turn:
+            with self._lock:
+                if key in self._pages:
+                    return self._pages[key]
+            try:
+                made = _made(self._reader, path, filters, can_act=self._can_act, has_names=self._has_names)
+                with self._lock:
+                    self._pages[key] = made
+                    while len(self._pages) > _PAGES_KEPT:
+                        self._pages.popitem(last=False)
+            finally:
+                with self._lock:
+                    self._turns.pop(key, None)
         return made
 
 

@@ -146,10 +146,11 @@ def mix(points: pl.DataFrame, window: Window, *, height: int = 280) -> go.Figure
             y=part["cost_usd"].to_list(),
             name=name,
             marker={"color": colour, "line": {"width": 0}, "pattern": _pattern(pattern, colour)},
+            # A model's name is data: within the template it could be one itself.
             customdata=[
-                [text.when(at), text.usd(cost)] for at, cost in part.select("bucket_at", "cost_usd").iter_rows()
+                [name, text.usd(cost), text.when(at)] for at, cost in part.select("bucket_at", "cost_usd").iter_rows()
             ],
-            hovertemplate=f"{name}: <b>%{{customdata[1]}}</b><br>from %{{customdata[0]}}<extra></extra>",
+            hovertemplate="%{customdata[0]}: <b>%{customdata[1]}</b><br>from %{customdata[2]}<extra></extra>",
         )
     sums = points.group_by("bucket_at").agg(pl.col("cost_usd").sum())["cost_usd"].max()
     _money_axis(figure, sums if isinstance(sums, (int, float)) else None, ticks=5)

@@ -84,15 +84,17 @@ def _warehouse(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _dashboard(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
-    load = traffic(scratch / "traffic", 600_000, seed=given.seed)
-    files = [part for path in load.files for part in ("--files", str(path))]
+    def beside(home: Path) -> Worker:
+        load = traffic(scratch / "traffic", 600_000, seed=given.seed)
+        return Worker(home, "--source", "files", *(part for path in load.files for part in ("--files", str(path))))
+
     return viewing.viewing(
         scratch,
         given.viewed_spans,
         viewers=given.viewers,
         seconds=given.seconds,
         seed=given.seed,
-        beside=None if given.without_stream else lambda home: Worker(home, "--source", "files", *files),
+        beside=None if given.without_stream else beside,
     )
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.pages.registry import PAGES
 from pipelines.contracts.otlp import trace_request_type
 from pipelines.sources.files import records
-from tests.benchmarks import alerting, month, reading, report, throughput
+from tests.benchmarks import alerting, month, reading, report, throughput, viewing
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
 from tests.warehouse.hostile import write_small_lake
@@ -88,3 +89,13 @@ def test_a_reader_asks_in_turn_and_counts_what_fails(tmp_path: Path, way: str) -
         found = reading.read(ask, ["SELECT 1", "SELECT nothing"], lambda: next(left, False))
     assert len(found["seconds"]) == 2
     assert len(found["errors"]) == 1 and "nothing" in found["errors"][0]
+
+
+@pytest.mark.slow
+def test_viewers_ask_for_every_page_and_the_table_shows_each(tmp_path: Path) -> None:
+    found = viewing.viewing(tmp_path, 20_000, viewers=2, seconds=0.1, seed=3)
+    assert found["runs_rows"] == 20_000 / viewing.SPANS_PER_RUN
+    assert [each["page"] for each in found["pages"]] == [page.tab for page in PAGES]
+    assert all(each["cold_p50_seconds"] > 0 for each in found["pages"]), "after the revisions each was asked for"
+    table = report._dashboard(found)
+    assert all(f"| {page.tab} |" in table for page in PAGES)

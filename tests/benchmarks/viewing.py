@@ -94,14 +94,17 @@ class Viewer:
 
     Attributes
     ----------
-    seconds : list of (str, float)
-        Page and how long its answer took.
+    seen : set of (str, str)
+        Pages and filters that anybody has asked for, shared by all viewers: their answers are kept.
+    seconds : list of (str, bool, float)
+        Page, whether it had been asked for before, and how long its answer took.
     """
 
     address: str
     output: str
     random: random.Random
-    seconds: list[tuple[str, float]] = field(default_factory=list)
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    seconds: list[tuple[str, bool, float]] = field(default_factory=list)
 
     def ask(self, path: str, search: str) -> float:
         """Seconds until the whole answer for one page is there."""
@@ -121,13 +124,15 @@ class Viewer:
             json.dumps(body).encode(),
             {"Content-Type": "application/json", "Origin": self.address},
         )
+        is_kept = (path, search) in self.seen
         began = time.perf_counter()
         with urllib.request.urlopen(request, timeout=120) as answer:
             content = answer.read()
         taken = time.perf_counter() - began
         if b"can't be made" in content:
             raise AssertionError(f"{path}{search} can't be made: see the server's log")
-        self.seconds.append((path, taken))
+        self.seen.add((path, search))
+        self.seconds.append((path, is_kept, taken))
         return taken
 
     def wander(self, until: float) -> None:
@@ -181,7 +186,7 @@ def viewing(
     try:
         with serving(home) as address:
             output = _output(address)
-            warm = _together(address, output, viewers, seconds, seed)
+            warm, first = _together(address, output, viewers, seconds, seed)
             cold = _after_revisions(home, address, output, viewers, seed)
             paint = _paints(address)
     finally:
@@ -201,6 +206,9 @@ def viewing(
                 "answers": len(warm.get(page.path, [])),
                 "p50_seconds": _quantile(warm.get(page.path, []), 0.5),
                 "p95_seconds": _quantile(warm.get(page.path, []), 0.95),
+                "first_answers": len(first.get(page.path, [])),
+                "first_p50_seconds": _quantile(first.get(page.path, []), 0.5),
+                "first_p95_seconds": _quantile(first.get(page.path, []), 0.95),
                 "cold_p50_seconds": _quantile(cold.get(page.path, []), 0.5),
                 "cold_p95_seconds": _quantile(cold.get(page.path, []), 0.95),
                 "paint_seconds": paint.get(page.path),
@@ -210,16 +218,19 @@ def viewing(
     }
 
 
-def _together(address: str, output: str, viewers: int, seconds: float, seed: int) -> dict[str, list[float]]:
-    """Answers by page while so many viewers wander at once."""
-    crowd = [Viewer(address, output, random.Random(seed + number)) for number in range(viewers)]
+def _together(
+    address: str, output: str, viewers: int, seconds: float, seed: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Answers by page while so many viewers wander at once: those that were kept, and the first under their filters."""
+    seen: set[tuple[str, str]] = set()
+    crowd = [Viewer(address, output, random.Random(seed + number), seen) for number in range(viewers)]
     until = time.perf_counter() + seconds
     threads = [threading.Thread(target=each.wander, args=(until,), daemon=True) for each in crowd]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return _by_page(crowd)
+    return _by_page(crowd, is_kept=True), _by_page(crowd, is_kept=False)
 
 
 def _after_revisions(home: Path, address: str, output: str, viewers: int, seed: int) -> dict[str, list[float]]:
@@ -228,20 +239,23 @@ def _after_revisions(home: Path, address: str, output: str, viewers: int, seed: 
     for turn in range(len(PAGES)):
         with Warehouse.open(home / "warehouse") as lake:
             lake.transaction(lambda connection: connection.execute(_TOUCH))
+        for each in crowd:
+            each.seen.clear()
         asked = [(each, PAGES[(number + turn) % len(PAGES)].path) for number, each in enumerate(crowd)]
         threads = [threading.Thread(target=each.ask, args=(path, each.filters()), daemon=True) for each, path in asked]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    return _by_page(crowd)
+    return _by_page(crowd, is_kept=False)
 
 
-def _by_page(crowd: list[Viewer]) -> dict[str, list[float]]:
+def _by_page(crowd: list[Viewer], *, is_kept: bool) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for each in crowd:
-        for path, taken in each.seconds:
-            found.setdefault(path, []).append(taken)
+        for path, was_kept, taken in each.seconds:
+            if was_kept == is_kept:
+                found.setdefault(path, []).append(taken)
     return found
 
 

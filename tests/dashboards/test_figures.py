@@ -19,7 +19,7 @@ from dashboards.figures.scorecard import Change, changes
 from dashboards.figures.sparkline import sparkline
 from dashboards.figures.theme import FAMILIES
 from dashboards.mixes import Share
-from dashboards.text import usd
+from dashboards.text import label, usd
 
 HOSTILE = "<img src=x onerror=alert(1)><b>%{x}</b>"
 
@@ -141,3 +141,12 @@ def test_an_interval_stands_beside_zero_and_the_margin() -> None:
     assert low < -5 < 0 < 40 < high
     band, zero = figure.layout.shapes
     assert (band.x0, band.x1, zero.x0, zero.x1) == (-5.0, 5.0, 0, 0)
+
+
+def test_a_model_that_is_named_like_a_template_is_text(view: View) -> None:
+    points = rolled(view.cohorts.with_columns(model=pl.lit(HOSTILE)), "bucket_at", "model")
+    (bar,) = traces(cost.mix(points, view.window))
+    shown = label(HOSTILE, 24)
+    assert bar.name == shown and "<img" not in shown
+    assert shown not in bar.hovertemplate and {row[0] for row in bar.customdata} == {shown}
+    assert sum(value or 0 for value in bar.y) == pytest.approx(view.cohorts["cost_usd"].sum())

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dash import html
+from polars.testing import assert_frame_equal
 
 from dashboards.app import Kept, create_app, render
 from dashboards.data import Reader
@@ -112,9 +113,7 @@ def test_the_scorecard_says_what_is_safe_to_expand_and_what_is_not_known(streame
 
 def test_a_workflow_that_moved_has_its_reason_and_one_that_did_not_has_none(reader: Reader) -> None:
     page = written_out(reader, "/")
-    assert re.search(
-        r"contract-review (Hold|Not proven).{0,700}?Cost per outcome \+\d+\s%: input tokens per call \+", page
-    )
+    assert re.search(r"contract-review (Hold|Not proven).{0,700}?Cost per outcome \+\d+ %: [a-z]+", page)
     assert "Within sampling" in page
 
 
@@ -131,7 +130,8 @@ def test_the_app_hands_out_the_files_of_the_filters_in_the_address(home: Path, r
     assert answer.status_code == 200
     assert answer.headers["Content-Disposition"] == 'attachment; filename="plumbline-chargeback.parquet"'
     rows = pl.read_parquet(io.BytesIO(answer.data))
-    assert rows.equals(chargeback_of(asked(reader, by="workflow", period="all")).rename({"tag": "workflow"}))
+    shown = chargeback_of(asked(reader, by="workflow", period="all")).rename({"tag": "workflow"})
+    assert_frame_equal(rows, shown, rel_tol=1e-12)  # two connections may add up in two orders
     for name in PAGE.files:
         for kind in ("csv", "parquet"):
             assert client.get(f"/download/{name}.{kind}", headers={"Host": "127.0.0.1"}).status_code == 200

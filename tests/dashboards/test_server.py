@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from dash import html
 from flask.testing import FlaskClient
 
-from dashboards import DashboardError, create_app, serve
+from dashboards import DashboardError, app, create_app, serve
+from dashboards.data import Reader
+from dashboards.filters import Filters
 from dashboards.server import served
 
 
@@ -85,3 +89,29 @@ def test_it_is_served_and_stops(home: Path) -> None:
             assert "Werkzeug" not in (answer.headers["Server"] or "")
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address + "health", timeout=2)
+
+
+def test_many_who_ask_for_the_same_page_at_once_cost_one_making_of_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, together = [], threading.Barrier(6, timeout=60)
+
+    def slowly(*_: object, **__: object) -> tuple[html.Div, html.Div, html.Div]:
+        made.append(threading.get_ident())
+        threading.Event().wait(0.2)
+        return html.Div("bar"), html.Div("heading"), html.Div("content")
+
+    monkeypatch.setattr(app, "_made", slowly)
+    pages, found = app.Kept(Reader(home)), []
+
+    def ask() -> None:
+        together.wait()
+        found.append(pages.made("/cost", Filters()))
+
+    crowd = [threading.Thread(target=ask) for _ in range(6)]
+    for each in crowd:
+        each.start()
+    for each in crowd:
+        each.join()
+    assert len(made) == 1 and len(found) == 6
+    assert len({id(page) for page in found}) == 1
