@@ -59,6 +59,13 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
         "run_values": ["w", now, now, 600, "steps_per_run"],
         "tool_values": ["w", now, now, 600, "t"],
         "policy_values": ["w", now, now, 600, "outdated_policy"],
+        "delivery_log": ["x", 5],
+        "tool_calls": [*span, None, None, 3600, None, None],
+        "tool_durations": [*span, None, None, 3600, None, None, "t"],
+        "tool_variants": [*span, None, None, None, None, None],
+        "policy_events": [*span, None, None, 3600, None, None],
+        "policy_findings": [*span, None, None, None, None],
+        "policy_runs": [now, now, None, None, None, None, 5],
     }
     for file in sorted(QUERIES.glob("*.sql")):
         reader.rows(file.stem, params.get(file.stem, []))
