@@ -74,6 +74,13 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
         "drills": [None],
         "runs_found": [now, now, *[None] * 9, [], None, None, 50],
         "run_spans": ["x", 5],
+        "delivery_log": ["x", 5],
+        "tool_calls": [*span, None, None, 3600, None, None],
+        "tool_durations": [*span, None, None, 3600, None, None, "t"],
+        "tool_variants": [*span, None, None, None, None, None],
+        "policy_events": [*span, None, None, 3600, None, None],
+        "policy_findings": [*span, None, None, None, None],
+        "policy_runs": [now, now, None, None, None, None, 5],
     }
     for file in sorted(QUERIES.glob("*.sql")):
         reader.rows(file.stem, params.get(file.stem, []))
