@@ -15,6 +15,8 @@
     document.querySelectorAll(".page-tab").forEach(function (tab) {
       if (tab.classList.contains("current")) { tab.setAttribute("aria-current", "page"); } else { tab.removeAttribute("aria-current"); }
     });
+    // Dash hides these from screen readers but not from the Tab key, which then stops at nothing; their labels still find them.
+    document.querySelectorAll('.dash-dropdown-focus-target[tabindex="0"]').forEach(function (hidden) { hidden.tabIndex = -1; });
     if (!heading) { return; }
     var title = heading.textContent === "Plumbline" ? "Plumbline" : heading.textContent + " · Plumbline";
     if (document.title !== title && !document.title.startsWith("Plumbline: ")) { document.title = title; }

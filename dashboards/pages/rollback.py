@@ -13,7 +13,7 @@ from dashboards.figures import rollback as figures
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.empty import nothing_matches
 from dashboards.pages.figuring import FLEET
-from dashboards.pages.parts import Column, card, graph, meter, pill, stack, table, tile
+from dashboards.pages.parts import Column, attributes, card, graph, meter, pill, stack, table, tile
 
 PATH = "/rollback"
 TITLE = "Rollback readiness"
@@ -212,7 +212,7 @@ def _days(asked: Asked, workflows: list[str]) -> html.Section:
         graph(figures.days(rows, shown), "Rollback readiness by workflow and day"),
         html.P(f"{more} workflows, the readiest, are not drawn.", className="under") if more > 0 else None,
         html.P(
-            ["0 ", html.Span(className="ramp", **{"aria-hidden": "true"}), " 1; an empty day was not proven."],
+            ["0 ", html.Span(className="ramp", **attributes(aria_hidden="true")), " 1; an empty day was not proven."],
             className="under",
         ),
         key="readiness_trend",

@@ -157,11 +157,16 @@ def test_the_export_opens_offline_from_the_disk(watch: Watch, hostile_home: Path
     for file in export(hostile_home, tmp_path):
         watched = watch(offline=True)
         page = watched.goto(file.as_uri())
-        assert page.locator(".main-svg").count() >= 2
-        assert HOSTILE in page.inner_text("#content")
+        drawn = page.locator("[id^='figure-']").count()
+        assert page.locator(".js-plotly-plot .main-svg").count() >= drawn
+        assert (drawn > 0) == (file.name in {"scorecard.html", "cost.html", "drift.html", "releases.html"})
+        # The others have no figures over this home: its tables are too few, or all is words.
+        if drawn or file.name == "rollback.html":
+            assert HOSTILE in page.inner_text("#content")
+            page.locator(".how summary").first.click()
+            expect(page.locator(".how[open] .how-box").first).to_be_visible()
+            page.keyboard.press("Escape")
         assert watched.is_clean("file:"), (watched.errors, watched.requests)
-        page.locator(".how summary").first.click()
-        expect(page.locator(".how[open] .how-box").first).to_be_visible()
         page.get_by_role("link", name="Cost", exact=True).click()
         expect(page).to_have_url((tmp_path / "cost.html").as_uri())
 

@@ -66,9 +66,10 @@ def test_one_workflow_alone_gains_no_reuse_and_an_unknown_price_is_no_saving() -
 def test_the_map_is_cut_where_it_stops_being_readable() -> None:
     many = [Component("tool", f"t{n}", n % 2 == 0, {f"w{m}": n + m + 1 for m in range(30)}) for n in range(80)]
     figure = uses(many, [f"w{m}" for m in range(30)])
-    for map_ in figure.data:  # pyright: ignore[reportGeneralTypeIssues]
+    maps: list[Any] = list(figure.data)  # pyright: ignore[reportArgumentType]
+    for map_ in maps:
         assert len(map_.z) == ROWS and all(len(line) == COLUMNS for line in map_.z)
-    certified, others = figure.data  # pyright: ignore[reportGeneralTypeIssues]
+    certified, others = maps
     assert certified.z[0][0] is not None and others.z[0][0] is None
     assert figure.layout.yaxis.ticktext[0].startswith("✓ ") and not figure.layout.yaxis.ticktext[1].startswith("✓")
 
