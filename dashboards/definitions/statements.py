@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from dashboards.definitions import DEFINITIONS
-from warehouse import marts
 from warehouse.describing import find
 from warehouse.errors import WarehouseError
+from warehouse.registry import MODELS
 
 _QUERIES = Path(__file__).parents[1] / "queries"
 
@@ -84,7 +84,7 @@ def table(name: str) -> Statement | None:
         relation = find(name)
     except WarehouseError:
         return None
-    file = next(marts.MODELS.glob(f"*/{name}.sql"), None)
+    file = next(MODELS.glob(f"*/{name}.sql"), None)
     text = file.read_text(encoding="utf-8") if file else ""
     return Statement(f"table-{name}", name, relation.kind, relation.notes[0] if relation.notes else "", text)
 
