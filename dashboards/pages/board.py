@@ -15,7 +15,7 @@ from dashboards.expanding import Expansion, expansion
 from dashboards.figures.sparkline import sparkline
 from dashboards.pages.asked import Asked
 from dashboards.pages.figuring import Figured
-from dashboards.pages.parts import Column, card, delta, how, pill, spark, stack, table
+from dashboards.pages.parts import Column, attributes, card, delta, how, pill, spark, stack, table
 from dashboards.pages.why import usage_of
 
 _EXPANDING = (
@@ -116,12 +116,12 @@ def _expansion_row(
         html.Li(
             condition.said,
             className="bad" if condition.is_met is False else "warn",
-            **{"data-mark": "✕" if condition.is_met is False else "?"},
+            **attributes(data_mark="✕" if condition.is_met is False else "?"),
         )
         for condition in against[:_MOST]
     ]
     if len(against) > _MOST:
-        items.append(html.Li(f"and {len(against) - _MOST} more", **{"data-mark": "…"}))
+        items.append(html.Li(f"and {len(against) - _MOST} more", **attributes(data_mark="…")))
     before = shown.before_by_workflow.get(judged.workflow)
     reason = reasons(asked.view.cohorts, usage, now, before, judged.workflow) if usage is not None else ""
     if not reason:

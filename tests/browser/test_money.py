@@ -28,7 +28,7 @@ def test_the_tag_is_chosen_by_a_link_and_a_row_leads_down(watch: Watch, site: st
     watched.settled()
     page.get_by_role("table", name="Who pays, by workflow").get_by_role("link", name="contract-review").click()
     expect(page).to_have_url(re.compile(r"workflow=contract-review&period=all&by=release$"))
-    expect(page.get_by_role("table", name="The dearest runs")).to_be_visible()
+    expect(page.get_by_role("table", name="The dearest runs")).to_be_visible(timeout=60_000)
     watched.settled()
     assert watched.is_clean(site), (watched.errors, watched.requests)
 
