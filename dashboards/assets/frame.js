@@ -2,13 +2,23 @@
 // The menu of pages closes when one was chosen. The static export carries the same file.
 (function () {
   "use strict";
-  var path = null;
+  var path = null, last = null;
+  document.addEventListener("focusin", function (event) { last = event.target; });
   function place() {
     var name = decodeURIComponent(location.hash.slice(1)), found = name && document.getElementById(name);
     if (!found || found.dataset.shown === location.href) { return; }
     found.dataset.shown = location.href;
     for (var at = found; at; at = at.parentElement) { if (at.tagName === "DETAILS") { at.open = true; } }
     found.scrollIntoView();
+  }
+  // What had the focus may be gone with the page that it stood on: then it goes to what took its place, or to the new content.
+  function resume() {
+    if (!last || last.isConnected || (document.activeElement && document.activeElement !== document.body)) { return; }
+    var was = last, tab = document.querySelector(".pages-row .page-tab.current"), menu = document.querySelector("details.pages summary");
+    var there = was.closest("#bar, .bar") ? [tab, menu].filter(function (one) { return one && one.offsetParent; })[0] : null;
+    there = there || document.getElementById("content");
+    last = null;
+    if (there) { there.focus({ preventScroll: true }); }
   }
   function entered() {
     var heading = document.querySelector("h1");
@@ -20,14 +30,8 @@
     if (!heading) { return; }
     var title = heading.textContent === "Plumbline" ? "Plumbline" : heading.textContent + " · Plumbline";
     if (document.title !== title && !document.title.startsWith("Plumbline: ")) { document.title = title; }
-    if (path !== null && path !== location.pathname) {
-      // What was clicked may be gone with the page that it stood on: then reading goes on at the new one.
-      if (!document.activeElement || document.activeElement === document.body) {
-        var content = document.getElementById("content");
-        if (content) { content.focus({ preventScroll: true }); }
-      }
-      if (!location.hash) { window.scrollTo(0, 0); }
-    }
+    resume();
+    if (path !== null && path !== location.pathname && !location.hash) { window.scrollTo(0, 0); }
     path = location.pathname;
     place();
   }
