@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -83,7 +84,8 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
         "policy_runs": [now, now, None, None, None, None, 5],
     }
     for file in sorted(QUERIES.glob("*.sql")):
-        reader.rows(file.stem, params.get(file.stem, []))
+        marks = max((int(mark) for mark in re.findall(r"\$(\d+)", file.read_text(encoding="utf-8"))), default=0)
+        reader.rows(file.stem, params.get(file.stem, [None] * marks))
     reader.close()
 
 
