@@ -67,6 +67,6 @@ def waterfall(found: Moved, before_name: str, now_name: str) -> go.Figure:
     spread = high - low
     start = max(low - 0.6 * spread, 0.0) if spread < 0.35 * high else 0.0
     figure.update_xaxes(
-        tickprefix="$", showgrid=True, gridcolor=RULE, nticks=5, range=[start, high + 0.16 * (high - start)]
+        tickprefix="$", showgrid=True, gridcolor=RULE, nticks=5, range=[start, high + 0.36 * (high - start)]
     )
     return figure
