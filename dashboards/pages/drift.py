@@ -109,7 +109,7 @@ def _listed(view: View) -> pl.DataFrame:
 def _choices(view: View) -> html.Nav:
     """Links that narrow the list to a family or a state; the counts are of what each would show."""
     rows = view.incidents
-    states = [(name, name) for name in STATES if name in set(rows["state"])]
+    states = [(name, name.capitalize()) for name in STATES if name in set(rows["state"])]
     of_any = pl.concat_list("family", pl.col("families").fill_null([])).list.unique()
     found = set(rows.select(of_any.explode()).to_series())
     of_families = [(name, title) for name, (title, *_) in FAMILIES.items() if name in found]
@@ -214,7 +214,7 @@ def _precision(view: View) -> html.Section | None:
                     text.count(row["judged_real"]),
                     text.count(row["judged_false"]),
                     explained.precision(row),
-                    text.significant(row["false_alarms_per_week"]),
+                    text.significant(row["false_alarms_per_week"]) if row["acknowledged"] else text.UNKNOWN,
                 ]
                 for row in rows
             ],

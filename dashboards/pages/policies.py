@@ -12,7 +12,7 @@ from dashboards.pages.parts import Column, card, pill, run_link, stack, table
 
 PATH = "/policy"
 #: Runs shown of each kind of finding.
-MOST_RUNS = 6
+MOST_RUNS = 4
 _MOST_ROWS = 60
 
 _VERSION_COLUMNS = (
