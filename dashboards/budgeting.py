@@ -105,7 +105,7 @@ def month(spend: pl.DataFrame, today: date) -> Month | None:
         low=tuple(max(before + each.low, least) for each in known),
         high=tuple(max(before + each.high, least) for each in known),
         judged=backtest(complete, weekday),
-        coverage_ratio=own["costed_runs"].sum() / runs if runs else None,
+        coverage_ratio=float(own["costed_runs"].sum()) / float(runs) if runs else None,
         complete_days=len(complete),
     )
 

@@ -52,7 +52,7 @@ def chargeback(asked: Asked) -> html.Section:
     tag, given = tag_of(asked), asked.filters
     spend = _spend(asked)
     found = showback(spend, [given.shared] if given.shared else [])
-    whole = found["total_usd"].sum()
+    whole = float(found["total_usd"].sum())
     rows = [_row(asked, tag, row) for row in found.head(_MOST).iter_rows(named=True)]
     columns = (
         Column(TAGS[tag]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -37,7 +38,7 @@ def test_the_fan_opens_towards_the_end() -> None:
     assert found is not None
     widths = np.subtract(found.high, found.low)
     assert np.all(np.diff(widths) >= 0) and widths[-1] > widths[0] > 0
-    band, *_ = fan(found, 900.0).data
+    band: Any = fan(found, 900.0).data[0]
     assert max(band.y) == found.high[-1]
 
 

@@ -21,7 +21,7 @@ def plumbline(home: Path, *arguments: str) -> int:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A home with Parquet files of spans."""
-    small = ["--days", "0.5", "--workflows", "2", "--rate", "2", "--no-drift"]
+    small = ["--days", "0.5", "--workflows", "2", "--rate", "8", "--no-drift"]
     home = tmp_path / "home"
     assert plumbline(home, "simulate", "--out", str(tmp_path / "day"), *small) == 0
     files = f"{tmp_path}/day/*.binpb"
