@@ -167,7 +167,7 @@ def test_the_export_opens_offline_from_the_disk(watch: Watch, hostile_home: Path
             expect(page.locator(".how[open] .how-box").first).to_be_visible()
             page.keyboard.press("Escape")
         assert watched.is_clean("file:"), (watched.errors, watched.requests)
-        page.get_by_role("link", name="Cost", exact=True).click()
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Cost", exact=True).click()
         expect(page).to_have_url((tmp_path / "cost.html").as_uri())
 
 
