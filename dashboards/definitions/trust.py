@@ -52,11 +52,11 @@ TRUST: dict[str, Definition] = {
     ),
     "readiness_trend": Definition(
         "Readiness over time",
-        "How rollback readiness moved from one refresh of a day to the next.",
-        "score of the last row of each day and workflow",
+        "How rollback readiness moved from day to day.",
+        "score of each workflow at the end of each day; what became known later counts",
         "0 (no) to 1 (proven)",
         "Days on which it was not proven are gaps.",
-        "rollback_readiness",
+        "rollback_readiness_daily",
     ),
     "drills": Definition(
         "Drills, as measured",

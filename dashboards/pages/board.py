@@ -159,11 +159,12 @@ def kept_in_hand(asked: Asked) -> html.Section | None:
 
 
 def _control_row(figure: Control, against: str) -> list[Any]:
+    trend = sparkline(list(figure.trend))
     return [
         html.Span([html.Span(figure.name, className="name"), how(figure.key)], className="with-how"),
         html.Strong(figure.shown),
         delta(figure.change(against)) or text.UNKNOWN,
-        spark(sparkline(list(figure.trend)), f"{figure.name} by day") or text.UNKNOWN,
+        spark(trend, f"{figure.name} by day") if trend else text.UNKNOWN,  # an image without children is false
         f"{text.count(figure.rests_on)} {figure.rests_on_name}" if figure.rests_on else text.UNKNOWN,
     ]
 

@@ -198,7 +198,9 @@ def _minutes(value: float | None) -> str:
 def _days(asked: Asked, workflows: list[str]) -> html.Section:
     view = asked.view
     start = min(view.window.previous_start, view.window.start)
-    rows = asked.reader.rows("rollback_days", [start, view.window.end, view.filters.workflow]).to_dicts()
+    scope = [start, view.window.end, view.filters.workflow]
+    is_there = asked.reader.has("rollback_readiness_daily")  # since its first refresh by this version
+    rows = asked.reader.rows("rollback_days", scope).to_dicts() if is_there else []
     dates = {row["date"] for row in rows}
     if len(dates) < 2:
         line = (

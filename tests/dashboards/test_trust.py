@@ -192,25 +192,29 @@ def test_rollback_names_the_weakest_link_and_the_cheapest_step(streamed: Reader,
     for row in rows:
         assert row["workflow"] in page and row["detail"] in page
         assert row["to_do"] is None or row["to_do"] in page
-    assert "Readiness is on record for one day" in page
 
 
-def test_readiness_of_several_days_becomes_a_trend_and_the_last_day_counts(copy: Path) -> None:
-    with Warehouse.open(copy / "warehouse") as warehouse:
-        warehouse.transaction(
-            lambda connection: connection.execute(
-                "INSERT INTO rollback_readiness SELECT * REPLACE (as_of - INTERVAL 1 DAY AS as_of, 0.125 AS score) "
-                "FROM rollback_readiness"
-            )
-        )
-    reader = Reader(copy)
-    try:
-        writer = Writer()
-        page = writer.html(render(Kept(reader), "/rollback", Filters(period="all")))
-        assert "on record for one day" not in page and len(writer.figures) == 1 and "0.125" in writer.figures[0]
-        assert "0.12<" not in page
-    finally:
-        reader.close()
+def test_readiness_of_several_days_is_a_trend_and_of_one_is_said(copy: Path) -> None:
+    def shown(statement: str) -> tuple[str, list[str]]:
+        with Warehouse.open(copy / "warehouse") as warehouse:
+            warehouse.transaction(lambda connection: connection.execute(statement))
+        reader = Reader(copy)
+        try:
+            writer = Writer()
+            return writer.html(render(Kept(reader), "/rollback", Filters(period="all"))), writer.figures
+        finally:
+            reader.close()
+
+    page, figures = shown(
+        "INSERT INTO rollback_readiness_daily BY NAME SELECT * REPLACE (date - 1 AS date, 0.125 AS score) "
+        "FROM rollback_readiness_daily WHERE date = (SELECT max(date) FROM rollback_readiness_daily)"
+    )
+    assert "on record for one day" not in page and len(figures) == 1 and "0.125" in figures[0]
+    assert "0.12<" not in page, "the table shows the last day"
+    page, figures = shown(
+        "DELETE FROM rollback_readiness_daily WHERE date < (SELECT max(date) FROM rollback_readiness_daily)"
+    )
+    assert "Readiness is on record for one day" in page and not figures
 
 
 def test_names_of_a_trace_stay_text_on_these_pages(copy: Path) -> None:
