@@ -126,8 +126,8 @@ def test_08_cached(ask: Callable[[int], pl.DataFrame], spans: pl.DataFrame) -> N
 def test_09_budget(ask: Callable[[int], pl.DataFrame], runs: pl.DataFrame) -> None:
     answer = ask(9).filter(pl.col("workflow") == "refund-desk").row(0, named=True)
     spent = runs.filter(pl.col("workflow") == "refund-desk")["cost_usd"].sum()
-    assert answer["budget_usd"] == 400
-    assert answer["used_ratio"] == pytest.approx(spent / 400)
+    assert answer["budget_usd"] == 3600
+    assert answer["used_ratio"] == pytest.approx(spent / 3600)
 
 
 def test_10_failing_tools(ask: Callable[[int], pl.DataFrame], spans: pl.DataFrame) -> None:
