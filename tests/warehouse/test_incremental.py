@@ -366,8 +366,9 @@ def test_days_are_built_of_nothing_that_is_there_as_a_whole(lake: Warehouse) -> 
             marts.build(lake, name)
     day = date(2025, 8, 3)
     for name in marts.by_day():
-        assert len(marts.build(lake, name, days=(day, day)).days) > 1
-        assert_frame_equal(stored(lake, name), lake.query(marts.models()[name].sql), check_row_order=False)
+        whole = lake.query(marts.models()[name].sql)
+        assert len(marts.build(lake, name, days=(day, day)).days) > 1 or whole.is_empty()
+        assert_frame_equal(stored(lake, name), whole, check_row_order=False)
 
 
 def test_days_that_cannot_be_built_are_refused(lake: Warehouse) -> None:

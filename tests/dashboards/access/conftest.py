@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +49,26 @@ def home(fleet_home: Path, tmp_path: Path) -> Path:
     """A home of one test's own, with the accounts."""
     shutil.copytree(fleet_home, tmp_path / "home")
     return with_accounts(tmp_path / "home")
+
+
+def callback(*outputs: str, inputs: list[dict], changed: list[str], state: list[dict] | None = None) -> dict[str, Any]:
+    parts = [tuple(name.rsplit(".", 1)) for name in outputs]
+    return {
+        "output": f"..{'...'.join(outputs)}.." if len(outputs) > 1 else "".join(outputs),
+        "outputs": [{"id": name, "property": which} for name, which in parts],
+        "inputs": inputs,
+        "state": state or [],
+        "changedPropIds": changed,
+    }
+
+
+def show(path: str, search: str = "") -> dict[str, Any]:
+    return callback(
+        *("bar.children", "heading.children", "content.children"),
+        inputs=[
+            {"id": "address", "property": "pathname", "value": path},
+            {"id": "address", "property": "search", "value": search},
+            {"id": "revision", "property": "data", "value": None},
+        ],
+        changed=["address.pathname"],
+    )
