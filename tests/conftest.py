@@ -17,8 +17,9 @@ from pipelines.errors import PlumblineError
 # No library reports home from a test run; the product's own configuration says the same.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
-# A test's result must not depend on the settings of whoever runs it.
-for _name in [name for name in os.environ if name.startswith("PLUMBLINE_") and name != "PLUMBLINE_REQUIRE_KAFKA"]:
+# A test's result must not depend on the settings of whoever runs it; these two say how the suite runs.
+KEPT = ("PLUMBLINE_REQUIRE_KAFKA", "PLUMBLINE_SCREENSHOTS")
+for _name in [name for name in os.environ if name.startswith("PLUMBLINE_") and name not in KEPT]:
     del os.environ[_name]
 
 SHARED_DATA = (Path(__file__).resolve().parents[1] / "../shared/data").resolve()
