@@ -101,6 +101,8 @@ class KafkaSource:
         self._positions: Positions = {}
         self._to_seek: list[TopicPartition] = []
         self._held: set[tuple[str, int]] = set()
+        #: Of this partition the client may hold messages that it has begun to hand out.
+        self._in_hand: TopicPartition | None = None
         self._goal: Positions | None = None
         self._first: Positions = {}
         self._ends: Positions = {}
@@ -141,6 +143,7 @@ class KafkaSource:
         old, self._consumer = self._consumer, self._connected()
         _close(old)
         self._positions.clear()
+        self._in_hand = None
         self.seek(self._committed)
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
@@ -187,13 +190,16 @@ class KafkaSource:
 
         Not the partition that the client is in the midst of handing out, the last one of a full answer: what is left of it
         the client would keep for ever (3.0.12, ``Fetcher.fetched_records`` takes it up again only where nothing stands in
-        its place, and a part of another partition that is used up still does). Its turn comes when it is through.
+        its place, and a part of another partition that is used up still does). Its turn comes when it is through. An empty
+        answer tells nothing: the client also gives one when it had no time to look.
         """
+        if polled:
+            full = sum(map(len, polled.values())) >= max_messages
+            self._in_hand = list(polled)[-1] if full else None
         held = {each for each in self._consumer.assignment() if (each.topic, each.partition) in self._held}
         paused = self._consumer.paused()
         self._consumer.resume(*(paused - held))
-        full = sum(map(len, polled.values())) >= max_messages
-        self._consumer.pause(*(held - paused - {list(polled)[-1] if full else None}))
+        self._consumer.pause(*(held - paused - {self._in_hand}))
 
     def _continued(self, partition: TopicPartition, expected: int | None, offset: int) -> None:
         """See whether the log goes on where it was left: the client begins at its beginning when it does not."""

@@ -40,7 +40,7 @@ _PAINTED = """() => new Promise(done => {
   const painted = () => requestAnimationFrame(() => done(performance.now()));
   if (ready()) { painted(); return; }
   new MutationObserver((_, watch) => { if (ready()) { watch.disconnect(); painted(); } })
-    .observe(document.documentElement, {childList: true, subtree: true});
+    .observe(document, {childList: true, subtree: true});
 })"""
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from pipelines.broker import create_topics
@@ -60,32 +62,68 @@ def source_of(settings: Settings) -> KafkaSource:
     return KafkaSource(settings.bootstrap_servers, settings.topic, settings.group_id, settings.session_seconds)
 
 
-def test_a_partition_on_hold_is_not_read_nor_called_stalled_until_it_is_let_go(settings: Settings) -> None:
-    source = source_of(settings)
-    try:
-        source.seek(dict)
-        before: list[int] = []
-        while not source.lag():
-            before += source.poll(1, 0.2)["partition"].to_list()
-        source.hold({(settings.topic, 1), ("of another worker", 0)})
-        while not source.on_hold():  # a partition whose messages are being handed out comes to its end first
-            before += source.poll(1, 0.2)["partition"].to_list()
-        assert source.on_hold() == {(settings.topic, 1)} and set(source.lag()) == {
-            (settings.topic, 0),
-            (settings.topic, 1),
-        }
-        while_held: list[int] = []
-        while before.count(0) + while_held.count(0) < RUNS:
-            while_held += source.poll(1000, 0.1)["partition"].to_list()
-        while_held += source.poll(1000, 1.0)["partition"].to_list()
-        assert while_held.count(1) == 0
-        source.hold(set())
-        after: list[int] = []
-        while before.count(1) + after.count(1) < RUNS:
-            after += source.poll(1000, 0.2)["partition"].to_list()
-        assert after.count(0) == 0
-    finally:
-        source.close()
+class Reader:
+    """Reads as the worker does, and commits at once: a rebalance reads nothing again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.source = source_of(settings)
+        self.committed: dict[tuple[str, int], int] = {}
+        self.source.seek(lambda: self.committed)
+
+    def polled(self, max_messages: int, seconds: float) -> list[int]:
+        """Partitions of the next messages."""
+        found = self.source.poll(max_messages, seconds)
+        ends = found.group_by("topic", "partition").agg(pl.col("offset").max() + 1)
+        self.committed.update({(topic, partition): end for topic, partition, end in ends.iter_rows()})
+        return found["partition"].to_list()
+
+
+@pytest.fixture
+def reader(settings: Settings) -> Iterator[Reader]:
+    made = Reader(settings)
+    yield made
+    made.source.close()
+
+
+def test_a_partition_on_hold_is_not_read_nor_called_stalled_until_it_is_let_go(
+    settings: Settings, reader: Reader
+) -> None:
+    source, before = reader.source, list[int]()
+    while not source.lag():
+        before += reader.polled(1, 0.2)
+    source.hold({(settings.topic, 1), ("of another worker", 0)})
+    while not source.on_hold():  # a partition whose messages are being handed out comes to its end first
+        before += reader.polled(1, 0.2)
+    assert source.on_hold() == {(settings.topic, 1)}
+    assert set(source.lag()) == {(settings.topic, 0), (settings.topic, 1)}
+    while_held: list[int] = []
+    while before.count(0) + while_held.count(0) < RUNS:
+        while_held += reader.polled(1000, 0.1)
+    while_held += reader.polled(1000, 1.0)
+    assert while_held.count(1) == 0
+    source.hold(set())
+    after: list[int] = []
+    while before.count(1) + after.count(1) < RUNS:
+        after += reader.polled(1000, 0.2)
+    assert after.count(0) == 0
+
+
+def test_a_client_without_time_to_look_does_not_part_with_what_it_was_handing_out(
+    settings: Settings, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, got = reader.source, list[int]()
+    while not got:
+        got += reader.polled(1, 0.2)
+    in_hand = got[-1]
+    source.hold({(settings.topic, in_hand)})
+    with monkeypatch.context() as busy:  # as where the group's answer is late
+        busy.setattr(source._consumer._coordinator, "poll", lambda **_: False)
+        assert reader.polled(1, 0.2) == []
+    while len(got) < 2 * RUNS:
+        if got.count(1 - in_hand) == RUNS:
+            source.hold(set())
+        got += reader.polled(1, 0.2)
+    assert got.count(in_hand) == RUNS
 
 
 @pytest.mark.parametrize("open_spans", [40, 10**6])
