@@ -233,6 +233,10 @@ class Kept:
 
     def made(self, path: str, filters: Filters) -> Shown:
         """The page at `path` under `filters`; one that fails raises, and is not kept."""
+        with self._reader.settled():
+            return self._made(path, filters)
+
+    def _made(self, path: str, filters: Filters) -> Shown:
         key = (self._reader.revision(), path, filters)
         with self._lock:
             if key in self._pages:

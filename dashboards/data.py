@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -15,13 +16,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from dashboards import text
 from dashboards.access.scope import Scope
-from dashboards.filters import Filters, Window, window
+from dashboards.copies import Copies, Stored, changed_tables
+from dashboards.filters import Filters, Window, ending, window
 from warehouse import Warehouse, WarehouseError, marts, read_only
 from warehouse.audited import Narrative, narrative
+from warehouse.syntax import syntax_tree, tables_read
 
 QUERIES = Path(__file__).parent / "queries"
 
@@ -34,6 +38,14 @@ POLICY_METRICS = frozenset({"denied", "approval_skipped", "outdated_policy"})
 # Marts of this version that pages aggregate: where a warehouse has not been refreshed since, their own SQL stands in for them.
 _STAND_INS = ("runs_hourly", "model_usage_hourly")
 
+# Tables by which `Reader.revision` changes: queries/revision.sql, compared_at.sql and told_at.sql ask these.
+_REVISED = frozenset(
+    {
+        *("runs", "runs_hourly", "reuse_daily", "rollback_readiness", "scorecard_daily"),
+        *("incidents", "release_comparisons", "notifications"),
+    }
+)
+
 # A view is some hundred kilobytes; this many serve the filters that a team looks at.
 _VIEWS_KEPT = 64
 # Answers that pages share are small, and few.
@@ -41,6 +53,11 @@ _ANSWERS_KEPT = 512
 
 # How old the answer to a page that asks whether anything changed may be.
 _LOOK_SECONDS = 0.5
+
+# How old the word of the newest span may be, by which a page says that the marts lag behind the stream.
+_STREAMED_SECONDS = 5.0
+
+_DAY = timedelta(days=1)
 
 
 class State(Enum):
@@ -122,12 +139,28 @@ def statement(name: str) -> str:
     return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
 
 
+@cache
+def _named(name: str) -> frozenset[str]:
+    """Tables that ``queries/<name>.sql`` names."""
+    with duckdb.connect() as parser:
+        tree = syntax_tree(parser, statement(name))
+    return frozenset(tables_read(tree)) if tree is not None else frozenset()
+
+
+class _Page(threading.local):
+    """The page that this thread is making: whether there is one, and whether it shows nothing finer than days."""
+
+    depth = 0
+    is_by_day = False
+
+
 @dataclass(slots=True)
 class _Known:
     """What one snapshot of the lake holds, as far as it was asked."""
 
     snapshot: int
     tables: frozenset[str]
+    stored: dict[str, Stored]
     revision: str
     extent: Extent | None = None
     extent_at: str = ""
@@ -148,11 +181,14 @@ class Reader:
     def __init__(self, home: Path, scope: Scope | None = None) -> None:
         self.path, self._scope = Path(home) / "warehouse", scope
         self._warehouse: Warehouse | None = None
+        self._copies: Copies | None = None
         self._identity: tuple[int, int, int] | None = None
         self._views: dict[tuple[str, Filters], View | None] = {}
         self._known: _Known | None = None
         self._looked = (float("-inf"), "")
+        self._streamed: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
         self._lock = threading.RLock()
+        self._page = _Page()
 
     def rows(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of ``queries/<name>.sql``.
@@ -163,7 +199,30 @@ class Reader:
             If there is no warehouse.
         """
         with self._lock:
-            return self._open().query(statement(name), params)
+            self._now()
+            warehouse = self._open()
+            if self._copies is not None:
+                named = _named(name)
+                self._copies.bring(named, params, by_day=self._page.is_by_day, marts=marts.names())
+            return warehouse.query(statement(name), params)
+
+    def _asked(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Rows of a statement about the lake itself."""
+        return self._open().query(statement(name), params)
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Make one page: whether the lake has changed is asked once, at its beginning, and so is how finely it shows time."""
+        with self._lock:
+            if (self.path / "catalog.sqlite").is_file():
+                self._now()
+        self._page.depth += 1
+        try:
+            yield
+        finally:
+            self._page.depth -= 1
+            if not self._page.depth:
+                self._page.is_by_day = False
 
     def has(self, *names: str) -> bool:
         """Whether the warehouse has these tables; those of a later version come with its first refresh."""
@@ -172,6 +231,7 @@ class Reader:
     def audited(self, run_id: str) -> Narrative | None:
         """What the warehouse knows of one run; None where there is no such run."""
         with self._lock:
+            self._now()
             return narrative(self._open(), run_id)
 
     def kept(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
@@ -203,12 +263,15 @@ class Reader:
                     warehouse.close()
                     raise
             self._warehouse, self._identity = warehouse, identity
-            self._stand_in(set(warehouse.query(statement("tables"))["table_name"]))
+            self._copies = Copies(warehouse, "lake.main" if self._scope is None else "memory.main")
         return self._warehouse
 
-    def _stand_in(self, there: set[str]) -> None:
+    def _stand_in(self, there: frozenset[str]) -> None:
         """Let queries find every mart of `_STAND_INS`: computed from runs as they ask where the warehouse lacks it."""
         connection = self._open().connection
+        if self._copies is not None:
+            live = {name: model.sql for name, model in marts.models().items() if model.kind == "view" and name in there}
+            self._copies.put_views(live)
         for name in _STAND_INS:
             connection.execute(f"DROP VIEW IF EXISTS temp.{name}")
             if name not in there and marts.upstream(name) <= there:
@@ -219,7 +282,7 @@ class Reader:
         with self._lock:
             if self._warehouse is not None:
                 self._warehouse.close()
-                self._warehouse = self._known = None
+                self._warehouse = self._known = self._copies = None
 
     def state(self) -> State:
         """How far the data are; a warehouse that is not there yet is `State.EMPTY`."""
@@ -257,6 +320,8 @@ class Reader:
             known = self._now()
             if known.extent_at != known.revision:
                 known.extent, known.extent_at = self._extent(), known.revision
+            if known.extent is not None and self._copies is not None:
+                self._copies.part_at(ending(known.extent.latest_at).hour)
             return known.extent
 
     def _extent(self) -> Extent | None:
@@ -267,23 +332,42 @@ class Reader:
         return Extent(row["earliest_at"], row["latest_at"], row["runs"], *offered)
 
     def _now(self) -> _Known:
-        """What is known of the lake's newest snapshot; asked again when there is another one."""
-        snapshot = self.rows("snapshot").item()
+        """What is known of the lake's newest snapshot; asked again when there is another one, and once for a page."""
+        if self._known is not None and self._page.depth:
+            return self._known
+        snapshot = self._asked("snapshot").item()
         if self._known is None or self._known.snapshot != snapshot:
-            there = frozenset(self.rows("tables")["table_name"])
-            row = self.rows("revision").row(0) if "incidents" in there else ()
-            row += self.rows("compared_at").row(0) if "release_comparisons" in there else ()
-            row += self.rows("told_at").row(0) if "notifications" in there else ()
-            revision = repr((self._identity, *map(str, row)))
-            if self._known is None or self._known.tables != there:
-                self._stand_in(set(there))
-            before = self._known
-            self._known = _Known(snapshot, there, revision)
-            if before is not None and before.extent_at == revision:
-                self._known.extent, self._known.extent_at = before.extent, revision
-            if before is not None and before.revision == revision:
-                self._known.answers = before.answers
+            self._known = self._look(snapshot, self._known)
         return self._known
+
+    def _look(self, snapshot: int, before: _Known | None) -> _Known:
+        """What the lake holds by now, and what that leaves of `before`."""
+        listed = self._asked("tables").rows()
+        there = frozenset(name for name, _, _ in listed)
+        stored = {name: Stored(number, size) for name, number, size in listed if number is not None}
+        changed: set[int] | None = None
+        if before is not None:
+            changes = self._asked("changes_since", [before.snapshot])
+            if changes.height == snapshot - before.snapshot:
+                changed = changed_tables(changes["changes_made"])
+        if before is None or before.tables != there:
+            self._stand_in(there)
+        if self._copies is not None:
+            self._copies.know(stored, changed)
+        revised = {stored[name].table_id for name in _REVISED & stored.keys()}
+        if before is None or before.tables != there or changed is None or changed & revised:
+            row = self._asked("revision").row(0) if "incidents" in there else ()
+            row += self._asked("compared_at").row(0) if "release_comparisons" in there else ()
+            row += self._asked("told_at").row(0) if "notifications" in there else ()
+            revision = repr((self._identity, *map(str, row)))
+        else:
+            revision = before.revision
+        known = _Known(snapshot, there, stored, revision)
+        if before is not None and before.extent_at == revision:
+            known.extent, known.extent_at = before.extent, revision
+        if before is not None and before.revision == revision:
+            known.answers = before.answers
+        return known
 
     def view(self, filters: Filters) -> View | None:
         """What the pages show under `filters`; None where there is no run.
@@ -296,13 +380,17 @@ class Reader:
                 self._views[key] = self._read(filters)
                 while len(self._views) > _VIEWS_KEPT:
                     self._views.pop(next(iter(self._views)))
-            return self._views[key]
+            view = self._views[key]
+            if view is not None and self._page.depth:
+                self._page.is_by_day = view.window.bucket >= _DAY
+            return view
 
     def _read(self, filters: Filters) -> View | None:
         extent = self.extent()
         if extent is None:
             return None
         shown = window(filters.period, extent.earliest_at, extent.latest_at)
+        self._page.is_by_day = bool(self._page.depth) and shown.bucket >= _DAY
         spans = [shown.previous_start, shown.previous_end, shown.start, shown.end]
         bucket = round(shown.bucket / timedelta(seconds=1))
         scope = [*spans, filters.workflow, filters.environment, bucket, filters.team, filters.release]
@@ -319,13 +407,20 @@ class Reader:
             rollback=self.kept("rollback", [filters.workflow]),
             incidents=incidents,
             signals=self.kept("signals", ids),
-            streamed_at=self.rows("streamed", [extent.latest_at]).item(0, "latest_at"),
+            streamed_at=self._streamed_at(extent.latest_at),
             judgements=self.kept("judgements", ids) if "acknowledgements" in there else pl.DataFrame(),
             precision=self.kept("precision") if "alarm_precision" in there else pl.DataFrame(),
             comparisons=self.kept("release_comparisons", [filters.workflow])
             if "release_comparisons" in there
             else pl.DataFrame(),
         )
+
+    def _streamed_at(self, latest: datetime) -> datetime | None:
+        asked_at, since, found = self._streamed
+        if since != latest or time.monotonic() > asked_at + _STREAMED_SECONDS:
+            found = self.rows("streamed", [latest]).item(0, "latest_at")
+            self._streamed = (time.monotonic(), latest, found)
+        return found
 
     def evidence(self, signal: dict[str, Any], until: datetime) -> pl.DataFrame:
         """What the runs measured around a signal's onset: columns bucket_at, value, observations; often without rows.

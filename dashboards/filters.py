@@ -156,7 +156,7 @@ def window(period: str | None, earliest: datetime, latest: datetime) -> Window:
     """
     chosen = period if period in PERIODS else default_period(earliest, latest)
     days = PERIODS[chosen][1]
-    end = latest.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    end = ending(latest)
     if days is None:
         start = _midnight(earliest)
         return Window(chosen, start, end, start, start, _bucket((end - start) / timedelta(days=1)), False)
@@ -166,6 +166,11 @@ def window(period: str | None, earliest: datetime, latest: datetime) -> Window:
     if not is_comparable:
         return Window(chosen, start, end, start, start, _bucket(days), False)
     return Window(chosen, start, end, start - shift, end - shift, _bucket(days), True)
+
+
+def ending(latest: datetime) -> datetime:
+    """Where windows end whose newest run starts at `latest`: the next full hour."""
+    return latest.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 def default_period(earliest: datetime, latest: datetime) -> str:

@@ -196,7 +196,7 @@ _HAPPENED_COLUMNS = (Column("What happened"), Column("When"), Column("Who"), Col
 
 def _happened(reader: Reader, row: dict[str, Any]) -> list[Any]:
     """What people and time did with the incident, the latest first; nothing where it has only been opened."""
-    if "incident_changes" not in set(reader.rows("tables")["table_name"]):
+    if not reader.has("incident_changes"):
         return []
     changes = reader.rows("changes", [row["incident_id"], _MOST_CHANGES]).to_dicts()
     if not any(change["kind"] != "opened" for change in changes):

@@ -25,7 +25,7 @@ MARTS = frozenset({"policy_events_hourly", "policy_findings"})
 def page(asked: Asked) -> html.Div:
     """What policies and people decided in the workflows and the period that were asked for, and what was done against it."""
     view, reader = asked.view, asked.reader
-    if not set(reader.rows("tables")["table_name"]) >= MARTS:
+    if not reader.has(*MARTS):
         return html.Div([not_refreshed("Policy decisions")])
     scope = view.parameters()
     events = reader.rows("policy_events", scope)

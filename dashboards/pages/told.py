@@ -41,7 +41,7 @@ _COLUMNS = (
 
 def log(reader: Reader, incident_id: str) -> list[Any]:
     """The delivery log of an incident, the newest first; a line where nothing was to be told."""
-    if not {"notifications", "delivery_attempts"} <= set(reader.rows("tables")["table_name"]):
+    if not reader.has("notifications", "delivery_attempts"):
         return []
     found = reader.rows("delivery_log", [incident_id, _MOST + 1]).to_dicts()
     heading = html.H3("Whom it was told")

@@ -38,7 +38,7 @@ _COLUMNS = (
 def page(asked: Asked) -> html.Div:
     """The tools that the workflows asked for have called in the period, with one of them opened if it was chosen."""
     view, reader = asked.view, asked.reader
-    if not set(reader.rows("tables")["table_name"]) >= MARTS:
+    if not reader.has(*MARTS):
         return html.Div([not_refreshed("Tool calls")])
     scope = view.parameters()
     calls = reader.rows("tool_calls", scope)
