@@ -6,6 +6,7 @@ renders any page; nothing is kept per visitor.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import OrderedDict
@@ -15,6 +16,7 @@ from typing import Any
 import duckdb
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
+from plotly.io.json import to_json_plotly
 
 from dashboards import answering, downloads, security
 from dashboards.access import gate as gates
@@ -42,14 +44,14 @@ ASSETS = Path(__file__).parent / "assets"
 # How often an open page asks whether anything changed, in milliseconds.
 _ASK_MS = 2_000
 
-# A page is some hundred kilobytes.
-_PAGES_KEPT = 48
+# A page is some hundred kilobytes: these are at most about as many megabytes as this is in hundreds.
+_PAGES_KEPT = 400
 
 # Scopes and roles whose pages are kept.
 _SHELVES = 12
 
-# Bar, heading and content.
-Shown = tuple[Component, Component, Component]
+# Bar, heading and content; a kept page's heading and content are plain values of JSON.
+Shown = tuple[Component, Any, Any]
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -222,22 +224,35 @@ def _wire(app: Dash, readers: Readers, desk: Desk | None, gate: Gate) -> None:
         return list(shell.offered(extent, Filters.parse(search)).values())
 
 
-class Kept:
-    """Pages as last made, kept until the warehouse's next revision: many readers of one page cost one making of it."""
+class Pages:
+    """Makes pages of what `reader` sees."""
 
     def __init__(self, reader: Reader, *, can_act: bool = False, has_names: bool = False) -> None:
-        self._reader, self._can_act, self._has_names = reader, can_act, has_names
-        self._pages: OrderedDict[tuple[str, str, Filters], Shown] = OrderedDict()
+        self.reader, self._can_act, self._has_names = reader, can_act, has_names
+
+    def made(self, path: str, filters: Filters) -> Shown:
+        """The page at `path` under `filters`."""
+        with self.reader.settled():
+            return _made(self.reader, path, filters, can_act=self._can_act, has_names=self._has_names)
+
+
+class Kept:
+    """Pages as last made, kept as JSON until the warehouse's next revision: many readers of one page cost one making of it."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._maker = pages
+        self._pages: OrderedDict[tuple[str, str, Filters], tuple[Component, str]] = OrderedDict()
         self._lock = threading.Lock()
         self._turns: dict[tuple[str, str, Filters], threading.Lock] = {}
 
     def made(self, path: str, filters: Filters) -> Shown:
-        """The page at `path` under `filters`; one that fails raises, and is not kept."""
-        with self._reader.settled():
-            return self._made(path, filters)
+        """The page at `path` under `filters`, heading and content as JSON has them; one that fails raises, and is not kept."""
+        with self._maker.reader.settled():
+            bar, rest = self._written((self._maker.reader.revision(), path, filters))
+        heading, content = json.loads(rest)
+        return bar, heading, content
 
-    def _made(self, path: str, filters: Filters) -> Shown:
-        key = (self._reader.revision(), path, filters)
+    def _written(self, key: tuple[str, str, Filters]) -> tuple[Component, str]:
         with self._lock:
             if key in self._pages:
                 self._pages.move_to_end(key)
@@ -249,15 +264,16 @@ class Kept:
                 if key in self._pages:
                     return self._pages[key]
             try:
-                made = _made(self._reader, path, filters, can_act=self._can_act, has_names=self._has_names)
+                bar, heading, content = self._maker.made(*key[1:])
+                written = bar, str(to_json_plotly([heading, content]))
                 with self._lock:
-                    self._pages[key] = made
+                    self._pages[key] = written
                     while len(self._pages) > _PAGES_KEPT:
                         self._pages.popitem(last=False)
             finally:
                 with self._lock:
                     self._turns.pop(key, None)
-        return made
+        return written
 
 
 class Shelf:
@@ -274,14 +290,14 @@ class Shelf:
         with self._lock:
             # By the reader itself: while it is held here, no other has its id.
             _, kept = self._kept.setdefault(
-                (id(reader), can_act), (reader, Kept(reader, can_act=can_act, has_names=self._has_names))
+                (id(reader), can_act), (reader, Kept(Pages(reader, can_act=can_act, has_names=self._has_names)))
             )
             while len(self._kept) > _SHELVES:
                 self._kept.pop(next(iter(self._kept)))
             return kept
 
 
-def render(pages: Kept, path: str, filters: Filters) -> Shown:
+def render(pages: Pages | Kept, path: str, filters: Filters) -> Shown:
     """Bar, heading and content of the page at `path` under `filters`; an error becomes a page that says what to do."""
     path = path.rstrip("/") or "/"
     if path not in BY_PATH:

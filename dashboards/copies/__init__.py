@@ -32,7 +32,7 @@ BY_HOUR = frozenset(path.stem for path in _FOLDER.glob("*.sql"))
 
 # A table with more bytes of Parquet is asked in the lake; in memory it is five to ten times as large.
 _MOST_BYTES = 8 << 20
-# A table that was changed is copied when nothing has changed it for so many seconds: what a stream writes to is asked in the lake.
+# A changed table is copied when nothing has changed it for so many seconds: what a stream writes to is asked in the lake.
 _QUIET_SECONDS = 10.0
 
 # By their rows a scope's views tell whose a row of another table is.

@@ -34,7 +34,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "readiness_links": ("rollback",),
     "readiness_trend": ("rollback_days",),
     "drills": ("drills",),
-    "runs_found": ("runs_found",),
+    "runs_found": ("runs_found", "runs_marked", "runs_listed"),
     "span_tree": ("run_spans",),
     "audit": ("run_spans",),
 }
@@ -89,6 +89,7 @@ def table(name: str) -> Statement | None:
     return Statement(f"table-{name}", name, relation.kind, relation.notes[0] if relation.notes else "", text)
 
 
+@cache
 def _queries_of(key: str) -> tuple[str, ...]:
     if key in READ_BY:
         return READ_BY[key]

@@ -39,9 +39,8 @@ def page(asked: Asked) -> html.Div:
             ]
         )
     search = parse(asked.filters.q)
-    found = _found(asked, search)
+    found, total = _found(asked, search)
     rows, is_more = found[:ROWS], len(found) > ROWS
-    total = found[0]["found"] if found else 0
     return html.Div(
         [
             None if asked.is_report else _bar(asked, search),
@@ -50,16 +49,24 @@ def page(asked: Asked) -> html.Div:
     )
 
 
-def _found(asked: Asked, search: Search) -> list[dict[str, Any]]:
+def _found(asked: Asked, search: Search) -> tuple[list[dict[str, Any]], int]:
+    """One page of runs and one more where there are others, and how many match in all."""
     filters, window = asked.filters, asked.view.window
     at, run_id = after(filters.before)
     parameters = [
         *(window.start, window.end),
         *(filters.workflow, filters.environment, filters.team, filters.release),
         *(search.id, search.outcome, search.model, search.tool, search.agent),
-        *(list(search.has), at, run_id, ROWS),
+        *(at, run_id, ROWS),
     ]
-    return asked.reader.rows("runs_found", parameters).to_dicts()
+    if search.has:
+        found = asked.reader.rows("runs_marked", [*parameters, list(search.has)])
+    else:
+        found = asked.reader.rows("runs_found", parameters)
+    if found.is_empty():
+        return [], 0
+    of = [found["run_id"].to_list(), found["started_at"].min(), found["started_at"].max()]
+    return asked.reader.rows("runs_listed", of).to_dicts(), found.item(0, "found")
 
 
 def _bar(asked: Asked, search: Search) -> html.Section:

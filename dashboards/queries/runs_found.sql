@@ -1,30 +1,12 @@
--- Runs that match a search, the newest first: one page of them, and one row more where there are others.
+-- Runs that match a search, the newest first: one page of them, and one more where there are others; how many match in all.
 -- grain: run_id
 -- $1, $2 start and end of the period; $3 workflow, $4 environment, $5 team, $6 release: null is all
 -- $7 beginning of an id of the run, its session or one of its traces; $8 outcome ('pending' is one); $9 model; $10 tool; $11 agent
--- $12 what it must have: names of the list below, all of them
--- $13, $14 start and id of the last run of the page before, or null; $15 rows of a page
-WITH marked AS (
-    SELECT
-        r.*,
-        a.is_complete,
-        list_concat(
-            CASE WHEN i.run_id IS NOT NULL THEN ['incident'] ELSE [] END,
-            CASE WHEN r.tool_errors > 0 OR r.failed_model_calls > 0 THEN ['error'] ELSE [] END,
-            CASE WHEN r.cost_usd IS NULL THEN ['unpriced'] ELSE [] END,
-            CASE WHEN d.run_id IS NOT NULL THEN ['denied'] ELSE [] END,
-            CASE WHEN p.run_id IS NOT NULL THEN ['approval'] ELSE [] END,
-            CASE WHEN o.run_id IS NOT NULL THEN ['override'] ELSE [] END,
-            CASE WHEN NOT a.is_complete THEN ['gap'] ELSE [] END
-        ) AS has
+-- $12, $13 start and id of the last run of the page before, or null; $14 rows of a page
+-- runs_marked.sql is the same for a search that asks what runs have, which takes other tables.
+WITH matched AS NOT MATERIALIZED (
+    SELECT r.run_id, r.started_at
     FROM runs AS r
-    LEFT JOIN audit_by_run AS a USING (run_id)
-    LEFT JOIN (
-        SELECT unnest(run_ids) AS run_id FROM incidents UNION SELECT unnest(run_ids) FROM signals
-    ) AS i USING (run_id)
-    LEFT JOIN (SELECT DISTINCT run_id FROM policy_decisions WHERE action = 'deny') AS d USING (run_id)
-    LEFT JOIN (SELECT DISTINCT run_id FROM approvals) AS p USING (run_id)
-    LEFT JOIN (SELECT DISTINCT run_id FROM overrides) AS o USING (run_id)
     WHERE r.started_at >= $1::TIMESTAMP AND r.started_at < $2::TIMESTAMP
         AND ($3::VARCHAR IS NULL OR r.workflow = $3::VARCHAR)
         AND ($4::VARCHAR IS NULL OR r.environment = $4::VARCHAR)
@@ -45,14 +27,9 @@ WITH marked AS (
         )
         AND ($10::VARCHAR IS NULL OR r.run_id IN (SELECT run_id FROM tool_calls WHERE contains(lower(tool_name), lower($10::VARCHAR))))
         AND ($11::VARCHAR IS NULL OR contains(lower(r.agent), lower($11::VARCHAR)))
-),
-found AS (
-    SELECT *, count(*) OVER () AS found FROM marked WHERE list_has_all(has, $12::VARCHAR[])
 )
-SELECT
-    run_id, workflow, release, environment, agent, model, started_at, duration_ms, outcome, is_pending, steps, model_calls, tool_calls,
-    cost_usd, is_complete, has, found
-FROM found
-WHERE $13::TIMESTAMP IS NULL OR (started_at, run_id) < ($13::TIMESTAMP, $14::VARCHAR)
+SELECT run_id, started_at, (SELECT count(*) FROM matched) AS found
+FROM matched
+WHERE $12::TIMESTAMP IS NULL OR (started_at, run_id) < ($12::TIMESTAMP, $13::VARCHAR)
 ORDER BY started_at DESC, run_id DESC
-LIMIT $15::INTEGER + 1
+LIMIT $14::INTEGER + 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.app import Kept, render
+from dashboards.app import Pages, render
 from dashboards.data import QUERIES, Reader
 from dashboards.definitions import DEFINITIONS
 from dashboards.definitions.statements import READ_BY, behind
@@ -32,7 +32,7 @@ def test_what_is_said_to_read_a_figure_is_a_query() -> None:
 
 
 def test_the_page_holds_every_figure_and_each_statement_once_and_no_link_leads_nowhere(reader: Reader) -> None:
-    page = Writer().html(render(Kept(reader), "/figures", Filters()))
+    page = Writer().html(render(Pages(reader), "/figures", Filters()))
     anchors = re.findall(r' id="([^"]+)"', page)
     assert len(anchors) == len(set(anchors)) and set(DEFINITIONS) <= set(anchors)
     links = set(re.findall(r'href="#([^"]+)"', page))

@@ -14,7 +14,7 @@ import pytest
 from dash import html
 from polars.testing import assert_frame_equal
 
-from dashboards.app import Kept, create_app, render
+from dashboards.app import Pages, create_app, render
 from dashboards.data import Reader
 from dashboards.downloads import links, written
 from dashboards.export import Writer
@@ -31,7 +31,7 @@ ALL = "/download/chargeback.parquet?period=all"
 
 def written_out(reader: Reader, path: str, **filters: str) -> str:
     """The words of a page, without markup."""
-    page = Writer().html(render(Kept(reader), path, Filters(**filters)))
+    page = Writer().html(render(Pages(reader), path, Filters(**filters)))
     return re.sub(r"\s+", " ", escaping.unescape(re.sub(r"<[^>]*>", " ", page)))
 
 
@@ -82,11 +82,11 @@ def test_runs_without_a_tag_are_a_row_of_their_own(tmp_path: Path) -> None:
 
 def test_the_way_down_leads_from_team_to_workflow_to_release_to_run(reader: Reader) -> None:
     name = WORKFLOWS[2][0]
-    team = str(render(Kept(reader), "/cost", Filters(by="team", period="all")))
+    team = str(render(Pages(reader), "/cost", Filters(by="team", period="all")))
     assert "team=legal&by=workflow" in team
-    workflow = str(render(Kept(reader), "/cost", Filters(by="workflow", team="legal", period="all")))
+    workflow = str(render(Pages(reader), "/cost", Filters(by="workflow", team="legal", period="all")))
     assert f"workflow={name}&period=all&team=legal&by=release" in workflow
-    runs = str(render(Kept(reader), "/cost", Filters(workflow=name, team="legal", period="all")))
+    runs = str(render(Pages(reader), "/cost", Filters(workflow=name, team="legal", period="all")))
     assert re.search(r"/runs\?workflow=contract-review[^']*run=[0-9a-f]{32}", runs)
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from dash.development.base_component import Component
+from plotly.io.json import to_json_plotly
 
 from dashboards import text, words
-from dashboards.app import Kept, content_of, render
+from dashboards.app import Kept, Pages, content_of, render
 from dashboards.data import Reader, View
 from dashboards.definitions import DEFINITIONS
 from dashboards.definitions.trust import TRUST
@@ -39,7 +41,7 @@ def said(part: object) -> str:
 @pytest.fixture
 def shown(reader: Reader):
     def show(path: str, **filters: str) -> str:
-        return said(render(Kept(reader), path, Filters(**filters)))
+        return said(render(Pages(reader), path, Filters(**filters)))
 
     return show
 
@@ -75,11 +77,11 @@ def test_what_is_not_proven_is_not_zero(view: View) -> None:
 def test_every_question_mark_has_its_definition(reader: Reader, streamed_home: Path) -> None:
     opened = Filters(incident="inc-0001", tool="ledger.lookup")
     shown = [*((page.path, opened) for page in PAGES), ("/releases", Filters("it-helpdesk"))]
-    pages = "".join(Writer().html(render(Kept(reader), path, filters)) for path, filters in shown)
+    pages = "".join(Writer().html(render(Pages(reader), path, filters)) for path, filters in shown)
     streamed = Reader(streamed_home)
     with Warehouse.open(streamed_home / "warehouse") as warehouse:
         write_budgets(warehouse)
-    pages += "".join(Writer().html(render(Kept(streamed), path, Filters(period="all"))) for path in ("/", "/cost"))
+    pages += "".join(Writer().html(render(Pages(streamed), path, Filters(period="all"))) for path in ("/", "/cost"))
     streamed.close()
     for key, meant in DEFINITIONS.items():
         if key in TRUST:  # on the pages that tests/dashboards/test_trust.py makes
@@ -146,7 +148,7 @@ def test_a_filter_that_leaves_nothing_says_so(shown) -> None:
 
 def test_an_empty_home_says_which_commands_to_run(tmp_path: Path) -> None:
     for path in ("/", "/cost", "/drift", "/releases"):
-        page = said(render(Kept(Reader(tmp_path)), path, Filters()))
+        page = said(render(Pages(Reader(tmp_path)), path, Filters()))
         assert "plumbline stream" in page and "plumbline refresh" in page
 
 
@@ -157,7 +159,7 @@ def test_an_unknown_address_leads_back(shown) -> None:
 def test_a_broken_warehouse_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "warehouse").mkdir()
     (tmp_path / "warehouse" / "catalog.sqlite").write_text("this is no database")
-    page = said(render(Kept(Reader(tmp_path)), "/", Filters()))
+    page = said(render(Pages(Reader(tmp_path)), "/", Filters()))
     assert "can't be opened" in page
     assert "Traceback" not in page
 
@@ -236,19 +238,36 @@ def test_a_failure_nobody_expected_is_a_page_that_says_what_to_do(
         raise ZeroDivisionError("secret detail")
 
     monkeypatch.setitem(BY_PATH, "/", dataclasses.replace(BY_PATH["/"], content=fail))
-    page = said(render(Kept(reader), "/", Filters()))
+    page = said(render(Pages(reader), "/", Filters()))
     assert "plumbline doctor" in page and "secret detail" not in page
     assert "secret detail" in caplog.text
 
 
 def test_a_page_is_made_once_and_one_that_failed_is_made_again(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    pages = Kept(reader)
+    pages, made = Kept(Pages(reader)), []
+    content = BY_PATH["/cost"].content
+
+    def counted(asked: Asked) -> Component:
+        made.append(asked)
+        return content(asked)
+
+    monkeypatch.setitem(BY_PATH, "/cost", dataclasses.replace(BY_PATH["/cost"], content=counted))
     with monkeypatch.context() as broken:
         broken.setitem(BY_PATH, "/cost", dataclasses.replace(BY_PATH["/cost"], content=lambda asked: 1 / 0))
         assert "can't be made" in said(render(pages, "/cost", Filters()))
     first = render(pages, "/cost", Filters())
-    assert "Cost per successful outcome" in said(first)
-    assert render(pages, "/cost", Filters()) is first
+    assert "Cost per successful outcome" in json.dumps(first[1:])
+    assert render(pages, "/cost", Filters())[1:] == first[1:]
+    assert len(made) == 1
+
+
+def test_a_kept_page_is_what_a_browser_gets_of_the_page_itself(reader: Reader) -> None:
+    for page in PAGES:
+        as_made, as_kept = (
+            render(Pages(reader), page.path, Filters()),
+            render(Kept(Pages(reader)), page.path, Filters()),
+        )
+        assert to_json_plotly(as_made) == to_json_plotly(as_kept), page.path
 
 
 def test_the_cost_page_says_how_many_runs_leave_something_out(shown) -> None:
@@ -302,9 +321,9 @@ def test_an_incident_says_whom_it_was_told_and_what_they_answered(own_home: Path
             frame = pl.DataFrame(found, infer_schema_length=None)
             warehouse.transaction(lambda connection, n=name, f=frame: warehouse.insert(connection, n, f))
     reader = Reader(own_home)
-    written = Writer().html(render(Kept(reader), "/drift", Filters(incident="inc-0001")))
-    page = said(render(Kept(reader), "/drift", Filters(incident="inc-0001")))
-    other = said(render(Kept(reader), "/drift", Filters(incident="inc-0002")))
+    written = Writer().html(render(Pages(reader), "/drift", Filters(incident="inc-0001")))
+    page = said(render(Pages(reader), "/drift", Filters(incident="inc-0001")))
+    other = said(render(Pages(reader), "/drift", Filters(incident="inc-0002")))
     reader.close()
     assert "Whom it was told" in page and "through pager" in page
     assert "settled after 3 min" in page and "202 taken" in page and "503 busy" not in page
@@ -315,7 +334,7 @@ def test_an_incident_says_whom_it_was_told_and_what_they_answered(own_home: Path
 
 def test_evidence_runs_lead_to_the_run(reader: Reader, view: View) -> None:
     run = view.incidents.filter(incident_id="inc-0001")["run_ids"].item()[0]
-    assert f"/runs?run={run}" in str(render(Kept(reader), "/drift", Filters(incident="inc-0001")))
+    assert f"/runs?run={run}" in str(render(Pages(reader), "/drift", Filters(incident="inc-0001")))
 
 
 def test_the_list_of_incidents_narrows_to_a_family_and_a_state(shown) -> None:

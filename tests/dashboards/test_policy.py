@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dashboards.app import Kept, render
+from dashboards.app import Pages, render
 from dashboards.data import Reader, View
 from dashboards.export import Writer
 from dashboards.filters import Filters
@@ -20,7 +20,7 @@ from warehouse import Warehouse
 @pytest.fixture
 def shown(reader: Reader):
     def show(**filters: str) -> str:
-        return said(render(Kept(reader), "/policy", Filters(**filters)))
+        return said(render(Pages(reader), "/policy", Filters(**filters)))
 
     return show
 
@@ -50,9 +50,9 @@ def test_what_was_done_against_a_decision_is_said_first_with_its_runs(shown, rea
 
 def test_a_finding_leads_to_its_run(reader: Reader) -> None:
     page = Writer()
-    written = page.html(render(Kept(reader), "/policy", Filters(period="all")))
+    written = page.html(render(Pages(reader), "/policy", Filters(period="all")))
     assert 'class="run"' in written
-    links = re.findall(r"/runs\?run=[0-9a-f]{32}", str(render(Kept(reader), "/policy", Filters(period="all"))))
+    links = re.findall(r"/runs\?run=[0-9a-f]{32}", str(render(Pages(reader), "/policy", Filters(period="all"))))
     assert len(links) > 5
 
 
@@ -83,7 +83,7 @@ def test_without_policies_in_the_catalog_no_version_is_judged(own_home: Path) ->
         for mart in ("policy_events_hourly", "policy_findings"):
             marts.build(warehouse, mart, whole=True)
     reader = Reader(own_home)
-    page = said(render(Kept(reader), "/policy", Filters()))
+    page = said(render(Pages(reader), "/policy", Filters()))
     reader.close()
     assert "the catalog declares no policies" in page and "outdated version" not in page
 
@@ -93,7 +93,7 @@ def test_without_a_decision_the_page_says_what_to_send(own_home: Path) -> None:
         for mart in ("policy_events_hourly", "policy_findings"):
             warehouse.transaction(lambda connection, mart=mart: connection.execute(f"DELETE FROM {mart}"))
     reader = Reader(own_home)
-    page = said(render(Kept(reader), "/policy", Filters()))
+    page = said(render(Pages(reader), "/policy", Filters()))
     reader.close()
     assert "No policy decision yet" in page and "plumbline.policy.decision" in page
 
@@ -113,6 +113,6 @@ def test_names_of_policies_rules_and_tools_stay_text(own_home: Path) -> None:
     reader = Reader(own_home)
     for path in ("/tools", "/policy"):
         writer = Writer()
-        written = writer.html(render(Kept(reader), path, Filters(tool=hostile))) + "".join(writer.figures)
+        written = writer.html(render(Pages(reader), path, Filters(tool=hostile))) + "".join(writer.figures)
         assert "&lt;img src=x" in written and "<img src=x" not in written, path
     reader.close()

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from dashboards import compared
-from dashboards.app import Kept, render
+from dashboards.app import Pages, render
 from dashboards.compared import MEASURES, pairs
 from dashboards.data import Reader, View
 from dashboards.export import Writer
@@ -24,7 +24,7 @@ from warehouse import Warehouse
 
 
 def show(reader: Reader, **filters: str) -> str:
-    return said(render(Kept(reader), "/releases", Filters(**filters)))
+    return said(render(Pages(reader), "/releases", Filters(**filters)))
 
 
 def changed(home: Path, *statements: str) -> Reader:
@@ -57,7 +57,9 @@ def test_one_workflow_shows_every_measure_with_its_values_interval_runs_and_cove
     share = 100 * row["low"] / row["before_value"]
     assert f"by {share:.0f} % at the least" in page or f"by {share:.1f} % at the least" in page
     assert f"{row['before_runs']:,} priced runs before (100 % of all), {row['after_runs']:,} after (100 %)" in page
-    assert len(Writer().html(render(Kept(reader), "/releases", Filters("contract-review"))).split('class="small"')) == 7
+    assert (
+        len(Writer().html(render(Pages(reader), "/releases", Filters("contract-review"))).split('class="small"')) == 7
+    )
 
 
 def test_the_address_chooses_the_pair_and_an_unknown_one_is_said(own_home: Path) -> None:

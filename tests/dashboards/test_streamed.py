@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.app import Kept, render
+from dashboards.app import Pages, render
 from dashboards.data import Reader
 from dashboards.export import Writer
 from dashboards.filters import Filters
@@ -17,7 +17,7 @@ from dashboards.pages.registry import PAGES
 def test_a_page_of_a_streamed_home_is_made(streamed_home: Path, page) -> None:
     reader = Reader(streamed_home)
     try:
-        written = Writer().html(render(Kept(reader), page.path, Filters()))
+        written = Writer().html(render(Pages(reader), page.path, Filters()))
     finally:
         reader.close()
     assert "can&#x27;t be made" not in written and "No traces yet" not in written

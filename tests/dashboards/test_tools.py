@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.app import Kept, render
+from dashboards.app import Pages, render
 from dashboards.data import Reader
 from dashboards.filters import Filters
 from tests.dashboards.fleet import write_home
@@ -17,7 +17,7 @@ from warehouse import Warehouse
 @pytest.fixture
 def shown(reader: Reader):
     def show(path: str = "/tools", **filters: str) -> str:
-        return said(render(Kept(reader), path, Filters(**filters)))
+        return said(render(Pages(reader), path, Filters(**filters)))
 
     return show
 
@@ -45,7 +45,7 @@ def test_without_a_catalog_no_tool_is_called_unknown(own_home: Path) -> None:
     with Warehouse.open(own_home / "warehouse") as warehouse:
         warehouse.transaction(lambda connection: connection.execute("DELETE FROM catalog_tools"))
     reader = Reader(own_home)
-    page = said(render(Kept(reader), "/tools", Filters()))
+    page = said(render(Pages(reader), "/tools", Filters()))
     reader.close()
     assert "the catalog lists no tools" in page
     assert "is not in the catalog" not in page
@@ -77,14 +77,14 @@ def test_before_the_marts_are_there_the_page_says_what_to_do(own_home: Path) -> 
             warehouse.transaction(lambda connection, mart=mart: connection.execute(f"DROP TABLE {mart}"))
     reader = Reader(own_home)
     for path in ("/tools", "/policy"):
-        assert "plumbline refresh" in said(render(Kept(reader), path, Filters())), path
+        assert "plumbline refresh" in said(render(Pages(reader), path, Filters())), path
     reader.close()
 
 
 def test_one_day_has_nothing_to_compare_with(tmp_path: Path) -> None:
     home = write_home(tmp_path, days=1)
     reader = Reader(home)
-    page = said(render(Kept(reader), "/tools", Filters()))
+    page = said(render(Pages(reader), "/tools", Filters()))
     reader.close()
     assert "no earlier period to compare with" in page
     assert "fails in" not in page and "new argument shape" not in page.replace("New argument shapes", "")

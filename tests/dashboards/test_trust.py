@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.app import Kept, render
+from dashboards.app import Pages, render
 from dashboards.data import Reader
 from dashboards.definitions import DEFINITIONS
 from dashboards.definitions.trust import TRUST
@@ -46,7 +46,7 @@ def copy(streamed_home: Path, tmp_path: Path) -> Path:
 
 
 def written(reader: Reader, path: str, **filters: str) -> str:
-    return Writer().html(render(Kept(reader), path, Filters(period="all", **filters)))
+    return Writer().html(render(Pages(reader), path, Filters(period="all", **filters)))
 
 
 def said(reader: Reader, path: str, **filters: str) -> str:
@@ -100,28 +100,22 @@ def test_a_search_finds_what_it_says_and_its_pages_hold_each_run_once(
         if not older:
             break
         assert len(ids(page)) == ROWS
-        last = streamed.rows("runs_found", _parameters(streamed, q, before)).row(ROWS - 1, named=True)
+        last = streamed.rows(*_asked(streamed, q, before)).row(ROWS - 1, named=True)
         before = f"{last['started_at'].isoformat()}~{last['run_id']}"
     assert found == wanted["run_id"].to_list()
 
 
-def _parameters(reader: Reader, q: str, before: str | None) -> list:
+def _asked(reader: Reader, q: str, before: str | None) -> tuple[str, list]:
     from dashboards.searching import after
 
     search, view = parse(q), reader.view(Filters(period="all"))
     assert view is not None
-    start = [view.window.start, view.window.end, None, None, None, None]
-    return [
-        *start,
-        search.id,
-        search.outcome,
-        search.model,
-        search.tool,
-        search.agent,
-        list(search.has),
-        *after(before),
-        ROWS,
+    parameters = [
+        *(view.window.start, view.window.end, None, None, None, None),
+        *(search.id, search.outcome, search.model, search.tool, search.agent),
+        *(*after(before), ROWS),
     ]
+    return ("runs_marked", [*parameters, list(search.has)]) if search.has else ("runs_found", parameters)
 
 
 def test_the_beginning_of_an_id_finds_its_run_and_a_session_its_runs(streamed: Reader, lake: Warehouse) -> None:
@@ -201,7 +195,7 @@ def test_readiness_of_several_days_is_a_trend_and_of_one_is_said(copy: Path) -> 
         reader = Reader(copy)
         try:
             writer = Writer()
-            return writer.html(render(Kept(reader), "/rollback", Filters(period="all"))), writer.figures
+            return writer.html(render(Pages(reader), "/rollback", Filters(period="all"))), writer.figures
         finally:
             reader.close()
 
@@ -245,7 +239,7 @@ def test_names_of_a_trace_stay_text_on_these_pages(copy: Path) -> None:
             ("/runs", {"q": HOSTILE}),
         ):
             writer = Writer()
-            page = writer.html(render(Kept(reader), path, Filters(period="all", **filters))) + "".join(writer.figures)
+            page = writer.html(render(Pages(reader), path, Filters(period="all", **filters))) + "".join(writer.figures)
             assert "&lt;img src=x" in page and "<img src=x" not in page, path
     finally:
         reader.close()
