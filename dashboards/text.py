@@ -31,8 +31,9 @@ def plain(text: object, limit: int = 60) -> str:
     >>> plain("a" * 100, limit=5)
     'aaaa…'
     """
-    line = re.sub(r"[\t\r\n]+", " ", str(text)[: limit + 1])
-    line = "".join(map(_visible, line))
+    line = str(text)[: limit + 1]
+    if not line.isprintable():
+        line = "".join(map(_visible, re.sub(r"[\t\r\n]+", " ", line)))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

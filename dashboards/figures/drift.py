@@ -84,10 +84,9 @@ def timeline(incidents: pl.DataFrame, start: datetime, end: datetime) -> go.Figu
             "detected %{customdata[2]}, %{customdata[3]}<extra></extra>",
         )
     rows_axis(figure, [text.label(workflow, 24) for workflow in workflows])
-    for place in range(len(workflows)):
-        figure.add_shape(
-            type="line", xref="paper", x0=0, x1=1, y0=place, y1=place, layer="below", line={"color": RULE, "width": 0.5}
-        )
+    rule = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "layer": "below", "line": {"color": RULE, "width": 0.5}}
+    # At once: each shape added makes all those before it anew.
+    figure.update_layout(shapes=[rule | {"y0": place, "y1": place} for place in range(len(workflows))])
     first = incidents.select(pl.min_horizontal("onset_at", "opened_at").min()).item()
     start = min(start, first) if first is not None else start
     pad = (end - start) * 0.03
