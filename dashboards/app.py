@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from dashboards.access.gate import Gate
 from dashboards.access.options import Access
 from dashboards.access.readers import Readers
 from dashboards.access.viewer import Role, Viewer
-from dashboards.data import Reader, View
+from dashboards.data import Reader, View, revision_of
 from dashboards.data import State as DataState
 from dashboards.desk import Desk
 from dashboards.errors import DashboardError
@@ -46,6 +47,9 @@ _ASK_MS = 2_000
 
 # A page is some hundred kilobytes: these are at most about as many megabytes as this is in hundreds.
 _PAGES_KEPT = 400
+
+# No page is kept for longer: each says how far the stream is ahead of its figures.
+_KEPT_SECONDS = 300.0
 
 # Scopes and roles whose pages are kept.
 _SHELVES = 12
@@ -200,14 +204,16 @@ def _wire(app: Dash, readers: Readers, desk: Desk | None, gate: Gate) -> None:
         Output("revision", "data"),
         Input("clock", "n_intervals"),
         State("revision", "data"),
+        State("address", "pathname"),
         prevent_initial_call=True,
     )
-    def ask(_ticks: int | None, known: str | None) -> Any:
+    def ask(_ticks: int | None, known: str | None, pathname: str | None) -> Any:
         try:
             now = readers.reader_for(gates.viewer()).lately()
         except (WarehouseError, duckdb.Error):
             return no_update
-        return no_update if now == known else now
+        is_live = _is_live(pathname or "/")
+        return no_update if revision_of(now, is_live=is_live) == revision_of(known or "", is_live=is_live) else now
 
     @app.callback(
         *[Output(f"filter-{name}", "options") for name in shell.OFFERED],
@@ -224,6 +230,11 @@ def _wire(app: Dash, readers: Readers, desk: Desk | None, gate: Gate) -> None:
         return list(shell.offered(extent, Filters.parse(search)).values())
 
 
+def _is_live(path: str) -> bool:
+    page = BY_PATH.get(path.rstrip("/") or "/")
+    return page is None or page.is_live
+
+
 class Pages:
     """Makes pages of what `reader` sees."""
 
@@ -236,44 +247,57 @@ class Pages:
             return _made(self.reader, path, filters, can_act=self._can_act, has_names=self._has_names)
 
 
+_Key = tuple[str, str, Filters]
+
+
 class Kept:
-    """Pages as last made, kept as JSON until the warehouse's next revision: many readers of one page cost one making of it."""
+    """Pages as last made, kept as JSON until something that they show has changed: many readers cost one making."""
 
     def __init__(self, pages: Pages) -> None:
         self._maker = pages
-        self._pages: OrderedDict[tuple[str, str, Filters], tuple[Component, str]] = OrderedDict()
+        self._pages: OrderedDict[_Key, tuple[float, Component, str]] = OrderedDict()
         self._lock = threading.Lock()
-        self._turns: dict[tuple[str, str, Filters], threading.Lock] = {}
+        self._turns: dict[_Key, threading.Lock] = {}
 
     def made(self, path: str, filters: Filters) -> Shown:
         """The page at `path` under `filters`, heading and content as JSON has them; one that fails raises, and is not kept."""
         with self._maker.reader.settled():
-            bar, rest = self._written((self._maker.reader.revision(), path, filters))
+            revision = revision_of(self._maker.reader.revision(), is_live=_is_live(path))
+            bar, rest = self._written((revision, path, filters))
         heading, content = json.loads(rest)
         return bar, heading, content
 
-    def _written(self, key: tuple[str, str, Filters]) -> tuple[Component, str]:
+    def _written(self, key: _Key) -> tuple[Component, str]:
+        found = self._found(key)
+        if found is not None:
+            return found
         with self._lock:
-            if key in self._pages:
-                self._pages.move_to_end(key)
-                return self._pages[key]
             turn = self._turns.setdefault(key, threading.Lock())
         # After a revision everybody who has the page open asks at once: one makes it, the others wait for that.
         with turn:
-            with self._lock:
-                if key in self._pages:
-                    return self._pages[key]
+            found = self._found(key)
+            if found is not None:
+                return found
             try:
                 bar, heading, content = self._maker.made(*key[1:])
-                written = bar, str(to_json_plotly([heading, content]))
+                rest = str(to_json_plotly([heading, content]))
                 with self._lock:
-                    self._pages[key] = written
+                    self._pages[key] = (time.monotonic(), bar, rest)
+                    self._pages.move_to_end(key)
                     while len(self._pages) > _PAGES_KEPT:
                         self._pages.popitem(last=False)
             finally:
                 with self._lock:
                     self._turns.pop(key, None)
-        return written
+        return bar, rest
+
+    def _found(self, key: _Key) -> tuple[Component, str] | None:
+        with self._lock:
+            made_at, bar, rest = self._pages.get(key, (float("-inf"), None, ""))
+            if bar is None or time.monotonic() > made_at + _KEPT_SECONDS:
+                return None
+            self._pages.move_to_end(key)
+            return bar, rest
 
 
 class Shelf:

@@ -59,6 +59,9 @@ _STREAMED_SECONDS = 5.0
 
 _DAY = timedelta(days=1)
 
+# Parts a revision: what a refresh changes, and what changes while the stream runs.
+_LIVE = "\n"
+
 
 class State(Enum):
     """How far the data are."""
@@ -131,6 +134,11 @@ class View:
         if not (self.filters.environment or self.filters.team or self.filters.release):
             return [line]
         return [line, "Reuse, rollback readiness and incidents cover all environments, teams and releases."]
+
+
+def revision_of(revision: str, *, is_live: bool) -> str:
+    """The part of a `Reader.revision` that a page depends on: all of it, or what a refresh changes alone."""
+    return revision if is_live else revision.partition(_LIVE)[0]
 
 
 @cache
@@ -299,7 +307,7 @@ class Reader:
             return self._now().tables
 
     def revision(self) -> str:
-        """A text that changes when a refresh, an incident or a delivery changed what pages show."""
+        """A text that changes when a refresh, an incident or a delivery changed what pages show: see `revision_of`."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
         with self._lock:
@@ -356,10 +364,10 @@ class Reader:
             self._copies.know(stored, changed)
         revised = {stored[name].table_id for name in _REVISED & stored.keys()}
         if before is None or before.tables != there or changed is None or changed & revised:
-            row = self._asked("revision").row(0) if "incidents" in there else ()
-            row += self._asked("compared_at").row(0) if "release_comparisons" in there else ()
-            row += self._asked("told_at").row(0) if "notifications" in there else ()
-            revision = repr((self._identity, *map(str, row)))
+            built, *live = self._asked("revision").row(0) if "incidents" in there else ("",)
+            compared = self._asked("compared_at").row(0) if "release_comparisons" in there else ()
+            live += self._asked("told_at").row(0) if "notifications" in there else ()
+            revision = f"{(self._identity, built, *map(str, compared))}{_LIVE}{[*map(str, live)]}"
         else:
             revision = before.revision
         known = _Known(snapshot, there, stored, revision)

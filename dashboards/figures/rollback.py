@@ -36,7 +36,7 @@ def days(rows: Sequence[Mapping[str, Any]], workflows: Sequence[str]) -> go.Figu
     cells = [[known.get((name, day)) for day in every] for name in names]
     labels = [text.label(name) for name in names]
     figure = bare(max(60 + 24 * len(names), 130), margin={"l": 8, "r": 12, "t": 8, "b": 8})
-    # As arrays, which Plotly takes as they are: lists of lists it walks through, a quarter of a second for 40 workflows and 180 days.
+    # As arrays, which Plotly takes as they are; lists of lists of 40 workflows and 180 days it walks for a quarter of a second.
     figure.add_heatmap(
         z=np.array([[cell["score"] if cell else None for cell in line] for line in cells], dtype=object),
         x=[datetime.combine(day, time(12)) for day in every],

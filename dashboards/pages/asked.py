@@ -70,6 +70,8 @@ class Page:
         Name of a file → the rows that it holds, for what can be taken along (`dashboards.downloads`).
     is_tab : bool
         Whether it has a tab; another is reached from the footer.
+    is_live : bool
+        Whether it shows incidents, signals or deliveries, which change between refreshes.
     """
 
     path: str
@@ -81,3 +83,4 @@ class Page:
     keeps: tuple[str, ...] = ()
     files: Mapping[str, Callable[[Asked], pl.DataFrame]] = field(default_factory=dict)
     is_tab: bool = True
+    is_live: bool = False

@@ -284,4 +284,4 @@ def _incidents(view: View, listed: pl.DataFrame, *, is_report: bool) -> html.Sec
     )
 
 
-PAGE = Page(PATH, TITLE, "Drift", page, "drift.html", keeps=("incident", "family", "state"))
+PAGE = Page(PATH, TITLE, "Drift", page, "drift.html", keeps=("incident", "family", "state"), is_live=True)

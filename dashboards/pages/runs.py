@@ -177,4 +177,4 @@ def _scope(view: View) -> list[str]:
     return view.scope()[:1]
 
 
-PAGE = Page(PATH, TITLE, "Runs", page, "runs.html", scope=_scope, keeps=("run", "q", "before"))
+PAGE = Page(PATH, TITLE, "Runs", page, "runs.html", scope=_scope, keeps=("run", "q", "before"), is_live=True)

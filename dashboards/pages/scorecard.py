@@ -233,4 +233,4 @@ def _attention(view: View, shown: Figured) -> html.Section | None:
     return card("Needs attention", html.Ul(items, className="attention"), rest, wide=True)
 
 
-PAGE = Page(PATH, TITLE, "Scorecard", page, "scorecard.html")
+PAGE = Page(PATH, TITLE, "Scorecard", page, "scorecard.html", is_live=True)

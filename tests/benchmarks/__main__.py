@@ -12,7 +12,6 @@ from typing import Any
 from tests.benchmarks import alerting, freshness, growth, month, readers, refreshing, report, throughput, viewing
 from tests.benchmarks.machine import machine
 from tests.benchmarks.traffic import traffic
-from tests.benchmarks.worker import Worker
 
 SCENARIOS = ("throughput", "freshness", "growth", "refresh", "alerting", "warehouse", "readers", "dashboard")
 _RATES = (1_000, 10_000, 30_000)
@@ -31,7 +30,9 @@ def main() -> None:
     options.add_argument("--storm-signals", type=int, default=10_000, help="signals of the storm of alerting")
     options.add_argument("--viewed-spans", type=int, default=50_000_000, help="spans behind the marts of the dashboard")
     options.add_argument("--viewers", type=int, default=20, help="viewers of the dashboard at once")
-    options.add_argument("--without-stream", action="store_true", help="the dashboard alone, beside no worker")
+    options.add_argument(
+        "--viewed-rate", type=int, default=5_000, help="spans/s streamed beside the dashboard; 0: none"
+    )
     options.add_argument("--readers-spans", type=int, default=200_000, help="spans of each round of readers")
     options.add_argument("--readers-rounds", type=int, default=2, help="rounds with readers, and as many without")
     options.add_argument("--seed", type=int, default=7)
@@ -84,17 +85,16 @@ def _warehouse(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _dashboard(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
-    def beside(home: Path) -> Worker:
-        load = traffic(scratch / "traffic", 600_000, seed=given.seed)
-        return Worker(home, "--source", "files", *(part for path in load.files for part in ("--files", str(path))))
-
+    rate = given.viewed_rate
     return viewing.viewing(
         scratch,
         given.viewed_spans,
         viewers=given.viewers,
         seconds=given.seconds,
         seed=given.seed,
-        beside=None if given.without_stream else beside,
+        rate=rate,
+        # For the viewers' time, and as long again and five minutes for what comes after.
+        streamed=round(rate * (2 * given.seconds + 300)),
     )
 
 

@@ -21,7 +21,7 @@ from warehouse.lake import read_only
 _SEEN = 'SELECT "partition", next_offset FROM consumed_offsets WHERE topic = ?'
 #: Time between two looks of the reader: figures are late by half of it on average.
 _LOOK_SECONDS = 0.05
-_PARTITIONS = 4
+PARTITIONS = 4
 #: Spans of the first seconds are left out: the worker is still starting.
 _WARM_UP_SECONDS = 10.0
 
@@ -31,7 +31,7 @@ def at_rate(scratch: Path, traffic: Traffic, rate: int, seconds: float) -> dict[
     settings = Settings(home=scratch / f"fresh{rate}")
     broker = Broker(settings.home)
     address = broker.start(progress=lambda _: None)
-    create_topics(address, {settings.topic: _PARTITIONS}, timeout_seconds=10)
+    create_topics(address, {settings.topic: PARTITIONS}, timeout_seconds=10)
     worker = Worker(settings.home)
     try:
         while not (settings.warehouse / "catalog.sqlite").exists():
@@ -42,7 +42,7 @@ def at_rate(scratch: Path, traffic: Traffic, rate: int, seconds: float) -> dict[
         done = threading.Event()
         reader = threading.Thread(target=_look, args=(settings, done, seen))
         reader.start()
-        appended = _append(address, settings.topic, traffic, rate, seconds)
+        appended = append(address, settings.topic, traffic, rate, seconds)
         _wait_until_seen(appended, seen)
         done.set()
         reader.join()
@@ -61,18 +61,20 @@ def at_rate(scratch: Path, traffic: Traffic, rate: int, seconds: float) -> dict[
     }
 
 
-def _append(address: str, topic: str, traffic: Traffic, rate: int, seconds: float) -> list[tuple[int, int, float]]:
-    """Send messages at the pace of the rate; return (partition, offset, time of the append) of each."""
+def append(
+    address: str, topic: str, traffic: Traffic, rate: int, seconds: float, stop: threading.Event | None = None
+) -> list[tuple[int, int, float]]:
+    """Send messages at the pace of the rate, at most until `stop`; return (partition, offset, time of the append) of each."""
     per_message = traffic.delivered / sum(1 for path in traffic.files for _ in records(path))
     values = itertools.chain.from_iterable(records(path) for path in traffic.files)
     sender = producer(address)
     sent, began = [], time.perf_counter()
     for number, (_, _, value) in enumerate(values):
         due = began + number * per_message / rate
-        if due > began + seconds:
+        if due > began + seconds or (stop is not None and stop.is_set()):
             break
         time.sleep(max(0.0, due - time.perf_counter()))
-        sent.append((time.perf_counter(), sender.send(topic, value=value, partition=number % _PARTITIONS)))
+        sent.append((time.perf_counter(), sender.send(topic, value=value, partition=number % PARTITIONS)))
     sender.flush()
     appended = []
     for at, future in sent:

@@ -8,6 +8,7 @@ of its own; viewers and browser run on the same cores.
 from __future__ import annotations
 
 import json
+import math
 import random
 import socket
 import statistics
@@ -16,14 +17,18 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dashboards.filters import Filters
 from dashboards.pages.registry import PAGES
+from pipelines.broker import Broker, create_topics
+from pipelines.settings import Settings
+from tests.benchmarks.freshness import PARTITIONS, append
+from tests.benchmarks.traffic import Traffic, traffic
 from tests.benchmarks.worker import Worker
 from warehouse import Limits, Warehouse, marts
 
@@ -161,60 +166,85 @@ def _output(address: str) -> str:
     raise AssertionError("the app has no callback for a page")
 
 
+@contextmanager
+def streaming(home: Path, load: Traffic, rate: int) -> Iterator[None]:
+    """A broker, a producer of so many spans a second and a worker on the home, from the worker's first commit on."""
+    settings = Settings(home=home)
+    broker = Broker(home)
+    address = broker.start(progress=lambda _: None)
+    create_topics(address, {settings.topic: PARTITIONS}, timeout_seconds=10)
+    stop = threading.Event()
+    sender = threading.Thread(target=append, args=(address, settings.topic, load, rate, math.inf, stop), daemon=True)
+    worker = Worker(home)
+    try:
+        sender.start()
+        with Warehouse.open(home / "warehouse", read_only=True) as lake:
+            while not lake.query("SELECT count(*) FROM consumed_offsets").item():
+                time.sleep(0.2)
+        yield
+        if not sender.is_alive():
+            raise RuntimeError("there was no more traffic before the end")
+    finally:
+        stop.set()
+        sender.join()
+        worker.terminate()
+        worker.wait()
+        broker.stop()
+
+
 def viewing(
-    scratch: Path,
-    spans: int,
-    *,
-    viewers: int,
-    seconds: float,
-    seed: int,
-    beside: Callable[[Path], Worker] | None = None,
+    scratch: Path, spans: int, *, viewers: int, seconds: float, seed: int, rate: int = 0, streamed: int = 0
 ) -> dict[str, Any]:
     """Figures of the pages: answers of many viewers, answers right after a revision, first paint.
 
     Parameters
     ----------
-    beside : callable | None
-        Starts a worker on the same home that runs meanwhile.
+    rate : int
+        Spans a second that a worker stores meanwhile in the same warehouse; 0: none.
+    streamed : int
+        Spans there are for it.
     """
     began = time.perf_counter()
     home = home_of(scratch / "viewed", spans)
     with Warehouse.open(home / "warehouse", read_only=True) as lake:
         rows = {name: lake.query(f"SELECT count(*) FROM {name}").item() for name in ("runs", "runs_hourly")}
     made = time.perf_counter() - began
-    other = beside(home) if beside is not None else None
-    try:
-        with serving(home) as address:
-            output = _output(address)
-            warm, first = _together(address, output, viewers, seconds, seed)
-            cold = _after_revisions(home, address, output, viewers, seed)
-            paint = _paints(address)
-    finally:
-        if other is not None:
-            other.terminate()
-            other.wait()
+    load = traffic(scratch / "traffic", streamed, seed=seed) if rate else None
+    with streaming(home, load, rate) if load else nullcontext(), serving(home) as address:
+        output = _output(address)
+        warm, first = _together(address, output, viewers, seconds, seed)
+        cold = _after_revisions(home, address, output, viewers, seed)
+        paint = _paints(address)
     return {
         "spans": spans,
         **{f"{name}_rows": count for name, count in rows.items()},
         "made_seconds": made,
         "viewers": viewers,
         "seconds": seconds,
-        "is_beside_stream": beside is not None,
+        "stream_rate": rate,
         "pages": [
             {
                 "page": page.tab,
-                "answers": len(warm.get(page.path, [])),
-                "p50_seconds": _quantile(warm.get(page.path, []), 0.5),
-                "p95_seconds": _quantile(warm.get(page.path, []), 0.95),
-                "first_answers": len(first.get(page.path, [])),
-                "first_p50_seconds": _quantile(first.get(page.path, []), 0.5),
-                "first_p95_seconds": _quantile(first.get(page.path, []), 0.95),
-                "cold_p50_seconds": _quantile(cold.get(page.path, []), 0.5),
-                "cold_p95_seconds": _quantile(cold.get(page.path, []), 0.95),
+                **_row("", warm.get(page.path, [])),
+                **_row("first_", first.get(page.path, [])),
+                **_row("cold_", cold.get(page.path, [])),
                 "paint_seconds": paint.get(page.path),
             }
             for page in PAGES
-        ],
+        ]
+        + [{"page": "all", **_row("", _every(warm)), **_row("first_", _every(first)), **_row("cold_", _every(cold))}],
+    }
+
+
+def _every(answers: dict[str, list[float]]) -> list[float]:
+    return [taken for of_page in answers.values() for taken in of_page]
+
+
+def _row(kind: str, seconds: list[float]) -> dict[str, Any]:
+    return {
+        f"{kind}answers": len(seconds),
+        f"{kind}p50_seconds": _quantile(seconds, 0.5),
+        f"{kind}p95_seconds": _quantile(seconds, 0.95),
     }
 
 

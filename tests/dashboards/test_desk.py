@@ -131,7 +131,10 @@ def test_the_apps_own_page_may(client: FlaskClient) -> None:
         "output": "revision.data",
         "outputs": {"id": "revision", "property": "data"},
         "inputs": [{"id": "clock", "property": "n_intervals", "value": 1}],
-        "state": [{"id": "revision", "property": "data", "value": None}],
+        "state": [
+            {"id": "revision", "property": "data", "value": None},
+            {"id": "address", "property": "pathname", "value": "/"},
+        ],
         "changedPropIds": ["clock.n_intervals"],
     }
     headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
