@@ -40,6 +40,9 @@ from warehouse import WarehouseError
 
 log = logging.getLogger(__name__)
 
+#: Where the Flask app keeps its `Shelf`, among its extensions.
+SHELF = "plumbline"
+
 ASSETS = Path(__file__).parent / "assets"
 
 # How often an open page asks whether anything changed, in milliseconds.
@@ -47,6 +50,12 @@ _ASK_MS = 2_000
 
 # A page is some hundred kilobytes: these are at most about as many megabytes as this is in hundreds.
 _PAGES_KEPT = 400
+
+# Pages that are made at once. One interpreter makes them one after the other anyway; answers that are kept go before.
+_MAKERS = 2
+
+# How often it is looked whether the pages that most people open must be made anew, in seconds.
+_READY_SECONDS = 2.0
 
 # No page is kept for longer: each says how far the stream is ahead of its figures.
 _KEPT_SECONDS = 300.0
@@ -166,6 +175,7 @@ def _layout(readers: Readers) -> html.Div:
 
 def _wire(app: Dash, readers: Readers, desk: Desk | None, gate: Gate) -> None:
     shelf = Shelf(readers, has_desk=desk is not None, has_names=gate.has_login)
+    app.server.extensions[SHELF] = shelf
     if desk is not None:
         answering.wire(app, readers, desk)
     controls = [f"filter-{name}" for name in shell.CONTROLS]
@@ -249,6 +259,8 @@ class Pages:
 
 _Key = tuple[str, str, Filters]
 
+_making = threading.BoundedSemaphore(_MAKERS)
+
 
 class Kept:
     """Pages as last made, kept as JSON until something that they show has changed: many readers cost one making."""
@@ -259,11 +271,16 @@ class Kept:
         self._lock = threading.Lock()
         self._turns: dict[_Key, threading.Lock] = {}
 
+    @property
+    def reader(self) -> Reader:
+        """Reads what the pages show."""
+        return self._maker.reader
+
     def made(self, path: str, filters: Filters) -> Shown:
         """The page at `path` under `filters`, heading and content as JSON has them; one that fails raises, and is not kept."""
-        with self._maker.reader.settled():
-            revision = revision_of(self._maker.reader.revision(), is_live=_is_live(path))
-            bar, rest = self._written((revision, path, filters))
+        with self.reader.settled():
+            revision = revision_of(self.reader.revision(), is_live=_is_live(path))
+        bar, rest = self._written((revision, path, filters))
         heading, content = json.loads(rest)
         return bar, heading, content
 
@@ -279,8 +296,9 @@ class Kept:
             if found is not None:
                 return found
             try:
-                bar, heading, content = self._maker.made(*key[1:])
-                rest = str(to_json_plotly([heading, content]))
+                with _making:
+                    bar, heading, content = self._maker.made(*key[1:])
+                    rest = str(to_json_plotly([heading, content]))
                 with self._lock:
                     self._pages[key] = (time.monotonic(), bar, rest)
                     self._pages.move_to_end(key)
@@ -310,7 +328,13 @@ class Shelf:
 
     def pages_for(self, who: Viewer) -> Kept:
         """Pages as `who` may see them."""
-        reader, can_act = self._readers.reader_for(who), self._has_desk and who.can_operate
+        return self._pages(self._readers.reader_for(who), can_act=self._has_desk and who.can_operate)
+
+    def whole(self) -> Kept:
+        """Pages as whoever may see and do everything sees them."""
+        return self._pages(self._readers.reader_for(), can_act=self._has_desk)
+
+    def _pages(self, reader: Reader, *, can_act: bool) -> Kept:
         with self._lock:
             # By the reader itself: while it is held here, no other has its id.
             _, kept = self._kept.setdefault(
@@ -319,6 +343,22 @@ class Shelf:
             while len(self._kept) > _SHELVES:
                 self._kept.pop(next(iter(self._kept)))
             return kept
+
+
+def keep_ready(shelf: Shelf, stop: threading.Event) -> None:
+    """Make every page without filters, and again after each refresh, until `stop`: who opens one first need not wait."""
+    pages, made = shelf.whole(), None
+    while True:
+        try:
+            now = revision_of(pages.reader.revision(), is_live=False)
+        except (WarehouseError, duckdb.Error):  # whoever opens a page is told
+            now = made
+        for page in PAGES if now != made else ():
+            if not stop.is_set():
+                render(pages, page.path, Filters())
+        made = now
+        if stop.wait(_READY_SECONDS):
+            return
 
 
 def render(pages: Pages | Kept, path: str, filters: Filters) -> Shown:

@@ -21,12 +21,12 @@ from a2wsgi import WSGIMiddleware
 
 from dashboards.access.options import Access, check
 from dashboards.access.trusted import WithoutUnderscores
-from dashboards.app import create_app
+from dashboards.app import SHELF, Shelf, create_app, keep_ready
 from dashboards.desk import Desk
 from dashboards.errors import DashboardError
 
-#: Requests that are answered at once; the others wait. Most of an answer is computed one at a time anyway.
-_THREADS = 16
+#: Requests in hand at once; the others wait. Most of them wait for a page that is made, so that files and kept pages pass them.
+_THREADS = 64
 #: Connections at once; more are answered with 503.
 _MOST_AT_ONCE = 400
 _BACKLOG = 128
@@ -45,11 +45,14 @@ class Listening:
     listener : socket.socket
     scheme : str
         ``http`` or ``https``.
+    shelf : Shelf
+        The app's pages; those that most people open are kept ready while it serves.
     """
 
     server: uvicorn.Server
     listener: socket.socket
     scheme: str
+    shelf: Shelf
 
     @property
     def address(self) -> str:
@@ -59,10 +62,15 @@ class Listening:
 
     def run(self) -> None:
         """Serve until ``server.should_exit``."""
+        stop = threading.Event()
+        ready = threading.Thread(target=keep_ready, args=(self.shelf, stop), name="pages", daemon=True)
+        ready.start()
         try:
             self.server.run(sockets=[self.listener])
         finally:
+            stop.set()
             self.listener.close()
+            ready.join()
 
 
 def serve(
@@ -158,7 +166,8 @@ def listen(home: Path, host: str, port: int, desk: Desk | None = None, access: A
         where = f"{access.certificate}, {access.key}"
         raise DashboardError("the certificate and its key can't be used", where, str(error)) from error
     listener = _bound(host, port)
-    return Listening(uvicorn.Server(config), listener, "https" if access.certificate is not None else "http")
+    scheme = "https" if access.certificate is not None else "http"
+    return Listening(uvicorn.Server(config), listener, scheme, app.extensions[SHELF])
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -230,8 +230,8 @@ def _dashboard(figures: dict[str, Any]) -> str:
     )
     rate = figures["stream_rate"]
     stream = (
-        f"beside a stream of {rate:,} spans/s from Kafka into the same warehouse (broker, producer, worker, viewers and browser on "
-        "the same cores)"
+        f"beside a stream of {rate:,} spans/s from Kafka into the same warehouse (broker, producer, worker, viewers and browser "
+        "on the same cores)"
         if rate
         else "beside no worker"
     )

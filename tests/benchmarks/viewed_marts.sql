@@ -143,13 +143,6 @@ SELECT
     hash(run_id) % 10 > 0 AS has_decisions, TRUE AS has_outcome, hash(run_id) % 10 > 0 AS is_complete,
     CASE WHEN hash(run_id) % 10 = 0 THEN ['policy decisions'] ELSE [] END AS missing
 FROM runs;
-INSERT INTO policy_decisions BY NAME
-SELECT
-    run_id AS trace_id, run_id[17:] AS span_id, run_id, started_at AS "at", workflow, 'policy-' || (hash(workflow) % 5) AS policy,
-    '2026.1' AS policy_version, 'limit' AS rule, CASE WHEN hash(run_id) % 50 = 0 THEN 'deny' ELSE 'allow' END AS action,
-    TRUE AS enforced
-FROM runs
-WHERE hash(run_id) % 5 = 0;
 INSERT INTO release_comparisons BY NAME
 SELECT
     workflow, 'previous' AS compared_with, '2026.' || number AS from_release, '2026.' || (number + 1) AS to_release,

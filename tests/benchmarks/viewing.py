@@ -56,6 +56,7 @@ def home_of(path: Path, spans: int) -> Path:
             marts.build(lake, name)
         marts.put_live_views(lake)
         lake.transaction(lambda c: c.execute(_sql("viewed_runs"), {"runs": spans // SPANS_PER_RUN}))
+        lake.transaction(lambda c: c.execute(_sql("viewed_decisions")))
         marts.build(lake, "runs_hourly", whole=True)
         for statement in _sql("viewed_marts").split(";\n"):
             lake.transaction(lambda c, statement=statement: c.execute(statement))

@@ -274,7 +274,10 @@ def test_an_open_page_alone_does_not_keep_anybody_signed_in(home: Path) -> None:
 
     before = noted("UPDATE sessions SET seen_at = seen_at - 1800")
     clock = {"id": "clock", "property": "n_intervals", "value": 1}
-    state = [{"id": "revision", "property": "data", "value": "x"}]
+    state = [
+        {"id": "revision", "property": "data", "value": "x"},
+        {"id": "address", "property": "pathname", "value": "/"},
+    ]
     asked = callback("revision.data", inputs=[clock], changed=["clock.n_intervals"], state=state)
     asked["outputs"] = asked["outputs"][0]
     assert client.post("/_dash-update-component", json=asked).status_code == 200
