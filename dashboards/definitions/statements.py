@@ -34,7 +34,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "readiness_links": ("rollback",),
     "readiness_trend": ("rollback_days",),
     "drills": ("drills",),
-    "runs_found": ("runs_found", "runs_marked", "runs_listed"),
+    "runs_found": ("runs_newest", "runs_found", "runs_marked", "runs_listed"),
     "span_tree": ("run_spans",),
     "audit": ("run_spans",),
 }

@@ -52,21 +52,25 @@ def page(asked: Asked) -> html.Div:
 def _found(asked: Asked, search: Search) -> tuple[list[dict[str, Any]], int]:
     """One page of runs and one more where there are others, and how many match in all."""
     filters, window = asked.filters, asked.view.window
-    at, run_id = after(filters.before)
-    parameters = [
-        *(window.start, window.end),
-        *(filters.workflow, filters.environment, filters.team, filters.release),
-        *(search.id, search.outcome, search.model, search.tool, search.agent),
-        *(at, run_id, ROWS),
-    ]
+    of = [window.start, window.end, filters.workflow, filters.environment, filters.team, filters.release]
+    words = [search.id, search.outcome, search.model, search.tool, search.agent]
+    part = [*after(filters.before), ROWS]
     if search.has:
-        found = asked.reader.rows("runs_marked", [*parameters, list(search.has)])
+        found = asked.reader.rows("runs_marked", [*of, *words, *part, list(search.has)])
+    elif any(words):
+        found = asked.reader.rows("runs_found", [*of, *words, *part])
     else:
-        found = asked.reader.rows("runs_found", parameters)
+        found = asked.reader.rows("runs_newest", [*of, *part])
     if found.is_empty():
         return [], 0
-    of = [found["run_id"].to_list(), found["started_at"].min(), found["started_at"].max()]
-    return asked.reader.rows("runs_listed", of).to_dicts(), found.item(0, "found")
+    total = found.item(0, "found") if "found" in found.columns else _all(asked)
+    listed = [found["run_id"].to_list(), found["started_at"].min(), found["started_at"].max()]
+    return asked.reader.rows("runs_listed", listed).to_dicts(), total
+
+
+def _all(asked: Asked) -> int:
+    """Runs of the period: the view has them summed already."""
+    return asked.view.cohorts.filter(span="current")["runs"].sum()
 
 
 def _bar(asked: Asked, search: Search) -> html.Section:

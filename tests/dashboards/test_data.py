@@ -75,6 +75,7 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
         "drills": [None],
         "runs_found": [now, now, *[None] * 9, None, None, 50],
         "runs_marked": [now, now, *[None] * 9, None, None, 50, []],
+        "runs_newest": [now, now, *[None] * 6, 50],
         "runs_listed": [["x"], now, now],
         "changes_since": [0],
         "run_spans": ["x", 5],

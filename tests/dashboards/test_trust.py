@@ -110,12 +110,12 @@ def _asked(reader: Reader, q: str, before: str | None) -> tuple[str, list]:
 
     search, view = parse(q), reader.view(Filters(period="all"))
     assert view is not None
-    parameters = [
-        *(view.window.start, view.window.end, None, None, None, None),
-        *(search.id, search.outcome, search.model, search.tool, search.agent),
-        *(*after(before), ROWS),
-    ]
-    return ("runs_marked", [*parameters, list(search.has)]) if search.has else ("runs_found", parameters)
+    of = [view.window.start, view.window.end, None, None, None, None]
+    words = [search.id, search.outcome, search.model, search.tool, search.agent]
+    part = [*after(before), ROWS]
+    if search.has:
+        return "runs_marked", [*of, *words, *part, list(search.has)]
+    return ("runs_found", [*of, *words, *part]) if any(words) else ("runs_newest", [*of, *part])
 
 
 def test_the_beginning_of_an_id_finds_its_run_and_a_session_its_runs(streamed: Reader, lake: Warehouse) -> None:
