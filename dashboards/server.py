@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from dashboards.errors import DashboardError
 
 #: Requests in hand at once; the others wait. Most of them wait for a page that is made, so that files and kept pages pass them.
 _THREADS = 64
+#: How long a thread that makes a page may go on while another one waits to send what is ready, in seconds.
+_SWITCH_SECONDS = 0.001
 #: Connections at once; more are answered with 503.
 _MOST_AT_ONCE = 400
 _BACKLOG = 128
@@ -111,9 +114,12 @@ def serve(
     numbers = (signal.SIGTERM, signal.SIGINT)
     is_main = threading.current_thread() is threading.main_thread()
     previous = {number: signal.signal(number, lambda *_: None) for number in numbers} if is_main else {}
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         listening.run()
     finally:
+        sys.setswitchinterval(interval)
         for number, handler in previous.items():
             signal.signal(number, handler)
 

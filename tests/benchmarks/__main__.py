@@ -90,11 +90,12 @@ def _dashboard(scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
         scratch,
         given.viewed_spans,
         viewers=given.viewers,
-        seconds=given.seconds,
+        seconds=given.viewed_seconds,
         seed=given.seed,
+        warm_up=given.viewed_seconds / 2,
         rate=rate,
-        # For the viewers' time, and as long again and five minutes for what comes after.
-        streamed=round(rate * (2 * given.seconds + 300)),
+        # For the viewers' time, and four minutes for what comes after.
+        streamed=round(rate * (1.5 * given.viewed_seconds + 240)),
     )
 
 

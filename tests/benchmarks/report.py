@@ -236,7 +236,8 @@ def _dashboard(figures: dict[str, Any]) -> str:
         else "beside no worker"
     )
     return (
-        f"{figures['viewers']} viewers at once for {figures['seconds']:g} s, {stream}; marts of {figures['spans']:,} spans: "
+        f"{figures['viewers']} viewers at once for {figures['seconds']:g} s after {figures['warm_up_seconds']:g} s to warm up, "
+        f"{stream}; marts of {figures['spans']:,} spans: "
         f"{figures['runs_rows']:,} runs, {figures['runs_hourly_rows']:,} rows in `runs_hourly`; made in "
         f"{figures['made_seconds']:.0f} s.\n\n{table}"
     )

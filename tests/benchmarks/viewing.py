@@ -194,12 +194,22 @@ def streaming(home: Path, load: Traffic, rate: int) -> Iterator[None]:
 
 
 def viewing(
-    scratch: Path, spans: int, *, viewers: int, seconds: float, seed: int, rate: int = 0, streamed: int = 0
+    scratch: Path,
+    spans: int,
+    *,
+    viewers: int,
+    seconds: float,
+    seed: int,
+    warm_up: float = 0.0,
+    rate: int = 0,
+    streamed: int = 0,
 ) -> dict[str, Any]:
     """Figures of the pages: answers of many viewers, answers right after a revision, first paint.
 
     Parameters
     ----------
+    warm_up : float
+        Seconds that the viewers look at pages before their answers count.
     rate : int
         Spans a second that a worker stores meanwhile in the same warehouse; 0: none.
     streamed : int
@@ -213,7 +223,7 @@ def viewing(
     load = traffic(scratch / "traffic", streamed, seed=seed) if rate else None
     with streaming(home, load, rate) if load else nullcontext(), serving(home) as address:
         output = _output(address)
-        warm, first = _together(address, output, viewers, seconds, seed)
+        warm, first = _together(address, output, viewers, warm_up, seconds, seed)
         cold = _after_revisions(home, address, output, viewers, seed)
         paint = _paints(address)
     return {
@@ -222,6 +232,7 @@ def viewing(
         "made_seconds": made,
         "viewers": viewers,
         "seconds": seconds,
+        "warm_up_seconds": warm_up,
         "stream_rate": rate,
         "pages": [
             {
@@ -250,17 +261,20 @@ def _row(kind: str, seconds: list[float]) -> dict[str, Any]:
 
 
 def _together(
-    address: str, output: str, viewers: int, seconds: float, seed: int
+    address: str, output: str, viewers: int, warm_up: float, seconds: float, seed: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Answers by page while so many viewers wander at once: those that were kept, and the first under their filters."""
+    """Answers by page while so many viewers wander at once, after a warm-up: those asked for before, and the first."""
     seen: set[tuple[str, str]] = set()
     crowd = [Viewer(address, output, random.Random(seed + number), seen) for number in range(viewers)]
-    until = time.perf_counter() + seconds
-    threads = [threading.Thread(target=each.wander, args=(until,), daemon=True) for each in crowd]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for length in (warm_up, seconds):
+        for each in crowd:
+            each.seconds.clear()
+        until = time.perf_counter() + length
+        threads = [threading.Thread(target=each.wander, args=(until,), daemon=True) for each in crowd]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     return _by_page(crowd, is_kept=True), _by_page(crowd, is_kept=False)
 
 
