@@ -14,7 +14,7 @@ from functools import cache
 
 import duckdb
 
-from warehouse import describing, incremental, marks, queries, stable
+from warehouse import describing, incremental, marks, queries, stable, statistics
 from warehouse.errors import WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.headers import Relation
@@ -238,7 +238,9 @@ def _write(connection: duckdb.DuckDBPyConnection, mart: Relation, computed: _Com
         connection.execute(f"COMMENT ON TABLE {table} IS {_mark(mart, computed.snapshot or 0)}")
         describing.comment_columns(connection, mart)
         stable.put(connection, [mart.name])
-        return _count(connection, mart.name)
+        if not (rows := _count(connection, mart.name)):
+            statistics.put_of(connection, mart.name)
+        return rows
     replaced = "true"
     if affected is not None:
         by = mart.incremental
