@@ -8,6 +8,7 @@ computed (`warehouse.incremental`); the result is the same.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -165,7 +166,9 @@ def _compute(warehouse: Warehouse, mart: Relation, whole: bool, days: tuple[date
                     affected = incremental.find_affected(connection, mart, keyed.keys(), changes, since, now)
         kept_from = kept_since(warehouse, mart.name)
         if affected is None:
-            connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
+            is_large = since is None or whole or bool(mart.incremental)
+            with warehouse.on_all_threads() if is_large else nullcontext():
+                connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
             if mart.incremental == "date":
                 _note_all_days(connection, mart.name, since is not None)
         else:

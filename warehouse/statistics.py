@@ -33,5 +33,5 @@ def put_of(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     quoted = f'lake.main."{table}"'
     columns = connection.execute(f"DESCRIBE {quoted}").fetchall()
     values = ", ".join("NULL" if null == "YES" else _VALUES.get(kind, "0") for _, kind, null, *_ in columns)
-    connection.execute(f"INSERT INTO {quoted} SELECT {values}")  # noqa: S608 - our names
+    connection.execute(f"INSERT INTO {quoted} SELECT {values}")
     connection.execute(f"DELETE FROM {quoted}")  # noqa: S608 - our name
