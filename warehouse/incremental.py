@@ -10,9 +10,7 @@ All of this is asked inside `Warehouse.reading`: of one snapshot.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -35,7 +33,6 @@ FEED = ("memory.main.changed_runs", "memory.main.feed_read")
 MOST = 0.2
 #: Moves with every span; which `runs` its move changes, a query knows.
 _CLOCK = "event_clock"
-_WORD = re.compile(r"\w+")
 
 
 class FeedGone(Exception):
@@ -231,31 +228,3 @@ def _row(connection: duckdb.DuckDBPyConnection, sql: str, params: object) -> tup
     row = connection.execute(sql, params).fetchone()
     assert row is not None, "an aggregate has one row"
     return row
-
-
-@contextmanager
-def narrowed(
-    connection: duckdb.DuckDBPyConnection, keyed: dict[str, set[str]], affected: Affected, sql: str
-) -> Iterator[None]:
-    """While it lasts, the connection sees of these tables the rows of affected runs only, in views of the lake as well.
-
-    Parameters
-    ----------
-    keyed : dict[str, set of str]
-        Columns of each of the tables.
-    sql : str
-        All that is to read them. Columns whose names do not occur in it are left out: of `spans`, whose texts are nine tenths
-        of it, only the narrow ones have to be read and held.
-    """
-    words = set(_WORD.findall(sql))
-    for table, columns in keyed.items():
-        # A statement about a session or a trace names no run: views find it among the affected ones.
-        unnamed = "run_id IS NULL OR " if table == "outcomes" else ""
-        needed = ", ".join(f'"{column}"' for column in sorted(columns & words))
-        connection.execute(
-            f'CREATE OR REPLACE TEMP TABLE "{table}" AS SELECT {needed} FROM lake.main."{table}" '  # noqa: S608 - our names
-            f"WHERE ({unnamed}run_id IN (SELECT run_id FROM {AFFECTED})){affected.narrow(columns)}",
-        )
-    yield
-    for table in keyed:  # where something failed, the reading's end takes them back
-        connection.execute(f'DROP TABLE temp."{table}"')
