@@ -21,7 +21,8 @@ from warehouse import queries
 from warehouse.headers import Relation
 from warehouse.marks import Changes
 
-#: Runs to compute again, run_id; of those that start on days to compute their start, and whether it can be trusted; in memory.
+#: Runs to compute again, run_id, some of them more than once; of those that start on days to compute their start, and whether it
+#: can be trusted; in memory.
 AFFECTED = "memory.main.affected_runs"
 #: Days to compute again, date: of marts by day, and then AFFECTED holds all runs that start on them.
 DAYS = "memory.main.affected_days"
@@ -164,9 +165,7 @@ def find_days(
 
 def begin(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of this module, those of one build empty."""
-    connection.execute(
-        f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR PRIMARY KEY, started_at TIMESTAMP, is_known BOOLEAN)"
-    )
+    connection.execute(f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR, started_at TIMESTAMP, is_known BOOLEAN)")
     connection.execute(f"CREATE OR REPLACE TABLE {DAYS} (date DATE)")
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {FEED[0]} (table_name VARCHAR, run_id VARCHAR, started_at TIMESTAMP, is_known BOOLEAN)"
@@ -181,7 +180,7 @@ def _note_runs(connection: duckdb.DuckDBPyConnection, tables: Set[str], since: i
     for table in sorted(tables):
         _read_feed(connection, table, since, now)
         connection.execute(
-            f"INSERT OR IGNORE INTO {AFFECTED} (run_id) SELECT run_id FROM {FEED[0]} WHERE table_name = ?",  # noqa: S608 - our names
+            f"INSERT INTO {AFFECTED} (run_id) SELECT run_id FROM {FEED[0]} WHERE table_name = ?",  # noqa: S608 - our names
             [table],
         )
 

@@ -86,7 +86,7 @@ def narrowed(connection: duckdb.DuckDBPyConnection, mart: Relation, affected: Af
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, affected: Affected) -> str:
     """The same for the same runs, whose spans are looked for from the same time on."""
-    hashes = f"SELECT concat_ws(' ', count(*), bit_xor(hash(run_id)), sum(hash(run_id))) FROM {AFFECTED}"  # noqa: S608 - our name
+    hashes = f"SELECT count(*), bit_xor(hash(run_id)), sum(hash(run_id)) FROM (SELECT DISTINCT run_id FROM {AFFECTED})"  # noqa: S608 - our name
     row = connection.execute(hashes).fetchone()
     return f"{row} {affected.since}"
 

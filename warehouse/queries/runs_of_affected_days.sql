@@ -8,4 +8,3 @@ SELECT
 FROM lake.main.runs
 WHERE started_at >= $first::TIMESTAMP AND started_at < $next::TIMESTAMP
     AND started_at::DATE IN (SELECT date FROM memory.main.affected_days)
-ON CONFLICT (run_id) DO UPDATE SET started_at = excluded.started_at, is_known = excluded.is_known

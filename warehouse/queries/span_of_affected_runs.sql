@@ -3,7 +3,7 @@
 WITH sought AS (
     SELECT run_id
     FROM memory.main.affected_runs
-    WHERE is_known IS NULL
+    WHERE run_id NOT IN (SELECT run_id FROM memory.main.affected_runs WHERE is_known IS NOT NULL)
         AND NOT ($told AND run_id IN (SELECT run_id FROM memory.main.changed_runs WHERE table_name = 'runs'))
 ),
 known AS (
@@ -25,6 +25,6 @@ known AS (
 SELECT
     min(started_at),
     coalesce(bool_and(is_known), true),
-    (SELECT count(*) FROM memory.main.affected_runs),
+    (SELECT count(DISTINCT run_id) FROM memory.main.affected_runs),
     (SELECT count(*) FROM lake.main.runs)
 FROM known

@@ -7,7 +7,7 @@
 
 -- That of the last hour's spans is a bound below: what ends before it need not be read, and the lake skips most of it by the
 -- statistics of its files. Where the last hour has none (a clock that is ahead, no start at all), everything is read.
-WITH sound AS (
+WITH sound AS NOT MATERIALIZED (  -- each use of it reads another part
     SELECT started_at, ended_at FROM spans WHERE NOT list_contains(coalesce(quality_flags, []), 'time_out_of_range')
 ),
 latest AS (
