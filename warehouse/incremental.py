@@ -10,9 +10,7 @@ All of this is asked inside `Warehouse.reading`: of one snapshot.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -23,7 +21,8 @@ from warehouse import queries
 from warehouse.headers import Relation
 from warehouse.marks import Changes
 
-#: Runs to compute again, run_id; in memory.
+#: Runs to compute again, run_id, some of them more than once; of those that start on days to compute their start, and whether it
+#: can be trusted; in memory.
 AFFECTED = "memory.main.affected_runs"
 #: Days to compute again, date: of marts by day, and then AFFECTED holds all runs that start on them.
 DAYS = "memory.main.affected_days"
@@ -35,7 +34,6 @@ FEED = ("memory.main.changed_runs", "memory.main.feed_read")
 MOST = 0.2
 #: Moves with every span; which `runs` its move changes, a query knows.
 _CLOCK = "event_clock"
-_WORD = re.compile(r"\w+")
 
 
 class FeedGone(Exception):
@@ -90,6 +88,7 @@ def find_affected(
     if others or changes.replaced & keyed:
         return None
     changed = changes.changed & keyed
+    told = {"told": "runs" in changed}
     try:
         _note_runs(connection, changed, since, now)
         if "outcomes" in keyed:
@@ -99,9 +98,9 @@ def find_affected(
         if mart.incremental == "date":
             if "runs" in changed:
                 connection.execute(queries.sql("days_of_changed_runs"))
-            connection.execute(queries.sql("days_of_affected_runs"))
+            connection.execute(queries.sql("days_of_affected_runs"), told)
             _note_runs_of_days(connection)
-        first, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), None)
+        first, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), told)
     except duckdb.Error as error:
         raise FeedGone from error
     return Affected(first if is_known else None) if affected <= MOST * whole else None
@@ -126,8 +125,10 @@ def find_changed(
     if changes.replaced & tables:
         return None
     try:
-        _note_runs(connection, changes.changed & tables, since, now)
-        first, is_known, *_ = _row(connection, queries.sql("span_of_affected_runs"), None)
+        changed = changes.changed & tables
+        _note_runs(connection, changed, since, now)
+        told = {"told": "runs" in changed}
+        first, is_known, *_ = _row(connection, queries.sql("span_of_affected_runs"), told)
     except duckdb.Error as error:
         raise FeedGone from error
     return Affected(first if is_known else None)
@@ -155,7 +156,8 @@ def find_days(
     try:
         if pending is not None and pending[0] < pending[1]:
             _read_feed(connection, "spans", *pending)
-        earliest, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), None)
+        told = {"told": False}
+        earliest, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), told)
     except duckdb.Error as error:
         raise FeedGone from error
     return Affected(earliest if is_known and pending is not None else None, is_few=affected <= MOST * whole)
@@ -163,7 +165,7 @@ def find_days(
 
 def begin(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of this module, those of one build empty."""
-    connection.execute(f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR PRIMARY KEY)")
+    connection.execute(f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR, started_at TIMESTAMP, is_known BOOLEAN)")
     connection.execute(f"CREATE OR REPLACE TABLE {DAYS} (date DATE)")
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {FEED[0]} (table_name VARCHAR, run_id VARCHAR, started_at TIMESTAMP, is_known BOOLEAN)"
@@ -178,7 +180,7 @@ def _note_runs(connection: duckdb.DuckDBPyConnection, tables: Set[str], since: i
     for table in sorted(tables):
         _read_feed(connection, table, since, now)
         connection.execute(
-            f"INSERT OR IGNORE INTO {AFFECTED} SELECT run_id FROM {FEED[0]} WHERE table_name = ?",  # noqa: S608 - our names
+            f"INSERT INTO {AFFECTED} (run_id) SELECT run_id FROM {FEED[0]} WHERE table_name = ?",  # noqa: S608 - our names
             [table],
         )
 
@@ -201,6 +203,12 @@ def _read_feed(connection: duckdb.DuckDBPyConnection, table: str, since: int, no
     elif known[0] < now:
         since = known[0]
         connection.execute(f"UPDATE {FEED[1]} SET until = ? WHERE table_name = ?", [now, table])  # noqa: S608 - our name
+        # Most snapshots in between are of other marts of this refresh: to ask which is cheaper than to read the feed of each.
+        between = connection.execute(queries.sql("tables_changed"), [since + 1, now]).fetchall()
+        if (None, True) in between:
+            raise FeedGone
+        if table not in {name for name, _ in between}:
+            return
     else:
         return
     feed = "read_dated_feed" if table in ("spans", "runs") else "read_feed"
@@ -219,31 +227,3 @@ def _row(connection: duckdb.DuckDBPyConnection, sql: str, params: object) -> tup
     row = connection.execute(sql, params).fetchone()
     assert row is not None, "an aggregate has one row"
     return row
-
-
-@contextmanager
-def narrowed(
-    connection: duckdb.DuckDBPyConnection, keyed: dict[str, set[str]], affected: Affected, sql: str
-) -> Iterator[None]:
-    """While it lasts, the connection sees of these tables the rows of affected runs only, in views of the lake as well.
-
-    Parameters
-    ----------
-    keyed : dict[str, set of str]
-        Columns of each of the tables.
-    sql : str
-        All that is to read them. Columns whose names do not occur in it are left out: of `spans`, whose texts are nine tenths
-        of it, only the narrow ones have to be read and held.
-    """
-    words = set(_WORD.findall(sql))
-    for table, columns in keyed.items():
-        # A statement about a session or a trace names no run: views find it among the affected ones.
-        unnamed = "run_id IS NULL OR " if table == "outcomes" else ""
-        needed = ", ".join(f'"{column}"' for column in sorted(columns & words))
-        connection.execute(
-            f'CREATE OR REPLACE TEMP TABLE "{table}" AS SELECT {needed} FROM lake.main."{table}" '  # noqa: S608 - our names
-            f"WHERE ({unnamed}run_id IN (SELECT run_id FROM {AFFECTED})){affected.narrow(columns)}",
-        )
-    yield
-    for table in keyed:  # where something failed, the reading's end takes them back
-        connection.execute(f'DROP TABLE temp."{table}"')

@@ -8,19 +8,19 @@ computed (`warehouse.incremental`); the result is the same.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
 
 import duckdb
 
-from warehouse import describing, incremental, marks, queries, stable
+from warehouse import describing, incremental, marks, narrowing, queries, stable, statistics
 from warehouse.errors import WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.headers import Relation
 from warehouse.lake import Warehouse
 from warehouse.model_views import put_live_views, put_views_of
-from warehouse.registry import by_day, models, names, upstream, version, views_of
+from warehouse.registry import by_day, models, names, upstream, version
 
 __all__ = ["Built", "build", "built_from", "by_day", "kept_since", "models", "names", "put_live_views", "upstream"]
 
@@ -146,31 +146,33 @@ def _inputs(name: str) -> set[str]:
 def _compute(warehouse: Warehouse, mart: Relation, whole: bool, days: tuple[date, date] | None) -> _Computed | Built:
     """Fill `_COMPUTED` from one snapshot; where there is nothing to compute, say what the mart holds."""
     connection = warehouse.connection
-    with warehouse.reading() as now:
+    with warehouse.reading() as snapshot:
+        now: int | None = snapshot
         since = marks.built_from(warehouse, mart.name, version(mart.name))
-        keyed = {table: columns for table in upstream(mart.name) if "run_id" in (columns := _columns()[table])}
+        keyed = narrowing.keyed(mart.name)
         affected = None
         if days and since is not None:
             runs = None if whole else marks.built_from(warehouse, "runs", version("runs"))
-            pending = None if runs is None else (runs, now)
+            pending = None if runs is None else (runs, snapshot)
             affected = incremental.find_days(connection, *days, pending)
             now = None  # by the old mark the next build finds what else has changed, and runs that left these days
         elif since is not None and not whole:
-            changes = marks.changes(warehouse, since, now)
+            changes = marks.changes(warehouse, since, snapshot)
             if changes is not None:
                 changes = marks.Changes(changes.changed & _inputs(mart.name), changes.replaced & _inputs(mart.name))
                 if not changes.changed:
                     return Built(_count(connection, mart.name))
                 if mart.incremental:
-                    affected = incremental.find_affected(connection, mart, keyed.keys(), changes, since, now)
+                    affected = incremental.find_affected(connection, mart, keyed, changes, since, snapshot)
         kept_from = kept_since(warehouse, mart.name)
         if affected is None:
-            connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
+            is_large = since is None or whole or bool(mart.incremental)
+            with warehouse.on_all_threads() if is_large else nullcontext():
+                connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
             if mart.incremental == "date":
                 _note_all_days(connection, mart.name, since is not None)
         else:
-            texts = " ".join([mart.sql, *mart.columns, *(view.sql for view in views_of(mart.name))])
-            with incremental.narrowed(connection, keyed if affected.is_few else {}, affected, texts):
+            with narrowing.narrowed(connection, mart, affected, snapshot):
                 connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
             if not affected.is_few:
                 others = f"date NOT IN (SELECT date FROM {incremental.DAYS})"  # noqa: S608 - our name
@@ -222,14 +224,6 @@ def _rows(connection: duckdb.DuckDBPyConnection, statement: str) -> int:
     return row[0] if row else 0
 
 
-@cache
-def _columns() -> dict[str, set[str]]:
-    """Names of the columns of each raw table and model."""
-    from warehouse.dictionary import raw_tables  # here: it reads the models too
-
-    return {relation.name: set(relation.columns) for relation in [*raw_tables(), *models().values()]}
-
-
 def _write(connection: duckdb.DuckDBPyConnection, mart: Relation, computed: _Computed) -> int:
     """Put the computed rows in place of those that they replace."""
     table, affected = f'lake.main."{mart.name}"', computed.affected
@@ -238,7 +232,9 @@ def _write(connection: duckdb.DuckDBPyConnection, mart: Relation, computed: _Com
         connection.execute(f"COMMENT ON TABLE {table} IS {_mark(mart, computed.snapshot or 0)}")
         describing.comment_columns(connection, mart)
         stable.put(connection, [mart.name])
-        return _count(connection, mart.name)
+        if not (rows := _count(connection, mart.name)):
+            statistics.put_of(connection, mart.name)
+        return rows
     replaced = "true"
     if affected is not None:
         by = mart.incremental

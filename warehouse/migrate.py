@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse import compaction, describing, stable
+from warehouse import compaction, describing, stable, statistics
 from warehouse.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def migrate(warehouse: Warehouse) -> list[int]:
         warehouse.transaction(lambda connection: [_apply(connection, migration) for migration in missing])
     described = describing.put_comments(warehouse)
     _put_stable_views(warehouse)
+    statistics.put(warehouse)
     if (missing or described) and done:
         # A changed table leaves its old inlined one behind. Flushed later, beside readers, it would vanish under them, and
         # a reader that has seen it fails until it attaches anew (DuckLake issue 1305).

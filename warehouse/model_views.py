@@ -47,6 +47,8 @@ def _drop_view(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def _put(warehouse: Warehouse, views: list[Relation]) -> None:
     """Create those views that are missing or were written by another version."""
+    if not views:
+        return
     stored = _stored_views(warehouse)
     for view in views:
         mark = f"{view.notes[0]} [model {version(view.name)}]"

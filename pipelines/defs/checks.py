@@ -5,6 +5,7 @@ While a blocking one fails, the marts behind it keep their last good rows.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,7 +81,7 @@ def examine_runs(warehouse: Warehouse, since: int | None = None) -> Examined:
     connection = warehouse.connection
     built = _built_from(warehouse)
     try:
-        with warehouse.reading() as now:
+        with warehouse.reading() as now, nullcontext() if since is not None else warehouse.on_all_threads():
             affected, changes = None, marks.changes(warehouse, since, now) if since is not None else None
             if since is not None and changes is not None and "retention" not in changes.changed:
                 affected = incremental.find_changed(connection, changes, {"runs", "spans"}, since, now)

@@ -23,7 +23,8 @@ class Lakehouse(dg.ConfigurableResource):
     home : str
         The home; empty takes that of the settings (``PLUMBLINE_HOME``, ``plumbline.toml``, ``.plumbline``).
     threads : int
-        Threads of DuckDB; 0 takes half the cores, so that a stream on this machine keeps the others.
+        Threads of DuckDB where a mart is computed from everything; 0 takes half the cores, so that a stream on this machine
+        keeps the others. What only changed rows are read for takes one.
     whole : bool
         Compute every mart from all rows, also where only some runs changed since its last build.
     """
@@ -51,6 +52,7 @@ class Lakehouse(dg.ConfigurableResource):
         if self._open is None:
             threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
             self._open = Warehouse.open(self.directory, limits=Limits(threads=threads), writer=self._writer)
+            self._open.connection.execute("SET threads = 1")  # more where all is computed: `Warehouse.on_all_threads`
         return self._open
 
     @contextmanager

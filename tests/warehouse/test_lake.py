@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -164,6 +165,7 @@ def test_a_writer_that_takes_no_turns_does_not_make_us_lose_an_update(empty: War
 BUSY = """
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 import polars as pl
 from warehouse import Warehouse
@@ -218,6 +220,7 @@ def test_a_turn_that_never_comes_is_a_busy_error(home: Path, template: Path) -> 
 READER = """
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from warehouse import Reader
 with Reader(Path(sys.argv[1])) as reader:
@@ -311,3 +314,15 @@ def test_reading_where_there_is_nothing_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="plumbline stream"):
         read_only(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_all_threads_are_for_a_while_and_the_setting_before_comes_back(home: Path) -> None:
+    def threads(warehouse: Warehouse) -> int:
+        return warehouse.query("SELECT current_setting('threads') AS threads").item()
+
+    with Warehouse.open(home, limits=Limits(threads=3)) as warehouse:
+        warehouse.connection.execute("SET threads = 1")
+        with suppress(ZeroDivisionError), warehouse.on_all_threads():
+            assert threads(warehouse) == 3
+            raise ZeroDivisionError
+        assert threads(warehouse) == 1

@@ -1,6 +1,6 @@
 -- Runs that statements draw in without naming them: those that a new statement finds by trace, session or response, and those
 -- of a session of which another run changed, because a statement about the session belongs to its latest one.
-INSERT OR IGNORE INTO memory.main.affected_runs
+INSERT INTO memory.main.affected_runs (run_id)
 WITH stated AS (
     SELECT trace_id, session_id, response_id
     FROM ducklake_table_changes('lake', 'main', 'outcomes', $since, $now)

@@ -28,7 +28,7 @@ WITH drill AS (
 version AS (
     SELECT run_id, workflow, started_at, coalesce(release, agent_version) AS release
     FROM runs
-    WHERE mode IS DISTINCT FROM 'shadow'
+    WHERE mode IS DISTINCT FROM 'shadow' AND workflow IN (SELECT workflow FROM drills)
 ),
 action AS (
     SELECT

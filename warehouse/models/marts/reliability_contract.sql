@@ -31,10 +31,13 @@
 WITH recent AS (
     SELECT r.*, a.* EXCLUDE (run_id, workflow, started_at), k.latest_at
     FROM runs AS r
-    JOIN audit_by_run AS a USING (run_id)
+    -- Its start is the run's: bounds of its own leave most of either unread.
+    JOIN audit_by_run AS a ON a.run_id = r.run_id
+        AND a.started_at >= (SELECT latest_at::DATE - 29 FROM event_clock)
+        AND a.started_at <= (SELECT latest_at FROM event_clock)
     CROSS JOIN event_clock AS k
-    WHERE r.started_at >= k.latest_at::DATE - 29
-        AND r.started_at <= k.latest_at
+    WHERE r.started_at >= (SELECT latest_at::DATE - 29 FROM event_clock)
+        AND r.started_at <= (SELECT latest_at FROM event_clock)
         AND r.mode IS DISTINCT FROM 'shadow'
 ),
 workflow AS (

@@ -17,8 +17,8 @@
 WITH recent AS (
     SELECT r.*
     FROM runs AS r
-    CROSS JOIN event_clock AS k
-    WHERE r.started_at > k.latest_at - INTERVAL 30 DAY AND r.started_at <= k.latest_at
+    WHERE r.started_at > (SELECT latest_at FROM event_clock) - INTERVAL 30 DAY
+        AND r.started_at <= (SELECT latest_at FROM event_clock)
 ),
 per_workflow AS (
     SELECT

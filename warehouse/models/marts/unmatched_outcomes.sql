@@ -21,18 +21,43 @@
 --   source: 'span', 'evaluation' or 'topic'.
 --   stated_by: System that stated it, as sent on the topic.
 
-WITH found AS (
+-- Most statements name their run and nothing else that could find one: these need not be resolved.
+WITH named AS (
+    SELECT
+        o.outcome_id,
+        r.run_id IS NOT NULL AS is_found,
+        c.outcome_name IS NULL OR o.name IS NULL OR o.name = c.outcome_name AS counts
+    FROM outcomes AS o
+    LEFT JOIN runs AS r USING (run_id)
+    LEFT JOIN catalog_workflows AS c ON c.workflow = r.workflow
+    WHERE o.run_id IS NOT NULL AND o.evaluated_span_id IS NULL AND o.response_id IS NULL
+),
+other AS (
+    SELECT outcome_id
+    FROM outcomes
+    WHERE run_id IS NULL OR evaluated_span_id IS NOT NULL OR response_id IS NOT NULL
+),
+found AS (
     SELECT
         s.outcome_id,
         bool_or(c.outcome_name IS NULL OR s.name IS NULL OR s.name = c.outcome_name) AS counts
     FROM stg_outcomes AS s
     JOIN runs AS r USING (run_id)
     LEFT JOIN catalog_workflows AS c ON c.workflow = r.workflow
+    WHERE s.outcome_id IN (SELECT outcome_id FROM other)
     GROUP BY s.outcome_id
+),
+unmatched AS (
+    SELECT outcome_id, is_found FROM named WHERE NOT is_found OR NOT counts
+    UNION ALL
+    SELECT outcome_id, f.outcome_id IS NOT NULL
+    FROM other
+    LEFT JOIN found AS f USING (outcome_id)
+    WHERE f.outcome_id IS NULL OR NOT f.counts
 )
 SELECT
     o.outcome_id,
-    CASE WHEN f.outcome_id IS NULL THEN 'no run' ELSE 'other name' END AS reason,
+    CASE WHEN u.is_found THEN 'other name' ELSE 'no run' END AS reason,
     o.run_id,
     o.trace_id,
     o.session_id,
@@ -44,7 +69,6 @@ SELECT
     o.source,
     o.stated_by
 FROM outcomes AS o
-LEFT JOIN found AS f USING (outcome_id)
-WHERE (f.outcome_id IS NULL AND o.evaluated_span_id IS NULL)
-    OR (NOT f.counts AND o.source <> 'evaluation')
+JOIN unmatched AS u USING (outcome_id)
+WHERE CASE WHEN u.is_found THEN o.source <> 'evaluation' ELSE o.evaluated_span_id IS NULL END
 ORDER BY o."at", o.outcome_id

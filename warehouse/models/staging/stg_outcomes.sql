@@ -40,6 +40,7 @@ of_span AS (
     FROM outcomes AS o
     JOIN spans AS s ON s.trace_id = o.trace_id AND s.span_id = o.evaluated_span_id
     WHERE s.parent_span_id IS NULL
+        AND s.trace_id IN (SELECT trace_id FROM outcomes WHERE evaluated_span_id IS NOT NULL)
 ),
 asked AS (
     SELECT * FROM outcomes WHERE response_id IS NOT NULL AND evaluated_span_id IS NULL

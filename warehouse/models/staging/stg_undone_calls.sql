@@ -7,12 +7,20 @@
 --   tool_call_id: Its id.
 --   is_own: Whether a call of the same run undid it.
 
-SELECT t.run_id, t.tool_call_id, bool_or(t.run_id = u.run_id) AS is_own
-FROM tool_calls AS u
-JOIN tool_calls AS t ON t.tool_call_id = u.compensates
-WHERE u.compensates IS NOT NULL AND (
-    t.run_id = u.run_id OR NOT EXISTS (
-        SELECT 1 FROM tool_calls AS o WHERE o.run_id = u.run_id AND o.tool_call_id = u.compensates
-    )
+WITH undoing AS (
+    SELECT DISTINCT run_id, compensates AS tool_call_id FROM tool_calls WHERE compensates IS NOT NULL
+),
+own AS (
+    SELECT DISTINCT t.run_id, t.tool_call_id FROM undoing AS u JOIN tool_calls AS t USING (run_id, tool_call_id)
+),
+-- Apart, because these are few: an id alone may be that of calls of very many runs.
+of_others AS (
+    SELECT * FROM undoing ANTI JOIN own USING (run_id, tool_call_id)
+)
+SELECT run_id, tool_call_id, bool_or(is_own) AS is_own
+FROM (
+    SELECT run_id, tool_call_id, true AS is_own FROM own
+    UNION ALL
+    SELECT t.run_id, t.tool_call_id, false FROM of_others AS u JOIN tool_calls AS t USING (tool_call_id)
 )
 GROUP BY ALL
