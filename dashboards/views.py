@@ -1,4 +1,4 @@
-"""What a page shows, as `dashboards.data` reads it: the extent of the data, and one view of them. Frames and times, no warehouse."""
+"""What a page shows, as `dashboards.data` reads it: the extent of the data, and one view of them. Frames, no warehouse."""
 
 from __future__ import annotations
 

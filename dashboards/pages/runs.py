@@ -70,7 +70,7 @@ def _found(asked: Asked, search: Search) -> tuple[list[dict[str, Any]], int]:
 
 def _all(asked: Asked) -> int:
     """Runs of the period: the view has them summed already."""
-    return asked.view.cohorts.filter(span="current")["runs"].sum()
+    return int(asked.view.cohorts.filter(span="current")["runs"].sum())
 
 
 def _bar(asked: Asked, search: Search) -> html.Section:

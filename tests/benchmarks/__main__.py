@@ -29,6 +29,9 @@ def main() -> None:
     options.add_argument("--alerting-rates", type=int, nargs="+", default=[1_000, 10_000], help="spans/s of alerting")
     options.add_argument("--storm-signals", type=int, default=10_000, help="signals of the storm of alerting")
     options.add_argument("--viewed-spans", type=int, default=50_000_000, help="spans behind the marts of the dashboard")
+    options.add_argument(
+        "--viewed-seconds", type=float, default=120.0, help="how long they look, after half of it to warm up"
+    )
     options.add_argument("--viewers", type=int, default=20, help="viewers of the dashboard at once")
     options.add_argument(
         "--viewed-rate", type=int, default=5_000, help="spans/s streamed beside the dashboard; 0: none"
