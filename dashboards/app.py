@@ -36,6 +36,7 @@ from dashboards.pages.asked import Asked
 from dashboards.pages.parts import attributes
 from dashboards.pages.registry import BY_PATH, OF_ONE_PAGE, PAGES
 from dashboards.pages.times import timed
+from dashboards.still import stilled
 from warehouse import WarehouseError
 
 log = logging.getLogger(__name__)
@@ -298,7 +299,7 @@ class Kept:
             try:
                 with _making:
                     bar, heading, content = self._maker.made(*key[1:])
-                    rest = str(to_json_plotly([heading, content]))
+                    rest = str(to_json_plotly([heading, stilled(content)]))
                 with self._lock:
                     self._pages[key] = (time.monotonic(), bar, rest)
                     self._pages.move_to_end(key)
