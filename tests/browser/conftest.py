@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dashboards.screenshot import browser as launched
 from dashboards.screenshot import chromium
@@ -17,6 +17,8 @@ from tests.dashboards.fleet import write_home
 from tests.dashboards.streamed import write_streamed
 
 HOSTILE = "<img src=x onerror=pwned()>"
+# On a machine that does other things at once an answer may take longer than Playwright's five seconds.
+expect.set_options(timeout=30_000)
 REQUIRED = os.environ.get("PLUMBLINE_REQUIRE_BROWSER", "") not in ("", "0")
 
 
