@@ -49,7 +49,7 @@ ASSETS = Path(__file__).parent / "assets"
 # How often an open page asks whether anything changed, in milliseconds.
 _ASK_MS = 2_000
 
-# A page is some hundred kilobytes: these are at most about as many megabytes as this is in hundreds.
+# A page is some hundred kilobytes of JSON.
 _PAGES_KEPT = 400
 
 # Pages that are made at once. One interpreter makes them one after the other anyway; answers that are kept go before.

@@ -94,7 +94,6 @@ class _Known:
 
     snapshot: int
     tables: frozenset[str]
-    stored: dict[str, Stored]
     revision: str
     extent: Extent | None = None
     extent_at: str = ""
@@ -296,7 +295,7 @@ class Reader:
             revision = f"{(self._identity, built, *map(str, compared))}{_LIVE}{[*map(str, live)]}"
         else:
             revision = before.revision
-        known = _Known(snapshot, there, stored, revision)
+        known = _Known(snapshot, there, revision)
         if before is not None and before.extent_at == revision:
             known.extent, known.extent_at = before.extent, revision
         if before is not None and before.revision == revision:

@@ -1,7 +1,7 @@
 """Tables that pages ask, in memory: as they are now, and the marts by hour summed by parts of days.
 
-A statement on the lake costs 10 to 160 ms of processor before it has read a row, most on tables without any (catalog, statistics
-of each column, Parquet); on a table in memory less than one. So what a statement names is copied when it is asked for the first
+A statement on the lake costs some 10 ms of processor for each table before it has read a row (catalog, statistics of each column,
+Parquet); on a table in memory less than one. So what a statement names is copied when it is asked for the first
 time, and copied again once a later snapshot changed it. A copy is never older than the snapshot that the reader knows.
 
 Windows of seven days and more begin at midnight and end at one and the same hour (`dashboards.filters.window`). Between these
