@@ -118,7 +118,8 @@ class Settings:
         Memory that a process may take which answers analysts (``sql``, ``sql-server``, ``export``), beyond what it takes to
         start, in MiB, on Linux. 0: ``query_memory_mb`` of each slot, ``query_result_mb`` and 1,024.
     query_nice : int
-        By how much such a process gives way to others, 0 to 19: the stream comes first.
+        By how much such a process gives way to others, 0 to 19: the stream comes first. At 19 it takes, on Linux, only what
+        others leave (``SCHED_IDLE``).
     sql_token : str
         What clients of the SQL server show as their password or bearer token; without it one is made in ``home``.
     writer : str

@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from warehouse import snapshots
 from warehouse.connection import DATA_DIRECTORY, Limits, connect
+from warehouse.deadlines import Deadlines
 from warehouse.errors import ResultTooLargeError, WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.statements import check, first_line
@@ -34,6 +35,8 @@ from warehouse.statements import check, first_line
 # Rows that the engine hands over at a time: one of its own vectors, so that long texts are seen to be too many early.
 _BATCH_ROWS = 2_048
 _MIB = 1 << 20
+
+_deadlines = Deadlines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +132,13 @@ class Reader:
         with self._turn:
             check(self._connection, sql)
             late = threading.Event()
-            timer = threading.Timer(self.bounds.seconds, lambda: (late.set(), self._connection.interrupt()))
-            timer.start()
             try:
-                result = self._connection.execute(sql, list(params) or None).to_arrow_reader(_BATCH_ROWS)
-                with result:
-                    yield Batches(result, self.bounds, late)
+                with _deadlines.within(self.bounds.seconds, lambda: (late.set(), self._connection.interrupt())):
+                    result = self._connection.execute(sql, list(params) or None).to_arrow_reader(_BATCH_ROWS)
+                    with result:
+                        yield Batches(result, self.bounds, late)
             except (duckdb.Error, pa.ArrowException) as error:
                 raise self._told(error, late) from error
-            finally:
-                timer.cancel()
 
     def schema(self, sql: str, params: Sequence[Any] = ()) -> pa.Schema:
         """Names and types of the columns of one SELECT that is not run; values of its ``?`` marks may be left out.

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pipelines.billing.backfill import backfill_prices
 from pipelines.commands.context import existing_warehouse, open_warehouse, out, settings_of
 from pipelines.commands.serving import print_rows, run_refresh
 from pipelines.errors import TerminalError
-from pipelines.stages.normalise import EARLIEST
 from warehouse import read_only
 
 backfill = typer.Typer(help="Do again for stored rows what is done for new ones.", no_args_is_help=True)
@@ -23,6 +21,8 @@ def prices(
     since: Annotated[str, typer.Option(help="YYYY-MM-DD: calls that started on that day (UTC) or later.")],
 ) -> None:
     """Price stored calls again, at the list prices in force when they ran; `repriced_calls` keeps the old ones."""
+    from pipelines.billing.backfill import backfill_prices
+
     first = _day(since, "--since")
     settings = settings_of(context)
     existing_warehouse(settings)
@@ -43,6 +43,8 @@ def marts(
     until: Annotated[str | None, typer.Option(help="YYYY-MM-DD: last day (UTC); today where it is not given.")] = None,
 ) -> None:
     """Compute days of the marts by day again, changed or not, and what depends on them, from the last refresh's runs."""
+    from pipelines.stages.normalise import EARLIEST
+
     today = datetime.now(UTC).date()
     first, last = _day(since, "--since"), today if until is None else _day(until, "--until")
     if first < EARLIEST.date():

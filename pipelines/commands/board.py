@@ -12,7 +12,6 @@ from pipelines import drills
 from pipelines.commands.context import existing_warehouse, moment, open_warehouse, out, settings_of
 from pipelines.commands.reading import write
 from pipelines.errors import TerminalError
-from pipelines.sources.kafka import utc_now
 from warehouse import Warehouse, read_only
 
 drill = typer.Typer(help="Rollback drills: start, stop, list.", no_args_is_help=True)
@@ -121,4 +120,6 @@ def _mart(context: typer.Context, name: str, sql: str) -> pl.DataFrame:
 
 def _moment(text: str) -> datetime:
     """An instant in UTC without a zone: now where none is given."""
+    from pipelines.sources.kafka import utc_now
+
     return moment(text, "--at") if text else utc_now()

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from detectors.releases import NEEDS_DATA, agreement
-from detectors.releases import compare as compared
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.commands.reading import write
 from pipelines.errors import TerminalError
@@ -60,6 +58,9 @@ def compare(
             if name not in known:
                 raise _unknown(by, name, known)
         groups = rows("compared_groups", workflow=workflow, by=by)
+    from detectors.releases import NEEDS_DATA
+    from detectors.releases import compare as compared
+
     result = compared(groups, first, second, alpha=alpha, margin=margin)
     if form != "table":
         write(result, form)
@@ -119,6 +120,8 @@ def _change(value: float | None, metric: str, unit: str) -> str:
 
 
 def _tell_of_agreement(decisions: pl.DataFrame, workflow: str, alpha: float, form: str) -> None:
+    from detectors.releases import agreement
+
     group, interval = agreement(decisions, alpha=alpha)
     result = pl.DataFrame(
         {

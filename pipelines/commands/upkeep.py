@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines import backups
 from pipelines.commands.context import err, existing_warehouse, out, settings_of, with_options
 from pipelines.errors import TerminalError
 from pipelines.lease import Lease
@@ -24,6 +23,8 @@ def backup(
     keep: Annotated[int | None, typer.Option(min=1, help="Backups kept there, this one included.")] = None,
 ) -> None:
     """Back up the warehouse and the detectors' checkpoint, while streams write: what is new, and checksums of all."""
+    from pipelines import backups
+
     settings = with_options(settings_of(context), backup_directory=directory, backups_kept=keep)
     existing_warehouse(settings)
     out.print(_line(backups.run(settings)), markup=False, soft_wrap=True)
@@ -44,6 +45,7 @@ def restore(
     ] = False,
 ) -> None:
     """Put a backup in the place of the home's warehouse, which must be empty; every checksum is compared first."""
+    from pipelines import backups
     from warehouse.upkeep import manifest
     from warehouse.upkeep.restore import restore as put
 

@@ -10,9 +10,7 @@ import typer
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.commands.reading import write
 from pipelines.economics.periods import period as bounds_of
-from pipelines.economics.whatif import by_workflow, priced_anew
 from pipelines.errors import TerminalError
-from pipelines.stages.rates import read_rates
 from warehouse import read_only
 from warehouse.queries import sql as query
 
@@ -31,6 +29,9 @@ def whatif(
     form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
 ) -> None:
     """Price the recorded traffic anew, call by call. Tokens and outcomes stay as they were: it answers for money alone."""
+    from pipelines.economics.whatif import by_workflow, priced_anew
+    from pipelines.stages.rates import read_rates
+
     if form not in ("table", "csv", "json"):
         raise TerminalError(f"unknown format {form!r}", "whatif", "use table, csv or json")
     if not model and cache_share is None:

@@ -61,16 +61,21 @@ def opened(way: str, home: Path) -> Iterator[_Ask]:
 
             yield by_driver
     elif way == "Reader":
-        os.nice(19)  # as docs/warehouse.md tells who brings a process of their own
+        _give_way()
         with Reader(warehouse, limits=Limits(threads=1)) as reader:
             yield lambda sql: reader.select(sql).height
     else:
-        os.nice(19)
+        _give_way()
         with duckdb.connect(config={"threads": 1}) as connection:
             load_extensions(connection)
             for line in attach_lines(warehouse):
                 connection.execute(line)
             yield lambda sql: len(connection.execute(sql).fetchall())
+
+
+def _give_way() -> None:
+    """As docs/warehouse.md tells who brings a process of their own."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def read(ask: _Ask, asked: list[str], goes_on: Callable[[], bool]) -> dict[str, Any]:

@@ -1,7 +1,10 @@
-"""The command line: every error is one clear line and a non-zero exit."""
+"""The command line: every error is one clear line and a non-zero exit; and what it takes to start."""
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +62,13 @@ def test_every_command_says_what_it_does() -> None:
     every = commands(group, "plumbline")
     assert len(every) >= 15
     assert [path for path, text in every if not text] == []
+
+
+def test_a_command_loads_what_it_uses_itself() -> None:
+    """Each analyst's `plumbline sql` is a process of its own: what it loads, it loads beside a stream."""
+    code = "import sys, pipelines.cli; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(done.stdout))
+    assert "pipelines.commands.reading" in loaded
+    heavy = {"dagster", "dash", "great_expectations", "genai_prices", "numba", "plotly", "scipy.stats"}
+    assert not loaded & heavy
