@@ -116,7 +116,10 @@ def _sql_info(asked: list[int]) -> pa.Table:
 
 
 def parameters(sql: str) -> pa.Schema:
-    """One column without a type for each ``?`` of the statement: the client says which."""
+    """One column of text for each ``?`` of the statement: the engine does not tell types, and takes a text for any.
+
+    A client may send other types all the same, as ADBC does; JDBC's driver writes what it is told.
+    """
     with duckdb.connect() as connection:
         marks = connection.extract_statements(sql)[0].named_parameters
-    return pa.schema([pa.field(str(mark), pa.null()) for mark in sorted(marks)])
+    return pa.schema([pa.field(str(mark), pa.string()) for mark in sorted(marks)])
