@@ -137,6 +137,9 @@ def renames(it: Fleet) -> None:
     it.add("catalog_workflows", workflow="renamed", formerly=["its-old-name", "unused"], escalation_cost_usd=2.0)
     it.run("before-renaming", "its-old-name", model_call(), at=at, outcome="escalated")
     it.run("after-renaming", "renamed", model_call(), at=at, outcome="success")
+    # Nobody told the catalog of this one.
+    it.run("before-unnoticed", "unnoticed-old", model_call(), at=at, outcome="success")
+    it.run("after-unnoticed", "unnoticed-new", model_call(), at=at, outcome="success")
 
 
 def test_runs_under_a_former_name_count_as_the_workflow_s(built: Warehouse) -> None:
@@ -147,3 +150,11 @@ def test_runs_under_a_former_name_count_as_the_workflow_s(built: Warehouse) -> N
     ).rows()
     assert row == (2, pytest.approx(2.02))
     assert built.query("SELECT count(*) FROM model_calls WHERE workflow = 'its-old-name'").item() == 0
+
+
+def test_a_renamed_workflow_of_which_the_catalog_says_nothing_is_a_new_one(built: Warehouse) -> None:
+    rows = built.query(
+        "SELECT workflow, runs, cost_per_success_usd FROM cost_per_outcome_daily "
+        "WHERE workflow LIKE 'unnoticed-%' ORDER BY workflow"
+    ).rows()
+    assert rows == [("unnoticed-new", 1, pytest.approx(0.01)), ("unnoticed-old", 1, pytest.approx(0.01))]
