@@ -52,6 +52,15 @@ MONEY: dict[str, Definition] = {
         "Runs without a known price. Pending and shadow runs are included, for they cost as well.",
         "runs_hourly",
     ),
+    "tool_spend": Definition(
+        "Spend by tool",
+        "What the calls of each tool cost.",
+        "calls × the catalog's cost per call; share: of what all tools with a price cost; coverage: calls with a price ÷ calls",
+        "US dollars",
+        "Tools without a cost per call in the catalog: their calls are counted, what they cost is unknown."
+        " Pending and shadow runs are included, for their calls cost as well.",
+        "tool_calls_hourly, catalog_tools",
+    ),
     "expansion": Definition(
         "Safe to expand",
         "Whether a workflow can be given more traffic as it is.",
