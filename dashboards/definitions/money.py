@@ -11,8 +11,8 @@ MONEY: dict[str, Definition] = {
         "each factor's Shapley value: what it moves on average over all orders in which the factors could have moved;"
         " the parts sum to the change exactly",
         "US dollars per successful run",
-        "Runs that are pending or have a call without a known price. A shift between workflows shows in the factors "
-        "in which they differ: choose one workflow to see it alone.",
+        "Runs that are pending or have a call without a known price. Of several workflows a shift of runs between them is the "
+        "workflow mix; the other factors are what moved within the workflows, and before and now are at the same mix.",
         "runs_hourly, model_usage_hourly",
     ),
     "landing": Definition(
