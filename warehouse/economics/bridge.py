@@ -115,19 +115,28 @@ class _Factors:
     has: NDArray[np.bool_]  # (5, pairs): called; input tokens; prices of the three kinds known of this side
 
 
-def _prepared(first: dict[str, Group], second: dict[str, Group]) -> tuple[_Factors, _Factors, NDArray[np.float64]]:
-    """The factors of both sides, with what one does not know lent by the other, and (pairs, workflows): whose a pair is."""
+def _prepared(first: dict[str, Group], second: dict[str, Group]) -> tuple[_Factors, _Factors, NDArray[np.int64]]:
+    """The factors of both sides, with what one does not know lent by the other, and (pairs,) the place of a pair's workflow."""
     workflows = sorted(first.keys() | second.keys())
     pairs = sorted({(name, model) for side in (first, second) for name, group in side.items() for model in group.calls})
-    owner = np.array([[name == workflow for workflow in workflows] for name, _ in pairs], np.float64)
-    owner = owner.reshape(len(pairs), len(workflows))
-    one, two = (_factors(side, workflows, pairs, owner) for side in (first, second))
+    places = {name: place for place, name in enumerate(workflows)}
+    whose = np.array([places[name] for name, _ in pairs], np.int64)
+    one, two = (_factors(side, workflows, pairs, whose) for side in (first, second))
     _lend(one, two)
-    return one, two, owner
+    return one, two, whose
+
+
+def _summed(values: NDArray[np.float64], whose: NDArray[np.int64], workflows: int) -> NDArray[np.float64]:
+    """Sums of (..., pairs) by workflow, (..., workflows); the pairs of a workflow stand together."""
+    sums = np.zeros((*values.shape[:-1], workflows))
+    if len(whose):
+        starts = np.flatnonzero(np.diff(whose, prepend=-1))
+        sums[..., whose[starts]] = np.add.reduceat(values, starts, axis=-1)
+    return sums
 
 
 def _factors(
-    side: dict[str, Group], workflows: list[str], pairs: list[tuple[str, str]], owner: NDArray[np.float64]
+    side: dict[str, Group], workflows: list[str], pairs: list[tuple[str, str]], whose: NDArray[np.int64]
 ) -> _Factors:
     def number(name: str) -> NDArray[np.float64]:
         return np.array([getattr(side[each], name) if each in side else 0.0 for each in workflows], np.float64)
@@ -142,20 +151,20 @@ def _factors(
     spent = [of(name) for name in ("input_usd", "cached_usd", "output_usd")]
     prices = [_ratio(usd, tokens) for usd, tokens in zip(spent, kinds, strict=True)]
     priced = sum((price * tokens for price, tokens in zip(prices, kinds, strict=True)), np.zeros(len(pairs)))
-    of_workflow = calls @ owner
+    of_workflow = _summed(calls, whose, len(workflows))
     return _Factors(
         mix=runs / runs.sum(),
         rate=_ratio(number("successes"), runs),
         calls=_ratio(of_workflow, runs),
         tools=_ratio(number("tool_usd"), runs),
         escalations=_ratio(number("escalation_usd"), runs),
-        share=_ratio(calls, owner @ of_workflow),
+        share=_ratio(calls, of_workflow[whose]),
         tokens_in=_ratio(inputs, calls),
         tokens_out=_ratio(outputs, calls),
         cached=_ratio(cached, inputs),
         price=np.stack([*prices, _ratio(of("cost_usd") - priced, calls)]),
         runs=runs > 0,
-        called=owner @ of_workflow > 0,
+        called=of_workflow[whose] > 0,
         has=np.stack([calls > 0, inputs > 0, *(tokens > 0 for tokens in kinds)]),
     )
 
@@ -189,7 +198,7 @@ _OF_CALL = ("model mix", "input tokens per call", "output tokens per call", "cac
 
 
 def _worth(
-    subsets: NDArray[np.int64], first: _Factors, second: _Factors, owner: NDArray[np.float64]
+    subsets: NDArray[np.int64], first: _Factors, second: _Factors, whose: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
     """Cost per success of each subset of factors taken from the second side, (2^n,); None where one leaves no success."""
     sides = (first, second)
@@ -210,7 +219,7 @@ def _worth(
     cached = choose("cache share", [side.cached for side in sides])
     prices = [choose("price", [side.price[kind] for side in sides]) for kind in range(4)]
     call = inputs * (1 - cached) * prices[0] + inputs * cached * prices[1] + outputs * prices[2] + prices[3]
-    models = np.einsum("aw,bw,cw->abc", mix, calls, (share * call) @ owner)
+    models = np.einsum("aw,bw,cw->abc", mix, calls, _summed(share * call, whose, mix.shape[1]))
     which = sum(at[name] << i for i, name in enumerate(_OF_CALL))
     run = models[at["workflow mix"], at["calls per run"], which]
     for factor, name in (("tool cost", "tools"), ("escalation cost", "escalations")):
