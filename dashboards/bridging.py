@@ -13,7 +13,8 @@ import polars as pl
 
 from dashboards import text, words
 from dashboards.cohorts import rolled
-from warehouse.economics.bridge import BY_MODEL, FACTORS, UNITS, Group, bridge, measured
+from warehouse.economics.bridge import bridge
+from warehouse.economics.groups import BY_MODEL, FACTORS, UNITS, Group, alike, by_model, measured
 
 # A part below this share of all that moved is no reason.
 _LEAST = 0.1
@@ -28,11 +29,11 @@ class Part:
     Parameters
     ----------
     factor : str
-        One of `warehouse.economics.bridge.FACTORS`.
+        One of `warehouse.economics.groups.FACTORS`.
     moved : float
         Its part of the change, in US dollars per success.
     before, after : float | None
-        The factor's value, in `unit`; None where it is no single number.
+        The factor's value, in `unit`, of several workflows at one mix of them; None where it is no single number.
     unit : str
     """
 
@@ -95,19 +96,18 @@ def moved(cohorts: pl.DataFrame, usage: pl.DataFrame, workflow: str | None = Non
     usage : pl.DataFrame
         ``queries/model_usage.sql``, of the same filters and windows.
     workflow : str | None
-        Only this one; None takes all of them as one.
+        Only this one; None takes all of them, and what their mix moved is a part of its own.
 
     Returns
     -------
     Moved | None
         None where a window has no priced success.
     """
-    groups = [_group(cohorts, usage, span, workflow) for span in ("previous", "current")]
-    before, after = groups
-    found = bridge(before, after) if before is not None and after is not None else None
-    if found is None or before is None or after is None:
+    before, after = (_groups(cohorts, usage, span, workflow) for span in ("previous", "current"))
+    found = bridge(before, after)
+    if found is None:
         return None
-    old, new = measured(before), measured(after)
+    old, new = map(measured, alike(before, after))
     parts = tuple(Part(name, found.parts[name], old[name], new[name], UNITS[name]) for name in FACTORS)
     return Moved(found.before, found.after, parts)
 
@@ -129,23 +129,25 @@ def reasons(
     return found.said() if found else ""
 
 
-def _group(cohorts: pl.DataFrame, usage: pl.DataFrame, span: str, workflow: str | None) -> Group | None:
+def _groups(cohorts: pl.DataFrame, usage: pl.DataFrame, span: str, workflow: str | None) -> dict[str, Group]:
+    """The runs of a window by workflow."""
     chosen = pl.col("span") == span
     if workflow is not None:
         chosen = chosen & (pl.col("workflow") == workflow)
-    own = cohorts.filter(chosen)
-    if own.is_empty():
-        return None
-    sums = rolled(own).row(0, named=True)
-    calls = usage.filter(chosen).group_by("model", maintain_order=True).agg(pl.col(BY_MODEL).sum())
-    by_model = {name: dict(zip(calls["model"].to_list(), calls[name].to_list(), strict=True)) for name in BY_MODEL}
-    return Group(
-        runs=sums["priced_runs"],
-        successes=sums["priced_successes"],
-        tool_usd=sums["tool_cost_usd"] or 0.0,
-        escalation_usd=sums["escalation_cost_usd"] or 0.0,
-        **by_model,
-    )
+    sums = rolled(cohorts.filter(chosen), "workflow")
+    calls = usage.filter(chosen).group_by("workflow", "model", maintain_order=True).agg(pl.col(BY_MODEL).sum())
+    called = {name: part for (name,), part in calls.partition_by("workflow", as_dict=True).items()}
+    none = calls.clear()
+    return {
+        row["workflow"]: Group(
+            runs=row["priced_runs"],
+            successes=row["priced_successes"],
+            tool_usd=row["tool_cost_usd"] or 0.0,
+            escalation_usd=row["escalation_cost_usd"] or 0.0,
+            **by_model(called.get(row["workflow"], none)),
+        )
+        for row in sums.iter_rows(named=True)
+    }
 
 
 def _signed(ratio: float) -> str:

@@ -123,6 +123,11 @@ class Reader:
         self._lock = threading.RLock()
         self._page = _Page()
 
+    @property
+    def teams(self) -> tuple[str, ...] | None:
+        """Whose workflows are seen, in order; None sees everything."""
+        return None if self._scope is None else tuple(sorted(self._scope.teams))
+
     def rows(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of ``queries/<name>.sql``.
 

@@ -7,6 +7,7 @@ Content-Security-Policy inside the file forbids every request.
 from __future__ import annotations
 
 import base64
+import difflib
 import hashlib
 import html as escaping
 import json
@@ -17,16 +18,21 @@ from dash.development.base_component import Component
 from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
+from dashboards import text
 from dashboards.data import Reader
 from dashboards.data import State as DataState
 from dashboards.errors import DashboardError
-from dashboards.filters import Filters
+from dashboards.filters import PERIODS, Filters
 from dashboards.pages import shell
 from dashboards.pages.figures import PATH as FIGURES
 from dashboards.pages.registry import BY_PATH, PAGES
 from dashboards.pages.times import timed
+from dashboards.views import Extent
 
 ASSETS = Path(__file__).parent / "assets"
+
+# Filters that a report may be narrowed by, besides the period.
+_FILTERS = ("environment", "team", "workflow", "release")
 
 # Page → file name.
 FILES = {page.path: page.file for page in PAGES}
@@ -75,14 +81,16 @@ def export(home: Path, out: Path, *, filters: Filters | None = None) -> list[Pat
     Raises
     ------
     DashboardError
-        If there is nothing to report yet, or `out` can't be written.
+        If there is nothing to report yet, a filter names what the data do not have, or `out` can't be written.
     """
     from dashboards.app import content_of
 
-    reader = Reader(home)
+    reader, chosen = Reader(home), filters or Filters()
     try:
         state = reader.state()
-        view = reader.view(filters or Filters()) if state is DataState.READY else None
+        if state is DataState.READY and (extent := reader.extent()) is not None:
+            _require_known(extent, chosen)
+        view = reader.view(chosen) if state is DataState.READY else None
         if view is None:
             todo = (
                 "run `plumbline stream`, then `plumbline refresh`"
@@ -92,7 +100,9 @@ def export(home: Path, out: Path, *, filters: Filters | None = None) -> list[Pat
             raise DashboardError(f"there is nothing to report: {state.value}", str(home), todo)
         pages = {
             path: document(
-                path, timed(shell.heading(path, view)), timed(content_of(reader, path, view, is_report=True))
+                path,
+                timed(shell.heading(path, view, _said(chosen))),
+                timed(content_of(reader, path, view, is_report=True)),
             )
             for path in FILES
         }
@@ -100,11 +110,28 @@ def export(home: Path, out: Path, *, filters: Filters | None = None) -> list[Pat
         reader.close()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for path, text in pages.items():
-            (out / FILES[path]).write_text(text, encoding="utf-8")
+        for path, page in pages.items():
+            (out / FILES[path]).write_text(page, encoding="utf-8")
     except OSError as error:
         raise DashboardError("the reports can't be written", str(out), str(error)) from error
     return [out / name for name in FILES.values()]
+
+
+def _require_known(extent: Extent, chosen: Filters) -> None:
+    """Refuse a filter that nothing meets: a report of nothing would look like a quiet week."""
+    known = {name: getattr(extent, f"{name}s") for name in _FILTERS} | {"period": tuple(PERIODS)}
+    for name, values in known.items():
+        value = getattr(chosen, name)
+        if value is not None and value not in values:
+            near = difflib.get_close_matches(value, values, n=6, cutoff=0.4) or values[:6]
+            todo = f"use one of {', '.join(text.plain(each, 60) for each in near)}" if near else "leave it out"
+            raise DashboardError(f"there is no {name} {text.plain(value, 80)!r}", f"filter {name}", todo)
+
+
+def _said(chosen: Filters) -> str:
+    """What a report is narrowed to; a file has no controls that show it."""
+    told = [f"{name} {text.plain(value, 60)}" for name in _FILTERS if (value := getattr(chosen, name))]
+    return f"Only {', '.join(told)}." if told else ""
 
 
 def document(path: str, heading: Component, content: Component) -> str:
@@ -184,13 +211,13 @@ class Writer:
         # A report has one view of each page: links among reports stay, links to another filter become text.
         kind = f' class="{escaping.escape(props["className"])}"' if props.get("className") else ""
         current = ' aria-current="page"' if "current" in str(props.get("className", "")).split() else ""
-        text = self.html(props.get("children"))
+        said = self.html(props.get("children"))
         page, mark, place = (props.get("href") or "").partition("#")
         file = FILES.get(page, page if page in FILES.values() else None)
         return (
-            f'<a{kind}{current} href="{escaping.escape(file + mark + place)}">{text}</a>'
+            f'<a{kind}{current} href="{escaping.escape(file + mark + place)}">{said}</a>'
             if file
-            else f"<span{kind}>{text}</span>"
+            else f"<span{kind}>{said}</span>"
         )
 
     def _attributes(self, props: dict[str, Any]) -> str:

@@ -6,10 +6,12 @@
 
 from detectors.errors import DetectorError, ObservationError, SettingsError, StateError
 from detectors.monitor import OBSERVATION_COLUMNS, SIGNAL_SCHEMA, STREAM_SCHEMA, Monitor
+from detectors.readiness import READINESS_SCHEMA
 from detectors.settings import MonitorSettings
 
 __all__ = [
     "OBSERVATION_COLUMNS",
+    "READINESS_SCHEMA",
     "SIGNAL_SCHEMA",
     "STREAM_SCHEMA",
     "DetectorError",

@@ -21,6 +21,7 @@ from detectors.evidence import signal_of
 from detectors.kernels.budget import LAYOUT as BUDGET_LAYOUT
 from detectors.kernels.budget import BudgetState, fleet_log_thresholds
 from detectors.packed import decode, encode
+from detectors.readiness import STATES, Retired, numbers, packed, readiness, retired_of, unpacked
 from detectors.registry import KEYS, KINDS, Registry
 from detectors.settings import MonitorSettings
 from detectors.spikes import SHARE, SpikeBank, spike_signal
@@ -42,7 +43,6 @@ STREAM_SCHEMA: dict[str, pl.DataType] = {
 }
 NEEDED = {"continuous": ("value",), "rate": ("value", "run"), "mix": ("category", "run")}  # by the banks, of a row
 LARGEST = 1e30  # magnitude at which values are cut: sums of them stay finite, in single precision too
-STATES = np.array(["warming_up", "watching", "alarmed", "needs_data"])
 
 
 class Monitor:
@@ -65,6 +65,7 @@ class Monitor:
         self._registry = Registry()
         self._budget: Arrays = blank(BUDGET_LAYOUT, 1)
         self._retired_at = 0  # completed days at the last look for quiet streams
+        self._retired: Retired = Retired()
         self._banks: dict[str, Bank] = {
             "continuous": ContinuousBank(self.settings.warm_up_continuous, opinion),
             "rate": RateBank(self.settings.warm_up_rate, opinion),
@@ -183,6 +184,7 @@ class Monitor:
         if completed == self._retired_at:
             return
         self._retired_at = completed
+        gone = Retired()
         for kind, bank in self._banks.items():
             keys = self._registry.keys[kind]
             quiet = [
@@ -190,11 +192,14 @@ class Monitor:
             ]
             if not quiet:
                 continue
+            gone.update(key[:3] for slot in quiet if (key := keys[slot]) is not None)
             self._registry.retire(kind, quiet)
             for slot in quiet:
                 bank.retire(slot)
                 if kind == "continuous":
                     self._spikes.forget(slot)
+        if gone:
+            self._retired = retired_of(self._registry.known, self._retired + gone)
 
     def _placed(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """Give the rows of each kind with their stream's place; those that can't be used are counted and left out."""
@@ -261,10 +266,13 @@ class Monitor:
         frames = [self._describe(kind, bank) for kind, bank in self._banks.items()]
         return pl.concat(frames).select(STREAM_SCHEMA.keys()).sort(KEYS)
 
+    def readiness(self) -> pl.DataFrame:
+        """Give per workflow, family and metric how many streams are in which state; columns of `READINESS_SCHEMA`."""
+        return readiness(self._registry.known, self._banks, self.settings.minimum_data, self._retired)
+
     def _describe(self, kind: str, bank: Bank) -> pl.DataFrame:
         count = bank.streams
         state = {name: array[:count] for name, array in bank.arrays.items()}
-        few = (state["phase"] == 0) & (bank.reference_n() < self.settings.minimum_data)
         with np.errstate(divide="ignore", invalid="ignore"):
             if isinstance(bank, MixBank):
                 reference = np.zeros(count)
@@ -282,7 +290,7 @@ class Monitor:
         )
         described = keys.with_columns(
             pl.lit(kind).alias("kind"),
-            pl.Series("state", STATES[np.where(few, 3, state["phase"])].tolist(), dtype=pl.String),
+            pl.Series("state", STATES[numbers(bank, self.settings.minimum_data)].tolist(), dtype=pl.String),
             pl.Series("observations", state["observations"].copy()),
             pl.Series("ignored", bank.ignored[:count].copy()),
             pl.Series("reference_value", _nulls(reference), dtype=pl.Float64),
@@ -304,7 +312,8 @@ class Monitor:
         mixes.categories.ensure(mixes.streams)
         keys, places = self._registry.pack()
         names, counts = mixes.categories.pack()
-        header = {"warm_up": {kind: bank.warm_up for kind, bank in self._banks.items()}, "keys": keys, "names": names}
+        warm_up = {kind: bank.warm_up for kind, bank in self._banks.items()}
+        header = {"warm_up": warm_up, "keys": keys, "names": names, "retired": packed(self._retired)}
         arrays = {f"budget.{name}": array for name, array in self._budget.items()}
         arrays.update({f"key.{name}": array for name, array in places.items()})
         arrays.update({f"name.{name}": array for name, array in counts.items()})
@@ -339,6 +348,7 @@ class Monitor:
             monitor._spikes.restore(_part(arrays, "spike"), monitor._sums())
             monitor._budget = {name: arrays[f"budget.{name}"] for name in BUDGET_LAYOUT}
             monitor._retired_at = int(monitor._budget["completed"][0])
+            monitor._retired = unpacked(header.get("retired", []))
             room = {kind: bank.streams for kind, bank in monitor._banks.items()}
             monitor._registry = Registry.unpack(header["keys"], _part(arrays, "key"), room)
         except (KeyError, IndexError) as error:

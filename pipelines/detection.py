@@ -29,6 +29,7 @@ from pipelines.history import History
 from pipelines.latches import Latches
 from pipelines.lease import Lease
 from pipelines.outage import Patience
+from pipelines.readiness import Readiness
 from pipelines.runs import FACTS, OpenRuns
 from pipelines.settings import Settings
 from pipelines.sources.base import Positions, Source
@@ -99,6 +100,7 @@ class Detection:
         )
         self.positions: Positions = {}
         self.feedback = Feedback(self._warehouse)
+        self._readiness = Readiness(self._warehouse)
         self.ahead: _Keys = set()
         self._followed_at: datetime | None = None
         self._looked_at = self._saved_at = self._heard_at = time.monotonic()
@@ -311,7 +313,7 @@ class Detection:
         return time.monotonic() - self._saved_at >= self._settings.checkpoint_seconds
 
     def save(self) -> None:
-        """Write the checkpoint of everything processed so far; only the lease's holder does."""
+        """Write the checkpoint of everything processed so far, and how far the streams are; only the lease's holder does."""
         self.saved_at = None
         if self.lease.held:
             state, answered = self.monitor.encode(), self.feedback.applied
@@ -326,6 +328,7 @@ class Detection:
                 self.returns,
             )
             self.saved_at = batches.utc_now()
+            self._patience.through(lambda: self._readiness.note(self.monitor.readiness()))
         self._saved_at = time.monotonic()
 
 

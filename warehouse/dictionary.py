@@ -37,6 +37,7 @@ _SOURCES = {
     "redeliveries": "the stream, from spans that came again",
     "consumed_offsets": "the stream, in the transaction of each batch",
     **dict.fromkeys(("signals", "incidents"), "the stream's detectors and rules"),
+    "detector_streams": "the stream's detectors, at their checkpoints",
     "incident_changes": "the stream's detectors and rules, plumbline alerts, plumbline api",
     **dict.fromkeys(("notifications", "delivery_attempts"), "whoever delivers: the stream or plumbline alerts deliver"),
     "check_results": "Dagster's asset checks",

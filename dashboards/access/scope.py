@@ -6,7 +6,7 @@ empty, and a table that came later has no view at all, so that a query which nam
 
 Whose a workflow is: the catalog says; where it names no team, more than half of its runs must name one of the viewer's.
 A run, its spans and whatever else carries its id follow the run. Rows of the whole fleet and of several workflows are nobody's;
-two marts have totals of the scope's own in their place.
+two marts have totals of the scope's own in their place, never averages of ratios.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ _SHARED = frozenset(
 
 # Marts with rows of the whole fleet, in whose place a scope has rows of its own: ``sql/NAME.sql``.
 _WITH_TOTALS = frozenset({"reuse_daily", "scorecard_daily"})
+# One team's row of the scorecard is its total; that of several teams is made of what the mart is made of, where that is there.
+_SCORECARD, _OF_TEAMS = "scorecard_daily", "scorecard_of_teams"
 
 # So often it is looked at whether a mart was built anew, in seconds; and so often what is seen is asked again all the same, for a
 # catalog that gives a workflow to another team.
@@ -110,7 +112,8 @@ class Scope:
         # Those first that the rules of others name.
         for name in sorted(tables - dict(live).keys(), key=lambda name: (name not in _NAMED, name)):
             rule = rule_of(name, set(seen.tables[name]), tables)
-            rows = _text(name) if name in _WITH_TOTALS else f"FROM lake.main.{_quoted(name)} WHERE {rule}"
+            total = _OF_TEAMS if name == _SCORECARD and len(self.teams) > 1 and marts.upstream(name) <= tables else name
+            rows = _text(total) if name in _WITH_TOTALS else f"FROM lake.main.{_quoted(name)} WHERE {rule}"
             warehouse.query(f"CREATE VIEW {_quoted(name)} AS {rows}")
         # A view of the product's own is made again from its statement, over the views above.
         for name, sql in live:

@@ -11,8 +11,8 @@ MONEY: dict[str, Definition] = {
         "each factor's Shapley value: what it moves on average over all orders in which the factors could have moved;"
         " the parts sum to the change exactly",
         "US dollars per successful run",
-        "Runs that are pending or have a call without a known price. A shift between workflows shows in the factors "
-        "in which they differ: choose one workflow to see it alone.",
+        "Runs that are pending or have a call without a known price. Of several workflows a shift of runs between them is the "
+        "workflow mix; the other factors are what moved within the workflows, and before and now are at the same mix.",
         "runs_hourly, model_usage_hourly",
     ),
     "landing": Definition(
@@ -51,6 +51,15 @@ MONEY: dict[str, Definition] = {
         "US dollars; coverage: runs with a known cost ÷ runs",
         "Runs without a known price. Pending and shadow runs are included, for they cost as well.",
         "runs_hourly",
+    ),
+    "tool_spend": Definition(
+        "Spend by tool",
+        "What the calls of each tool cost.",
+        "calls × the catalog's cost per call; share: of what all tools with a price cost; coverage: calls with a price ÷ calls",
+        "US dollars",
+        "Tools without a cost per call in the catalog: their calls are counted, what they cost is unknown."
+        " Pending and shadow runs are included, for their calls cost as well.",
+        "tool_calls_hourly, catalog_tools",
     ),
     "expansion": Definition(
         "Safe to expand",

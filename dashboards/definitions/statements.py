@@ -20,6 +20,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
         ("cost_per_success", "cost", "runs", "success_ratio", "unsuccessful_spend", "made_of", "price_coverage"),
         ("cohorts",),
     ),
+    "tool_spend": ("tool_spend",),
     "reuse_ratio": ("reuse",),
     "clone_candidates": ("clones", "invocations"),
     "rollback_readiness": ("rollback",),

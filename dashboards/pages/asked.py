@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 from dash import html
 
+from dashboards import text
 from dashboards.data import Reader, View
 from dashboards.filters import Filters
 
@@ -40,6 +41,16 @@ class Asked:
     def filters(self) -> Filters:
         """The filters of the address."""
         return self.view.filters
+
+    @property
+    def whole(self) -> str:
+        """Whose the totals of a page without a chosen workflow or team are, for a viewer of some teams; else nothing."""
+        teams = self.reader.teams
+        if not teams or self.filters.workflow or self.filters.team:
+            return ""
+        shown = ", ".join(text.plain(team, 32) for team in teams[:4])
+        more = f" and {len(teams) - 4} more" if len(teams) > 4 else ""
+        return f"All workflows of your {'team' if len(teams) == 1 else 'teams'} {shown}{more}"
 
 
 def _scope_of_view(view: View) -> list[str]:

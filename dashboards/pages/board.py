@@ -153,7 +153,8 @@ def kept_in_hand(asked: Asked) -> html.Section | None:
         "Kept in hand",
         table(_CONTROLS, rows, caption="Figures of control, now and before", kind="cards"),
         _lacking(lacking) if lacking is not None else None,
-        lead="Whole days of the period, all environments and releases. A dash is not zero: nothing in the traces tells it.",
+        lead=(f"{asked.whole} together. " if asked.whole else "")
+        + "Whole days of the period, all environments and releases. A dash is not zero: nothing in the traces tells it.",
         wide=True,
     )
 

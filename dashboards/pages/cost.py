@@ -20,6 +20,7 @@ from dashboards.pages.chargeback import chargeback, dearest
 from dashboards.pages.empty import nothing_matches
 from dashboards.pages.figuring import Figured, figured
 from dashboards.pages.parts import Column, card, delta, graph, meter, table, tile
+from dashboards.pages.toolspend import toolspend
 from dashboards.pages.why import why
 
 PATH = "/cost"
@@ -85,6 +86,7 @@ def page(asked: Asked) -> html.Div:
             chargeback(asked),
             _small(view, shown) if len(shown.workflows) > 1 else None,
             _models(view),
+            toolspend(asked),
             dearest(asked),
             links(asked, files.COST),
         ]

@@ -15,6 +15,7 @@ from dashboards.pages.asked import Asked, Page
 from dashboards.pages.figuring import OPEN_STATES
 from dashboards.pages.incident import anchor, detail, families, leading, state, values
 from dashboards.pages.parts import Column, attributes, card, family, graph, notice, table, tile
+from dashboards.pages.watched import watched
 
 PATH = "/drift"
 TITLE = "Drift and incidents"
@@ -44,7 +45,7 @@ def page(asked: Asked) -> html.Div:
     """
     view, reader, is_report = asked.view, asked.reader, asked.is_report
     if view.incidents.is_empty():
-        return html.Div([_quiet(view), _precision(view)])
+        return html.Div([_quiet(view), watched(asked), _precision(view)])
     chosen = _chosen(view)
     listed = _listed(view)
     return html.Div(
@@ -69,6 +70,7 @@ def page(asked: Asked) -> html.Div:
             if listed.height
             else None,
             _incidents(view, listed, is_report=is_report),
+            watched(asked),
             _precision(view),
             *(_reported(view, reader) if is_report else ()),
         ]

@@ -10,6 +10,7 @@ from dashboards.data import View
 from dashboards.downloads import Tables
 from dashboards.pages.asked import Asked
 from dashboards.pages.chargeback import chargeback_of, tag_of
+from dashboards.pages.toolspend import by_tool
 from dashboards.pages.why import usage_of
 
 
@@ -36,6 +37,7 @@ def _bridge(asked: Asked) -> pl.DataFrame:
 COST: Tables = {
     "cost-over-time": lambda asked: rolled(asked.view.cohorts, "bucket_at"),
     "cost-by-model": lambda asked: by_model(asked.view),
+    "cost-by-tool": by_tool,
     "bridge": _bridge,
     "chargeback": _chargeback,
 }

@@ -29,7 +29,7 @@ def page(asked: Asked) -> html.Div:
     judged = board.expansions(asked, shown)
     return html.Div(
         [
-            html.P([_summary(view, shown), " ", _reason(asked, shown)], className="summary"),
+            html.P([_summary(asked, shown), " ", _reason(asked, shown)], className="summary"),
             html.Div([_hero(view, shown), _tiles(view, shown)], className="hero"),
             _targets(asked, shown),
             _attention(view, shown),
@@ -41,9 +41,11 @@ def page(asked: Asked) -> html.Div:
     )
 
 
-def _summary(view: View, shown: Figured) -> str:
-    now, change = shown.now, shown.cost_change
+def _summary(asked: Asked, shown: Figured) -> str:
+    view, now, change = asked.view, shown.now, shown.cost_change
     who = text.plain(view.filters.workflow) if view.filters.workflow else f"{len(shown.workflows)} workflows"
+    if asked.whole:
+        who = f"{asked.whole}, {len(shown.workflows)} that ran"
     parts = [
         f"{who}: {text.count(now['runs'])} runs, {text.percent(now['success_ratio'])} of the settled ones successful"
     ]

@@ -134,8 +134,9 @@ def _choice(name: str, label: str, options: list[Option], chosen: str | None) ->
     return html.Div([html.Label(label, htmlFor=f"filter-{name}"), picker], className="filter")
 
 
-def heading(path: str, view: View | None) -> html.Div:
-    """Title of the page, and what it covers."""
+def heading(path: str, view: View | None, chosen: str = "") -> html.Div:
+    """Title of the page, and what it covers; `chosen` says what it is narrowed to where no controls do."""
     page = BY_PATH.get(path)
     lines = [html.P(line, className="scope") for line in page.scope(view)] if page and view else []
-    return html.Div([html.H1(page.title if page else "Plumbline"), *lines], className="title")
+    narrowed = html.P(chosen, className="scope") if chosen else None
+    return html.Div([html.H1(page.title if page else "Plumbline"), narrowed, *lines], className="title")

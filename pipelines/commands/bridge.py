@@ -1,4 +1,4 @@
-"""``plumbline bridge``: why cost per success differs between two periods, models or releases of a workflow."""
+"""``plumbline bridge``: why cost per success differs between two periods, models or releases of a workflow, or of all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pipelines.commands.reading import write
 from pipelines.economics.periods import period
 from pipelines.errors import TerminalError
 from warehouse import Warehouse, read_only
-from warehouse.economics.bridge import FACTORS, UNITS, Bridge, Group, bridge, measured, merged
+from warehouse.economics.bridge import Bridge, bridge
+from warehouse.economics.groups import FACTORS, UNITS, Group, alike, by_model, measured, merged
 from warehouse.queries import sql as query
 
 
 def bridge_command(
     context: typer.Context,
-    workflow: Annotated[str, typer.Argument(help="Workflow, as in table runs.")],
+    workflow: Annotated[str, typer.Argument(help="Workflow, as in table runs; all of them if not given.")] = "",
     first: Annotated[
         str, typer.Option("--from", help="Period before: 2025-08-14, 2025-W33, 2025-08 or DAY..DAY; all if not given.")
     ] = "",
@@ -38,10 +39,10 @@ def bridge_command(
     with read_only(existing_warehouse(settings_of(context))) as lake:
         if lake.query("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'runs'").item() == 0:
             raise TerminalError("there are no runs yet", "bridge", "run `plumbline refresh` first")
-        before, told_before = _group(lake, workflow, first, from_model, from_release, "--from")
-        after, told_after = _group(lake, workflow, second, to_model, to_release, "--to")
+        before, told_before = _groups(lake, workflow, first, from_model, from_release, "--from")
+        after, told_after = _groups(lake, workflow, second, to_model, to_release, "--to")
     if from_model or to_model:
-        before, after = merged(before), merged(after)
+        before, after = ({name: merged(group) for name, group in side.items()} for side in (before, after))
     found = bridge(before, after)
     assert found is not None, "each side has a success"
     rows = _rows(found, before, after)
@@ -53,12 +54,21 @@ def bridge_command(
         out.print(f"{name}: {told}", markup=False, soft_wrap=True)
 
 
-def _group(lake: Warehouse, workflow: str, text: str, model: str, release: str, flag: str) -> tuple[Group, str]:
-    """Sums of one side, and in words what they rest on."""
+def _groups(
+    lake: Warehouse, workflow: str, text: str, model: str, release: str, flag: str
+) -> tuple[dict[str, Group], str]:
+    """Sums of one side by workflow, and in words what they rest on."""
     since, until = period(text, flag) if text else (None, None)
-    given = {"workflow": workflow, "since": since, "until": until, "model": model or None, "release": release or None}
-    side = lake.connection.execute(query("bridged_runs"), given).pl().row(0, named=True)
-    where = ", ".join(part for part in (workflow, text, model, release) if part)[:200]
+    given = {
+        "workflow": workflow or None,
+        "since": since,
+        "until": until,
+        "model": model or None,
+        "release": release or None,
+    }
+    sides = lake.connection.execute(query("bridged_runs"), given).pl()
+    side = sides.select(pl.exclude("workflow").sum()).row(0, named=True)
+    where = ", ".join(part for part in (workflow or "all workflows", text, model, release) if part)[:200]
     if side["all_runs"] == 0:
         raise TerminalError(f"no runs: {where!r}", flag, _known(lake, workflow))
     if side["runs"] == 0:
@@ -72,18 +82,16 @@ def _group(lake: Warehouse, workflow: str, text: str, model: str, release: str, 
         todo = "take a longer period: a cost per success needs one"
         raise TerminalError(f"no success among {side['runs']:,} runs: {where!r}", flag, todo)
     calls = lake.connection.execute(query("bridged_calls"), given).pl()
-    sums = {
-        name: dict(zip(calls["model"].to_list(), calls[name].to_list(), strict=True))
-        for name in calls.columns
-        if name != "model"
+    groups = {
+        row["workflow"]: Group(
+            runs=row["runs"],
+            successes=row["successes"],
+            tool_usd=row["tool_usd"],
+            escalation_usd=row["escalation_usd"],
+            **by_model(calls.filter(pl.col("workflow").eq_missing(row["workflow"]))),
+        )
+        for row in sides.iter_rows(named=True)
     }
-    group = Group(
-        runs=side["runs"],
-        successes=side["successes"],
-        tool_usd=side["tool_usd"],
-        escalation_usd=side["escalation_usd"],
-        **sums,
-    )
     settled = side["runs"] + side["unpriced_runs"]
     told = (
         f"{side['runs']:,} priced runs, {side['successes']:,} successes, {side['runs'] / settled:.0%} of the settled ones; "
@@ -93,22 +101,24 @@ def _group(lake: Warehouse, workflow: str, text: str, model: str, release: str, 
         told += (
             f"; {side['runs_without_tool_cost']:,} called tools whose cost the catalog does not know: counted as none"
         )
-    return group, told
+    return groups, told
 
 
 def _known(lake: Warehouse, workflow: str) -> str:
     names = lake.query("SELECT DISTINCT workflow FROM runs WHERE workflow IS NOT NULL ORDER BY 1")["workflow"].to_list()
-    if workflow not in names:
+    if workflow and workflow not in names:
         near = difflib.get_close_matches(workflow, names, n=5, cutoff=0.4) or names[:5]
         return f"use one of {', '.join(repr(name[:80]) for name in near)}"
     span = lake.query(
-        "SELECT min(started_at)::DATE AS first, max(started_at)::DATE AS last FROM runs WHERE workflow = ?", [workflow]
+        "SELECT min(started_at)::DATE AS first, max(started_at)::DATE AS last FROM runs WHERE ? IN ('', workflow)",
+        [workflow],
     ).row(0)
-    return f"its runs are of {span[0]} to {span[1]}; models and releases stand in table runs"
+    return f"{'its' if workflow else 'the'} runs are of {span[0]} to {span[1]}; models and releases stand in table runs"
 
 
-def _rows(found: Bridge, before: Group, after: Group) -> pl.DataFrame:
-    values_before, values_after = measured(before), measured(after)
+def _rows(found: Bridge, before: dict[str, Group], after: dict[str, Group]) -> pl.DataFrame:
+    values_before, values_after = map(measured, alike(before, after))
+    is_one = len(before.keys() | after.keys()) == 1
     rows: list[dict[str, Any]] = [
         {
             "factor": name,
@@ -119,6 +129,7 @@ def _rows(found: Bridge, before: Group, after: Group) -> pl.DataFrame:
             "unit": UNITS[name],
         }
         for name in FACTORS
+        if name != "workflow mix" or not is_one
     ]
     whole = {"factor": "cost per success", "moved_usd": found.after - found.before, "share": 1.0}
     rows.append({**whole, "before": found.before, "after": found.after, "unit": "USD per success"})

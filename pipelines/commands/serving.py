@@ -198,13 +198,27 @@ def desk_of(settings: Settings) -> Desk:
 
 @dashboard.command("export")
 def dashboard_export(
-    context: typer.Context, directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the HTML files go.")]
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the HTML files go.")],
+    period: Annotated[
+        str, typer.Option(help="1d, 3d, 7d, 30d, 90d or all; as in the address, chosen by the data if not given.")
+    ] = "",
+    environment: Annotated[str, typer.Option(help="Only this environment.")] = "",
+    team: Annotated[str, typer.Option(help="Only this team.")] = "",
+    workflow: Annotated[str, typer.Option(help="Only this workflow.")] = "",
+    release: Annotated[str, typer.Option(help="Only this release.")] = "",
 ) -> None:
-    """Write one self-contained HTML file per report: opens offline, no request leaves the page."""
-    from dashboards import export
+    """Write one self-contained HTML file per report: opens offline, no request leaves the page.
 
+    The filters are those of the dashboard's address, under the same names.
+    """
+    from dashboards import export
+    from dashboards.filters import Filters
+
+    given = {"period": period, "environment": environment, "team": team, "workflow": workflow, "release": release}
+    filters = Filters(**{name: value or None for name, value in given.items()})
     existing_warehouse(settings_of(context))
-    for path in export(settings_of(context).home, export_path(directory)):
+    for path in export(settings_of(context).home, export_path(directory), filters=filters):
         out.print(str(path), markup=False, soft_wrap=True)
 
 

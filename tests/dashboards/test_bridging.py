@@ -38,6 +38,39 @@ def test_the_parts_are_the_change_that_the_page_shows(reader: Reader, view: View
     assert {part.factor for part in found.parts if part.moved}, "something moved"
 
 
+def test_a_shift_between_workflows_is_a_reason_of_its_own() -> None:
+    cohorts, calls = sides(tokens_now=1000)
+    dear = {"tool_cost_usd": 50.0, "cost_usd": pl.col("cost_usd") + 50.0}
+    is_now = pl.col("span") == "current"
+
+    def of_two(frame: pl.DataFrame, columns: list[str], **cost: Any) -> pl.DataFrame:
+        other = frame.with_columns(
+            workflow=pl.lit("v"),
+            **{name: pl.lit(value) if isinstance(value, float) else value for name, value in cost.items()},
+        )
+        # In the second period the dear one has four times the runs.
+        grown = [pl.when(is_now).then(pl.col(name) * 4).otherwise(pl.col(name)).alias(name) for name in columns]
+        return pl.concat([frame, other.with_columns(grown)], how="vertical_relaxed")
+
+    sums = [
+        "runs",
+        "settled_runs",
+        "successes",
+        "priced_runs",
+        "priced_successes",
+        "cost_usd",
+        "tool_cost_usd",
+        "model_cost_usd",
+    ]
+    found = moved(
+        of_two(cohorts, sums, **dear),
+        of_two(calls, [name for name in calls.columns if calls[name].dtype == pl.Float64]),
+    )
+    assert found is not None
+    assert [part.factor for part in found.shown] == ["workflow mix"]
+    assert found.said() == "cost per outcome +58\u202f%: workflow mix +$0.0188 per success"
+
+
 def test_the_figure_ends_where_the_cost_is_now(reader: Reader, view: View) -> None:
     found = moved(view.cohorts, usage(reader, view))
     assert found is not None

@@ -14,6 +14,7 @@ from dash import dcc, html
 from dashboards import DashboardError, export
 from dashboards.export import FILES, Writer
 from dashboards.filters import Filters
+from pipelines.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,36 @@ def test_only_the_chosen_workflow_is_reported(home: Path, tmp_path: Path) -> Non
     paths = export(home, tmp_path, filters=Filters(workflow="it-helpdesk"))
     text = paths[0].read_text(encoding="utf-8")
     assert "it-helpdesk" in text and "claims-triage" not in text
+
+
+def test_the_command_takes_the_filters_of_the_address_and_each_page_says_so(home: Path, tmp_path: Path) -> None:
+    given = ["--period", "3d", "--environment", "production", "--team", "support", "--workflow", "it-helpdesk"]
+    out = tmp_path / "chosen"
+    assert main(["--home", str(home), "dashboard", "export", str(out), *given, "--release", "2.4.0"]) == 0
+    asked = Filters(period="3d", environment="production", team="support", workflow="it-helpdesk", release="2.4.0")
+    for path in export(home, tmp_path / "same", filters=asked):
+        assert (out / path.name).read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
+    scorecard = (out / "scorecard.html").read_text(encoding="utf-8")
+    assert "Only environment production, team support, workflow it-helpdesk, release 2.4.0." in scorecard
+    assert "Last 3 days" in scorecard and "customer-refunds" not in scorecard
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("workflow", "it-helpdsk", "no workflow 'it-helpdsk'.*use one of it-helpdesk"),
+        ("environment", "live", "no environment 'live'.*use one of production, staging"),
+        ("team", "<b>", "no team '<b>'.*use one of claims"),
+        ("release", "9", "no release '9'.*use one of 2.4.0"),
+        ("period", "4d", "no period '4d'.*use one of .*7d"),
+    ],
+)
+def test_a_filter_that_nothing_meets_is_refused_with_what_there_is(
+    home: Path, tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    with pytest.raises(DashboardError, match=said):
+        export(home, tmp_path / "none", filters=Filters(**{name: value}))
+    assert not (tmp_path / "none").exists()
 
 
 def test_an_empty_home_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -22,9 +22,10 @@ from dashboards.filters import Filters
 from dashboards.pages.asked import Asked
 from dashboards.pages.chargeback import chargeback_of
 from dashboards.pages.cost import PAGE
+from dashboards.pages.toolspend import by_tool
 from pipelines.budgets import write_budgets
 from tests.dashboards.fleet import WORKFLOWS, write_home
-from warehouse import Warehouse
+from warehouse import Warehouse, read_only
 
 ALL = "/download/chargeback.parquet?period=all"
 
@@ -88,6 +89,49 @@ def test_the_way_down_leads_from_team_to_workflow_to_release_to_run(reader: Read
     assert f"workflow={name}&period=all&team=legal&by=release" in workflow
     runs = str(render(Pages(reader), "/cost", Filters(workflow=name, team="legal", period="all")))
     assert re.search(r"/runs\?workflow=contract-review[^']*run=[0-9a-f]{32}", runs)
+
+
+def test_what_each_tool_costs_is_what_its_calls_cost_in_the_warehouse(streamed: Reader) -> None:
+    found = by_tool(asked(streamed, period="all"))
+    sql = "SELECT tool_name, count(*) AS calls, sum(cost_usd) AS cost_usd FROM tool_calls GROUP BY tool_name ORDER BY tool_name"
+    with read_only(streamed.path) as warehouse:
+        stated = warehouse.query(sql)
+        of_runs = warehouse.query("SELECT sum(tool_cost_usd) FROM runs").item()
+    assert_frame_equal(found.select(stated.columns).sort("tool_name"), stated, rel_tol=1e-9)
+    assert found["cost_usd"].sum() == pytest.approx(of_runs, rel=1e-9) and found["share"].sum() == pytest.approx(1)
+
+
+def test_a_tool_without_a_price_has_no_cost_and_is_said_to_be_unknown(reader: Reader) -> None:
+    rows = {row["tool_name"]: row for row in by_tool(asked(reader)).to_dicts()}
+    assert list(rows)[:2] == ["issue_refund", "ledger.lookup"]
+    for name in ("search", "mailer"):
+        assert rows[name]["calls"] > 0 and rows[name]["cost_usd"] is rows[name]["share"] is None
+    assert rows["issue_refund"]["cost_usd"] == pytest.approx(0.01 * rows["issue_refund"]["calls"])
+    page = written_out(reader, "/cost")
+    assert "2 tools have no price in the catalog" in page and "is unknown, not nothing" in page
+    assert re.search(r"Coverage [\d,]+ of [\d,]+ tool calls have a price in the catalog", page)
+
+
+def test_what_tools_cost_follows_the_filters(reader: Reader) -> None:
+    assert by_tool(asked(reader, workflow="customer-refunds"))["tool_name"].to_list() == ["issue_refund"]
+    whole, part = by_tool(asked(reader)), by_tool(asked(reader, environment="staging"))
+    assert 0 < part["cost_usd"].sum() < whole["cost_usd"].sum()
+    assert by_tool(asked(reader, period="all"))["cost_before_usd"].null_count() == 4
+    assert "No call of a tool in this period" not in written_out(reader, "/cost")
+
+
+def test_without_a_price_of_any_tool_the_page_says_what_to_declare(own_home: Path) -> None:
+    with Warehouse.open(own_home / "warehouse") as warehouse:
+        warehouse.transaction(
+            lambda connection: connection.execute("UPDATE catalog_tools SET cost_per_call_usd = NULL")
+        )
+    reader = Reader(own_home)
+    assert "cost_per_call_usd below tools in catalog.yaml" in written_out(reader, "/cost")
+    with Warehouse.open(own_home / "warehouse") as warehouse:
+        warehouse.transaction(lambda connection: connection.execute("DROP TABLE tool_calls_hourly"))
+    assert "Tool calls are not counted yet" in written_out(reader, "/cost")
+    assert by_tool(asked(reader)).is_empty()
+    reader.close()
 
 
 def test_an_unknown_tag_in_the_address_is_the_team(reader: Reader) -> None:

@@ -12,6 +12,7 @@ from pipelines.economics.periods import period
 from pipelines.errors import TerminalError
 from tests.conftest import SHARED_DATA
 from tests.pipelines.test_real_traces import plumbline
+from warehouse import read_only
 
 SIDES = ("tau2-telecom", "--from-model", "gpt-4.1", "--to-model", "gpt-4.1-2025-04-14")
 
@@ -38,6 +39,24 @@ def test_two_models_on_recorded_runs_sum_exactly(home: Path, capfd: pytest.Captu
     assert rows["success rate"]["before"] == pytest.approx(39 / 81) and rows["success rate"]["moved_usd"] < 0
     assert rows["model mix"]["moved_usd"] == 0 and rows["cache share"]["moved_usd"] < 0
     assert abs(rows["price"]["moved_usd"]) < 1e-9, "both are sold at one price"
+
+
+def test_without_a_workflow_the_mix_of_them_is_a_factor_and_the_parts_sum_exactly(
+    home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    capfd.readouterr()
+    plumbline(home, "bridge", *SIDES[1:], "--format", "json")
+    rows = {row["factor"]: row for row in json.loads(capfd.readouterr().out)}
+    whole = rows.pop("cost per success")
+    sql = """
+        SELECT sum(cost_usd) / count(*) FILTER (outcome = 'success') AS usd FROM runs
+        WHERE NOT is_pending AND cost_usd IS NOT NULL AND mode IS DISTINCT FROM 'shadow' AND model = ?
+    """
+    with read_only(home / "warehouse") as lake:
+        stated = [lake.query(sql, [model]).item() for model in SIDES[2::2]]
+    assert [whole["before"], whole["after"]] == [pytest.approx(usd, rel=1e-9) for usd in stated]
+    assert sum(row["moved_usd"] for row in rows.values()) == pytest.approx(whole["moved_usd"], rel=1e-9)
+    assert rows["workflow mix"]["moved_usd"] != 0 and rows["workflow mix"]["before"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
--- The model calls of the runs on one side of a bridge, by model: tokens, and what each kind of them cost at the price used.
--- grain: model
+-- The model calls of the runs on one side of a bridge, by workflow and model: tokens, and what each kind of them cost at the price used.
+-- grain: workflow, model
 -- Parameters and runs as in bridged_runs. cost_usd may be more than the kinds together: what cache writes and
 -- audio cost beyond input and output is in it alone.
 SELECT
+    r.workflow,
     coalesce(c.response_model, c.request_model, 'unknown') AS model,
     count(*)::DOUBLE AS calls,
     sum(coalesce(c.input_tokens, 0))::DOUBLE AS input_tokens,
@@ -20,7 +21,7 @@ SELECT
 FROM model_calls AS c
 JOIN runs AS r USING (run_id)
 LEFT JOIN (SELECT DISTINCT ON (price_id) * FROM price_list ORDER BY price_id) AS p USING (price_id)
-WHERE r.workflow = $workflow::VARCHAR
+WHERE ($workflow::VARCHAR IS NULL OR r.workflow = $workflow::VARCHAR)
     AND r.mode IS DISTINCT FROM 'shadow'
     AND NOT r.is_pending
     AND r.cost_usd IS NOT NULL
@@ -28,5 +29,5 @@ WHERE r.workflow = $workflow::VARCHAR
     AND ($until::TIMESTAMP IS NULL OR r.started_at < $until::TIMESTAMP)
     AND ($model::VARCHAR IS NULL OR r.model = $model::VARCHAR)
     AND ($release::VARCHAR IS NULL OR r.release = $release::VARCHAR)
-GROUP BY 1
-ORDER BY 1
+GROUP BY 1, 2
+ORDER BY 1, 2

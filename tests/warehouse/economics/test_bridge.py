@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse.economics.bridge import BY_MODEL, FACTORS, Group, bridge, merged
+from warehouse.economics.bridge import bridge
+from warehouse.economics.groups import BY_MODEL, FACTORS, Group, alike, measured, merged, total
 
 _MODELS = ("a", "b", "c")
 _tokens = st.integers(0, 10**7) | st.just(0)
@@ -45,6 +46,57 @@ def test_the_parts_sum_to_the_move_and_swapped_sides_turn_their_signs(first: Gro
     assert abs(sum(there.parts.values()) - (there.after - there.before)) <= 1e-9 * size
     for name in FACTORS:
         assert abs(there.parts[name] + back.parts[name]) <= 1e-9 * size
+
+
+fleets = st.dictionaries(st.sampled_from(("x", "y", "z")), groups(), min_size=1)
+
+
+@given(fleets, fleets)
+def test_of_several_workflows_the_parts_sum_to_the_move_too(first: dict[str, Group], second: dict[str, Group]) -> None:
+    there, back = bridge(first, second), bridge(second, first)
+    assert there is not None and back is not None
+    size = max(there.before, there.after, *(abs(part) for part in there.parts.values()), 1e-12)
+    assert there.before == pytest.approx(worth(total(first.values())), rel=1e-9, abs=1e-12)
+    assert there.after == pytest.approx(worth(total(second.values())), rel=1e-9, abs=1e-12)
+    assert abs(sum(there.parts.values()) - (there.after - there.before)) <= 1e-9 * size
+    for name in FACTORS:
+        assert abs(there.parts[name] + back.parts[name]) <= 1e-9 * size
+    if first.keys() == second.keys() and len(first) == 1:
+        assert there.parts["workflow mix"] == pytest.approx(0.0, abs=1e-9 * size)
+
+
+@given(groups(), groups(), st.integers(1, 9), st.integers(1, 9))
+def test_a_shift_between_workflows_is_workflow_mix_and_nothing_else(
+    one: Group, two: Group, few: int, many: int
+) -> None:
+    def times(group: Group, factor: int) -> Group:
+        sums = {name: {model: factor * value for model, value in getattr(group, name).items()} for name in BY_MODEL}
+        return Group(
+            factor * group.runs,
+            factor * group.successes,
+            factor * group.tool_usd,
+            factor * group.escalation_usd,
+            **sums,
+        )
+
+    before, after = {"x": one, "y": times(two, few)}, {"x": times(one, many), "y": two}
+    for first, second in ((before, after), (before, {"x": one}), ({"y": two}, after)):
+        found = bridge(first, second)
+        assert found is not None
+        size = max(found.before, found.after, 1e-12)
+        rest = [abs(part) for name, part in found.parts.items() if name != "workflow mix"]
+        assert max(rest) <= 1e-9 * size
+        assert found.parts["workflow mix"] == pytest.approx(found.after - found.before, abs=1e-9 * size)
+        old, new = map(measured, alike(first, second))
+        for name, value in old.items():
+            assert new[name] == pytest.approx(value, rel=1e-9) if value is not None else new[name] is None
+
+
+def test_where_shares_and_rates_of_two_sides_leave_no_success_the_workflows_are_one() -> None:
+    first, second = {"x": of(10, 5), "y": of(10, 0)}, {"y": of(20, 10)}
+    found = bridge(first, second)
+    assert found is not None and found.parts["workflow mix"] == 0
+    assert sum(found.parts.values()) == pytest.approx(found.after - found.before, abs=1e-12)
 
 
 @given(groups())
