@@ -9,16 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import html as escaping
-import json
 from pathlib import Path
 from typing import Any
 
 from dash.development.base_component import Component
-from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
 from dashboards.data import Reader
 from dashboards.data import State as DataState
+from dashboards.encoded import encoded
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
 from dashboards.pages import shell
@@ -174,10 +173,8 @@ class Writer:
         )
 
     def _graph(self, props: dict[str, Any]) -> str:
-        figure = json.loads(to_json(props["figure"], validate=False) or "{}")
-        self.figures.append(
-            json.dumps({"data": figure["data"], "layout": figure["layout"], "config": props.get("config") or {}})
-        )
+        figure = props["figure"]
+        self.figures.append(encoded({**figure, "config": props.get("config") or {}}).decode())
         return f'<div id="figure-{len(self.figures) - 1}"{self._style(props)}></div>'
 
     def _link(self, props: dict[str, Any]) -> str:
