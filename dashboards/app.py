@@ -279,8 +279,7 @@ class Kept:
 
     def made(self, path: str, filters: Filters) -> Shown:
         """The page at `path` under `filters`, heading and content in JSON; one that fails raises, and is not kept."""
-        with self.reader.settled():
-            revision = revision_of(self.reader.revision(), is_live=_is_live(path))
+        revision = revision_of(self.reader.revision(), is_live=_is_live(path))
         return self._written((revision, path, filters))
 
     def _written(self, key: _Key) -> Shown:

@@ -21,8 +21,9 @@ import polars as pl
 from dashboards.access.scope import Scope
 from dashboards.copies import Copies, Stored, changed_tables
 from dashboards.filters import Filters, ending, window
+from dashboards.newest import Newest
 from dashboards.views import Extent, State, View
-from warehouse import Warehouse, WarehouseError, marts, read_only
+from warehouse import Limits, Warehouse, WarehouseError, marts, read_only
 from warehouse.audited import Narrative, narrative
 from warehouse.syntax import syntax_tree, tables_read
 
@@ -58,6 +59,12 @@ _STREAMED_SECONDS = 5.0
 
 _DAY = timedelta(days=1)
 
+# Statements of pages are small and many are asked at once: to share one out costs a third more processor time than it saves.
+_LIMITS = Limits(threads=1)
+
+# Of more snapshots than this since the last page it is not asked what each changed.
+_SNAPSHOTS_READ = 100
+
 # Parts a revision: what a refresh changes, and what changes while the stream runs.
 _LIVE = "\n"
 
@@ -81,6 +88,16 @@ def _named(name: str) -> frozenset[str]:
     return frozenset(tables_read(tree)) if tree is not None else frozenset()
 
 
+def _asked_by(connection: duckdb.DuckDBPyConnection, name: str, params: Sequence[Any] = ()) -> list[Any]:
+    """Rows of a statement about the lake itself, by a connection that copies nothing."""
+    return connection.execute(statement(name), list(params)).fetchall()
+
+
+def _changes_tables(changes: str) -> bool:
+    """Whether a snapshot made or dropped tables or views, in DuckLake's words."""
+    return "created_" in changes or "dropped_" in changes or "altered_" in changes
+
+
 class _Page(threading.local):
     """The page that this thread is making: whether there is one, and whether it shows nothing finer than days."""
 
@@ -95,6 +112,7 @@ class _Known:
     snapshot: int
     tables: frozenset[str]
     revision: str
+    revised: frozenset[int]
     extent: Extent | None = None
     extent_at: str = ""
     answers: dict[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
@@ -119,6 +137,9 @@ class Reader:
         self._views: dict[tuple[str, Filters], View | None] = {}
         self._known: _Known | None = None
         self._looked = (float("-inf"), "")
+        self._newest = Newest(self.path / "catalog.sqlite")
+        self._watcher: duckdb.DuckDBPyConnection | None = None
+        self._watching = threading.Lock()
         self._streamed: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
         self._lock = threading.RLock()
         self._page = _Page()
@@ -179,16 +200,13 @@ class Reader:
             return known.answers[key]
 
     def _open(self) -> Warehouse:
-        catalog = self.path / "catalog.sqlite"
-        # A scope that sees other workflows by now is another warehouse to the pages.
-        version = self._scope.version if self._scope is not None else 0
-        identity = (catalog.stat().st_dev, catalog.stat().st_ino, version) if catalog.is_file() else None
+        identity = self._identified()
         if identity is None:
             self.close()
             raise WarehouseError("there is no warehouse", str(self.path), "run `plumbline stream` first")
         if self._warehouse is None or identity != self._identity:
             self.close()
-            warehouse = read_only(self.path)
+            warehouse = read_only(self.path, limits=_LIMITS)
             if self._scope is not None:
                 try:
                     self._scope.put(warehouse)
@@ -197,7 +215,14 @@ class Reader:
                     raise
             self._warehouse, self._identity = warehouse, identity
             self._copies = Copies(warehouse, "lake.main" if self._scope is None else "memory.main")
+            self._watcher = warehouse.connection.cursor() if self._scope is None else None
         return self._warehouse
+
+    def _identified(self) -> tuple[int, int, int] | None:
+        catalog = self.path / "catalog.sqlite"
+        # A scope that sees other workflows by now is another warehouse to the pages.
+        version = self._scope.version if self._scope is not None else 0
+        return (catalog.stat().st_dev, catalog.stat().st_ino, version) if catalog.is_file() else None
 
     def _stand_in(self, there: frozenset[str]) -> None:
         """Let queries find every mart of `_STAND_INS`: computed from runs as they ask where the warehouse lacks it."""
@@ -214,6 +239,11 @@ class Reader:
         """Close the warehouse; the next read opens it again."""
         with self._lock:
             if self._warehouse is not None:
+                with self._watching:
+                    if self._watcher is not None:
+                        self._watcher.close()
+                    self._watcher = None
+                    self._newest.forget()
                 self._warehouse.close()
                 self._warehouse = self._known = self._copies = None
 
@@ -235,10 +265,33 @@ class Reader:
         """A text that changes when a refresh, an incident or a delivery changed what pages show: see `revision_of`."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
+        unchanged = self._unchanged()
+        if unchanged is not None:
+            return unchanged
         with self._lock:
             if self._scope is not None:
                 self._scope.renew(self._open())
             return self._now().revision
+
+    def _unchanged(self) -> str | None:
+        """The revision as it is known, where nothing that it speaks of has changed; None: it must be looked at.
+
+        Asked by a connection of its own, so that nobody whose page is kept waits for one that is made.
+        """
+        with self._watching:
+            known, watcher = self._known, self._watcher
+            if known is None or watcher is None or self._identity != self._identified():
+                return None
+            if self._page.depth:
+                return known.revision
+            snapshot = self._newest.snapshot(lambda: _asked_by(watcher, "snapshot")[0][0])
+            if snapshot == known.snapshot:
+                return known.revision
+            if snapshot > known.snapshot + _SNAPSHOTS_READ:
+                return None
+            changes = [said for _, said in _asked_by(watcher, "changes_since", [known.snapshot])]
+            is_told = len(changes) == snapshot - known.snapshot and not any(map(_changes_tables, changes))
+            return known.revision if is_told and not changed_tables(changes) & known.revised else None
 
     def lately(self) -> str:
         """`revision` as of at most half a second ago: many open pages that ask whether anything changed cost one look."""
@@ -268,7 +321,8 @@ class Reader:
         """What is known of the lake's newest snapshot; asked again when there is another one, and once for a page."""
         if self._known is not None and self._page.depth:
             return self._known
-        snapshot = self._asked("snapshot").item()
+        self._open()
+        snapshot = self._newest.snapshot(lambda: self._asked("snapshot").item())
         if self._known is None or self._known.snapshot != snapshot:
             self._known = self._look(snapshot, self._known)
         return self._known
@@ -287,15 +341,15 @@ class Reader:
             self._stand_in(there)
         if self._copies is not None:
             self._copies.know(stored, changed)
-        revised = {stored[name].table_id for name in _REVISED & stored.keys()}
-        if before is None or before.tables != there or changed is None or changed & revised:
+        revised = frozenset(stored[name].table_id for name in _REVISED & stored.keys())
+        if before is None or before.tables != there or changed is None or changed & (revised | before.revised):
             built, *live = self._asked("revision").row(0) if "incidents" in there else ("",)
             compared = self._asked("compared_at").row(0) if "release_comparisons" in there else ()
             live += self._asked("told_at").row(0) if "notifications" in there else ()
             revision = f"{(self._identity, built, *map(str, compared))}{_LIVE}{[*map(str, live)]}"
         else:
             revision = before.revision
-        known = _Known(snapshot, there, revision)
+        known = _Known(snapshot, there, revision, revised)
         if before is not None and before.extent_at == revision:
             known.extent, known.extent_at = before.extent, revision
         if before is not None and before.revision == revision:
