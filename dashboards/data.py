@@ -19,6 +19,7 @@ import duckdb
 import polars as pl
 
 from dashboards.access.scope import Scope
+from dashboards.cohorts import decided
 from dashboards.copies import Copies, Stored, changed_tables
 from dashboards.filters import Filters, ending, window
 from dashboards.newest import Newest
@@ -384,12 +385,13 @@ class Reader:
         incidents = self.kept("incidents", [shown.previous_start, filters.workflow])
         ids = [incidents["incident_id"].to_list()]
         there = self.tables()
+        cohorts = self.rows("cohorts", scope)
         return View(
             filters=filters,
             window=shown,
             extent=extent,
-            cohorts=self.rows("cohorts", scope),
-            policy=self.rows("policy", scope),
+            cohorts=cohorts,
+            policy=decided(cohorts),
             reuse=self.kept("reuse", [*spans, filters.workflow]),
             rollback=self.kept("rollback", [filters.workflow]),
             incidents=incidents,

@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 from dash.development.base_component import Component
 
-_WILD = ("data-", "aria-")
+# What a component keeps about itself.
+_OWN = ("_", "available_")
 
 
 def encoded(part: Any) -> bytes:
@@ -29,10 +30,9 @@ def encoded(part: Any) -> bytes:
 def properties(part: Component) -> dict[str, Any]:
     """What a component was given.
 
-    As its ``to_plotly_json`` finds it, which asks for each of some hundred names whether it is there.
+    What its ``to_plotly_json`` finds too, which asks of every name that there is whether it was given.
     """
-    known: Any = part._prop_names  # pyright: ignore[reportAttributeAccessIssue]
-    return {name: value for name, value in vars(part).items() if name in known or name.startswith(_WILD)}
+    return {name: value for name, value in vars(part).items() if not name.startswith(_OWN)}
 
 
 def _plain(part: Any) -> Any:

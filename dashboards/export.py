@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 
 from dashboards.data import Reader
 from dashboards.data import State as DataState
-from dashboards.encoded import encoded
+from dashboards.encoded import encoded, properties
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
 from dashboards.pages import shell
@@ -161,7 +161,7 @@ class Writer:
             return "".join(self.html(child) for child in part)
         if not isinstance(part, Component):
             return escaping.escape(str(part))
-        kind, props = part.to_plotly_json()["type"], part.to_plotly_json()["props"]
+        kind, props = type(part).__name__, properties(part)
         if kind == "Graph":
             return self._graph(props)
         if kind == "Link":

@@ -2,8 +2,8 @@
 
 To ask costs some 3 ms of processor time, and every answer begins with it; to look at the catalog's files costs 0.01. SQLite
 writes each commit into the write-ahead log before anybody can see it, so files that are as they were before the last question
-hold no later commit. One that was about to be seen at that moment is the exception: a question within `_SETTLED_NS` of the last write is
-asked again, and every answer after `_TRUSTED_SECONDS`.
+hold no later commit. One that was about to be seen at that moment is the exception: a question within `_SETTLED_NS` of the
+last write is asked again, and every answer after `_TRUSTED_SECONDS`.
 """
 
 from __future__ import annotations
