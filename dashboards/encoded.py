@@ -12,8 +12,7 @@ from typing import Any
 import orjson
 from dash.development.base_component import Component
 
-# What a component keeps about itself.
-_OWN = ("_", "available_")
+from dashboards.elements import OWN
 
 
 def encoded(part: Any) -> bytes:
@@ -32,7 +31,7 @@ def properties(part: Component) -> dict[str, Any]:
 
     What its ``to_plotly_json`` finds too, which asks of every name that there is whether it was given.
     """
-    return {name: value for name, value in vars(part).items() if not name.startswith(_OWN)}
+    return {name: value for name, value in vars(part).items() if not name.startswith(OWN)}
 
 
 def _plain(part: Any) -> Any:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboards import text
 from dashboards.definitions import DEFINITIONS
+from dashboards.elements import dcc, html
 from dashboards.figures.figure import Figure
 from dashboards.figures.theme import CONFIG, FAMILIES, OTHER_FAMILY
 from dashboards.words import Delta

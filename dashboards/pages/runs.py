@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import text
 from dashboards.data import View
+from dashboards.elements import dcc, html
 from dashboards.pages import run
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.empty import nothing_matches
