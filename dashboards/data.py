@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,7 @@ from dashboards.access.scope import Scope
 from dashboards.cohorts import decided
 from dashboards.copies import Copies, Stored, changed_tables
 from dashboards.filters import Filters, ending, window
-from dashboards.newest import Newest
+from dashboards.newest import Known, Newest, Watcher
 from dashboards.views import Extent, State, View
 from warehouse import Limits, Warehouse, WarehouseError, marts, read_only
 from warehouse.audited import Narrative, narrative
@@ -63,9 +62,6 @@ _DAY = timedelta(days=1)
 # Statements of pages are small and many are asked at once: to share one out costs a third more processor time than it saves.
 _LIMITS = Limits(threads=1)
 
-# Of more snapshots than this since the last page it is not asked what each changed.
-_SNAPSHOTS_READ = 100
-
 # Parts a revision: what a refresh changes, and what changes while the stream runs.
 _LIVE = "\n"
 
@@ -89,34 +85,11 @@ def _named(name: str) -> frozenset[str]:
     return frozenset(tables_read(tree)) if tree is not None else frozenset()
 
 
-def _asked_by(connection: duckdb.DuckDBPyConnection, name: str, params: Sequence[Any] = ()) -> list[Any]:
-    """Rows of a statement about the lake itself, by a connection that copies nothing."""
-    return connection.execute(statement(name), list(params)).fetchall()
-
-
-def _changes_tables(changes: str) -> bool:
-    """Whether a snapshot made or dropped tables or views, in DuckLake's words."""
-    return "created_" in changes or "dropped_" in changes or "altered_" in changes
-
-
 class _Page(threading.local):
     """The page that this thread is making: whether there is one, and whether it shows nothing finer than days."""
 
     depth = 0
     is_by_day = False
-
-
-@dataclass(slots=True)
-class _Known:
-    """What one snapshot of the lake holds, as far as it was asked."""
-
-    snapshot: int
-    tables: frozenset[str]
-    revision: str
-    revised: frozenset[int]
-    extent: Extent | None = None
-    extent_at: str = ""
-    answers: dict[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
 
 
 class Reader:
@@ -136,11 +109,10 @@ class Reader:
         self._copies: Copies | None = None
         self._identity: tuple[int, int, int] | None = None
         self._views: dict[tuple[str, Filters], View | None] = {}
-        self._known: _Known | None = None
+        self._known: Known | None = None
         self._looked = (float("-inf"), "")
         self._newest = Newest(self.path / "catalog.sqlite")
-        self._watcher: duckdb.DuckDBPyConnection | None = None
-        self._watching = threading.Lock()
+        self._watcher: Watcher | None = None
         self._streamed: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
         self._lock = threading.RLock()
         self._page = _Page()
@@ -216,7 +188,9 @@ class Reader:
                     raise
             self._warehouse, self._identity = warehouse, identity
             self._copies = Copies(warehouse, "lake.main" if self._scope is None else "memory.main")
-            self._watcher = warehouse.connection.cursor() if self._scope is None else None
+            if self._scope is None:
+                asked = (statement("snapshot"), statement("changes_since"))
+                self._watcher = Watcher(warehouse.connection.cursor(), self._newest, *asked)
         return self._warehouse
 
     def _identified(self) -> tuple[int, int, int] | None:
@@ -240,11 +214,10 @@ class Reader:
         """Close the warehouse; the next read opens it again."""
         with self._lock:
             if self._warehouse is not None:
-                with self._watching:
-                    if self._watcher is not None:
-                        self._watcher.close()
-                    self._watcher = None
-                    self._newest.forget()
+                if self._watcher is not None:
+                    self._watcher.close()
+                self._watcher = None
+                self._newest.forget()
                 self._warehouse.close()
                 self._warehouse = self._known = self._copies = None
 
@@ -279,20 +252,10 @@ class Reader:
 
         Asked by a connection of its own, so that nobody whose page is kept waits for one that is made.
         """
-        with self._watching:
-            known, watcher = self._known, self._watcher
-            if known is None or watcher is None or self._identity != self._identified():
-                return None
-            if self._page.depth:
-                return known.revision
-            snapshot = self._newest.snapshot(lambda: _asked_by(watcher, "snapshot")[0][0])
-            if snapshot == known.snapshot:
-                return known.revision
-            if snapshot > known.snapshot + _SNAPSHOTS_READ:
-                return None
-            changes = [said for _, said in _asked_by(watcher, "changes_since", [known.snapshot])]
-            is_told = len(changes) == snapshot - known.snapshot and not any(map(_changes_tables, changes))
-            return known.revision if is_told and not changed_tables(changes) & known.revised else None
+        known, watcher = self._known, self._watcher
+        if known is None or watcher is None or self._identity != self._identified():
+            return None
+        return known.revision if self._page.depth or watcher.left_alone(known.snapshot, known.revised) else None
 
     def lately(self) -> str:
         """`revision` as of at most half a second ago: many open pages that ask whether anything changed cost one look."""
@@ -318,7 +281,7 @@ class Reader:
         offered = (tuple(row[name] or ()) for name in ("workflows", "environments", "teams", "releases"))
         return Extent(row["earliest_at"], row["latest_at"], row["runs"], *offered)
 
-    def _now(self) -> _Known:
+    def _now(self) -> Known:
         """What is known of the lake's newest snapshot; asked again when there is another one, and once for a page."""
         if self._known is not None and self._page.depth:
             return self._known
@@ -328,7 +291,7 @@ class Reader:
             self._known = self._look(snapshot, self._known)
         return self._known
 
-    def _look(self, snapshot: int, before: _Known | None) -> _Known:
+    def _look(self, snapshot: int, before: Known | None) -> Known:
         """What the lake holds by now, and what that leaves of `before`."""
         listed = self._asked("tables").rows()
         there = frozenset(name for name, _, _ in listed)
@@ -350,7 +313,7 @@ class Reader:
             revision = f"{(self._identity, built, *map(str, compared))}{_LIVE}{[*map(str, live)]}"
         else:
             revision = before.revision
-        known = _Known(snapshot, there, revision, revised)
+        known = Known(snapshot, there, revision, revised)
         if before is not None and before.extent_at == revision:
             known.extent, known.extent_at = before.extent, revision
         if before is not None and before.revision == revision:

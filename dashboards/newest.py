@@ -8,13 +8,24 @@ last write is asked again, and every answer after `_TRUSTED_SECONDS`.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from dashboards.copies import changed_tables
+from dashboards.views import Extent
 
 # A file's time is that of the kernel's last tick, some milliseconds ago.
 _SETTLED_NS = 50_000_000
 _TRUSTED_SECONDS = 1.0
+
+# Of more snapshots than this it is not asked what each changed.
+_SNAPSHOTS_READ = 100
 
 _Stamp = tuple[tuple[int, int, int], ...]
 
@@ -57,3 +68,63 @@ class Newest:
                 continue
             found.append((of.st_mtime_ns, of.st_size, of.st_ino))
         return tuple(found)
+
+
+@dataclass(slots=True)
+class Known:
+    """What one snapshot of the lake holds, as far as it was asked."""
+
+    snapshot: int
+    tables: frozenset[str]
+    revision: str
+    revised: frozenset[int]
+    extent: Extent | None = None
+    extent_at: str = ""
+    answers: dict[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
+
+
+class Watcher:
+    """Says whether snapshots after one that is known left tables alone; by a connection that waits for no page.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Its own to use and to close.
+    newest : Newest
+    snapshot, changes : str
+        The statements that ask for the newest snapshot, and for what those after ``$1`` changed.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, newest: Newest, snapshot: str, changes: str) -> None:
+        self._connection, self._newest, self._snapshot, self._changes = connection, newest, snapshot, changes
+        self._lock = threading.Lock()
+        self._is_open = True
+
+    def left_alone(self, known: int, tables: Set[int]) -> bool:
+        """Whether no snapshot after `known` changed one of `tables` (their numbers), or made or dropped any."""
+        with self._lock:
+            if not self._is_open:
+                return False
+            newest = self._newest.snapshot(lambda: self._asked(self._snapshot)[0][0])
+            if newest == known:
+                return True
+            if newest > known + _SNAPSHOTS_READ:
+                return False
+            changes = [said for _, said in self._asked(self._changes, known)]
+        # Of a snapshot that has expired since nothing is told.
+        is_told = len(changes) == newest - known
+        return is_told and not any(map(_makes_tables, changes)) and not changed_tables(changes) & tables
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._is_open = False
+            self._connection.close()
+
+    def _asked(self, statement: str, *params: int) -> list[tuple[int, str]]:
+        return self._connection.execute(statement, list(params)).fetchall()
+
+
+def _makes_tables(changes: str) -> bool:
+    """Whether a snapshot made, dropped or altered tables or views, in DuckLake's words."""
+    return "created_" in changes or "dropped_" in changes or "altered_" in changes
