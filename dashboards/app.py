@@ -6,7 +6,6 @@ renders any page; nothing is kept per visitor.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
-from plotly.io.json import to_json_plotly
 
 from dashboards import answering, downloads, security
 from dashboards.access import gate as gates
@@ -29,6 +28,7 @@ from dashboards.access.viewer import Role, Viewer
 from dashboards.data import Reader, View, revision_of
 from dashboards.data import State as DataState
 from dashboards.desk import Desk
+from dashboards.encoded import encoded
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
 from dashboards.pages import empty, figures, shell
@@ -64,7 +64,7 @@ _KEPT_SECONDS = 300.0
 # Scopes and roles whose pages are kept.
 _SHELVES = 12
 
-# Bar, heading and content; a kept page's heading and content are plain values of JSON.
+# Bar, heading and content; a kept page's heading and content are JSON, and go into an answer as they are.
 Shown = tuple[Component, Any, Any]
 
 _PAGE = """<!DOCTYPE html>
@@ -268,7 +268,7 @@ class Kept:
 
     def __init__(self, pages: Pages) -> None:
         self._maker = pages
-        self._pages: OrderedDict[_Key, tuple[float, Component, str]] = OrderedDict()
+        self._pages: OrderedDict[_Key, tuple[float, Shown]] = OrderedDict()
         self._lock = threading.Lock()
         self._turns: dict[_Key, threading.Lock] = {}
 
@@ -278,14 +278,11 @@ class Kept:
         return self._maker.reader
 
     def made(self, path: str, filters: Filters) -> Shown:
-        """The page at `path` under `filters`, heading and content as JSON has them; one that fails raises, and is not kept."""
-        with self.reader.settled():
-            revision = revision_of(self.reader.revision(), is_live=_is_live(path))
-        bar, rest = self._written((revision, path, filters))
-        heading, content = json.loads(rest)
-        return bar, heading, content
+        """The page at `path` under `filters`, heading and content in JSON; one that fails raises, and is not kept."""
+        revision = revision_of(self.reader.revision(), is_live=_is_live(path))
+        return self._written((revision, path, filters))
 
-    def _written(self, key: _Key) -> tuple[Component, str]:
+    def _written(self, key: _Key) -> Shown:
         found = self._found(key)
         if found is not None:
             return found
@@ -299,24 +296,24 @@ class Kept:
             try:
                 with _making:
                     bar, heading, content = self._maker.made(*key[1:])
-                    rest = str(to_json_plotly([heading, stilled(content)]))
+                    shown = bar, orjson.Fragment(encoded(heading)), orjson.Fragment(encoded(stilled(content)))
                 with self._lock:
-                    self._pages[key] = (time.monotonic(), bar, rest)
+                    self._pages[key] = (time.monotonic(), shown)
                     self._pages.move_to_end(key)
                     while len(self._pages) > _PAGES_KEPT:
                         self._pages.popitem(last=False)
             finally:
                 with self._lock:
                     self._turns.pop(key, None)
-        return bar, rest
+        return shown
 
-    def _found(self, key: _Key) -> tuple[Component, str] | None:
+    def _found(self, key: _Key) -> Shown | None:
         with self._lock:
-            made_at, bar, rest = self._pages.get(key, (float("-inf"), None, ""))
-            if bar is None or time.monotonic() > made_at + _KEPT_SECONDS:
+            made_at, shown = self._pages.get(key, (float("-inf"), None))
+            if shown is None or time.monotonic() > made_at + _KEPT_SECONDS:
                 return None
             self._pages.move_to_end(key)
-            return bar, rest
+            return shown
 
 
 class Shelf:

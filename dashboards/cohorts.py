@@ -83,6 +83,18 @@ def rolled(cohorts: pl.DataFrame, *by: str) -> pl.DataFrame:
     )
 
 
+def decided(cohorts: pl.DataFrame) -> pl.DataFrame:
+    """Policy decisions and those that allowed the action: columns span, bucket_at, workflow, decisions, allowed.
+
+    Parameters
+    ----------
+    cohorts : pl.DataFrame
+        Columns of ``queries/cohorts.sql``.
+    """
+    groups = cohorts.filter(pl.col("decisions") > 0).group_by("span", "bucket_at", "workflow")
+    return groups.agg(pl.col("decisions", "allowed").sum()).sort("span", "bucket_at", "workflow")
+
+
 def _ratio(part: str, whole: str) -> pl.Expr:
     return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole)).otherwise(None)
 

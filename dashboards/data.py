@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -19,10 +18,12 @@ import duckdb
 import polars as pl
 
 from dashboards.access.scope import Scope
+from dashboards.cohorts import decided
 from dashboards.copies import Copies, Stored, changed_tables
 from dashboards.filters import Filters, ending, window
+from dashboards.newest import Known, Newest, Watcher
 from dashboards.views import Extent, State, View
-from warehouse import Warehouse, WarehouseError, marts, read_only
+from warehouse import Limits, Warehouse, WarehouseError, marts, read_only
 from warehouse.audited import Narrative, narrative
 from warehouse.syntax import syntax_tree, tables_read
 
@@ -58,6 +59,9 @@ _STREAMED_SECONDS = 5.0
 
 _DAY = timedelta(days=1)
 
+# Statements of pages are small and many are asked at once: to share one out costs a third more processor time than it saves.
+_LIMITS = Limits(threads=1)
+
 # Parts a revision: what a refresh changes, and what changes while the stream runs.
 _LIVE = "\n"
 
@@ -88,18 +92,6 @@ class _Page(threading.local):
     is_by_day = False
 
 
-@dataclass(slots=True)
-class _Known:
-    """What one snapshot of the lake holds, as far as it was asked."""
-
-    snapshot: int
-    tables: frozenset[str]
-    revision: str
-    extent: Extent | None = None
-    extent_at: str = ""
-    answers: dict[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
-
-
 class Reader:
     """A read-only warehouse for pages, opened when the first page asks, and again when its catalog was replaced.
 
@@ -117,8 +109,10 @@ class Reader:
         self._copies: Copies | None = None
         self._identity: tuple[int, int, int] | None = None
         self._views: dict[tuple[str, Filters], View | None] = {}
-        self._known: _Known | None = None
+        self._known: Known | None = None
         self._looked = (float("-inf"), "")
+        self._newest = Newest(self.path / "catalog.sqlite")
+        self._watcher: Watcher | None = None
         self._streamed: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
         self._lock = threading.RLock()
         self._page = _Page()
@@ -184,16 +178,13 @@ class Reader:
             return known.answers[key]
 
     def _open(self) -> Warehouse:
-        catalog = self.path / "catalog.sqlite"
-        # A scope that sees other workflows by now is another warehouse to the pages.
-        version = self._scope.version if self._scope is not None else 0
-        identity = (catalog.stat().st_dev, catalog.stat().st_ino, version) if catalog.is_file() else None
+        identity = self._identified()
         if identity is None:
             self.close()
             raise WarehouseError("there is no warehouse", str(self.path), "run `plumbline stream` first")
         if self._warehouse is None or identity != self._identity:
             self.close()
-            warehouse = read_only(self.path)
+            warehouse = read_only(self.path, limits=_LIMITS)
             if self._scope is not None:
                 try:
                     self._scope.put(warehouse)
@@ -202,7 +193,16 @@ class Reader:
                     raise
             self._warehouse, self._identity = warehouse, identity
             self._copies = Copies(warehouse, "lake.main" if self._scope is None else "memory.main")
+            if self._scope is None:
+                asked = (statement("snapshot"), statement("changes_since"))
+                self._watcher = Watcher(warehouse.connection.cursor(), self._newest, *asked)
         return self._warehouse
+
+    def _identified(self) -> tuple[int, int, int] | None:
+        catalog = self.path / "catalog.sqlite"
+        # A scope that sees other workflows by now is another warehouse to the pages.
+        version = self._scope.version if self._scope is not None else 0
+        return (catalog.stat().st_dev, catalog.stat().st_ino, version) if catalog.is_file() else None
 
     def _stand_in(self, there: frozenset[str]) -> None:
         """Let queries find every mart of `_STAND_INS`: computed from runs as they ask where the warehouse lacks it."""
@@ -219,6 +219,10 @@ class Reader:
         """Close the warehouse; the next read opens it again."""
         with self._lock:
             if self._warehouse is not None:
+                if self._watcher is not None:
+                    self._watcher.close()
+                self._watcher = None
+                self._newest.forget()
                 self._warehouse.close()
                 self._warehouse = self._known = self._copies = None
 
@@ -240,10 +244,23 @@ class Reader:
         """A text that changes when a refresh, an incident or a delivery changed what pages show: see `revision_of`."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
+        unchanged = self._unchanged()
+        if unchanged is not None:
+            return unchanged
         with self._lock:
             if self._scope is not None:
                 self._scope.renew(self._open())
             return self._now().revision
+
+    def _unchanged(self) -> str | None:
+        """The revision as it is known, where nothing that it speaks of has changed; None: it must be looked at.
+
+        Asked by a connection of its own, so that nobody whose page is kept waits for one that is made.
+        """
+        known, watcher = self._known, self._watcher
+        if known is None or watcher is None or self._identity != self._identified():
+            return None
+        return known.revision if self._page.depth or watcher.left_alone(known.snapshot, known.revised) else None
 
     def lately(self) -> str:
         """`revision` as of at most half a second ago: many open pages that ask whether anything changed cost one look."""
@@ -269,16 +286,17 @@ class Reader:
         offered = (tuple(row[name] or ()) for name in ("workflows", "environments", "teams", "releases"))
         return Extent(row["earliest_at"], row["latest_at"], row["runs"], *offered)
 
-    def _now(self) -> _Known:
+    def _now(self) -> Known:
         """What is known of the lake's newest snapshot; asked again when there is another one, and once for a page."""
         if self._known is not None and self._page.depth:
             return self._known
-        snapshot = self._asked("snapshot").item()
+        self._open()
+        snapshot = self._newest.snapshot(lambda: self._asked("snapshot").item())
         if self._known is None or self._known.snapshot != snapshot:
             self._known = self._look(snapshot, self._known)
         return self._known
 
-    def _look(self, snapshot: int, before: _Known | None) -> _Known:
+    def _look(self, snapshot: int, before: Known | None) -> Known:
         """What the lake holds by now, and what that leaves of `before`."""
         listed = self._asked("tables").rows()
         there = frozenset(name for name, _, _ in listed)
@@ -292,15 +310,15 @@ class Reader:
             self._stand_in(there)
         if self._copies is not None:
             self._copies.know(stored, changed)
-        revised = {stored[name].table_id for name in _REVISED & stored.keys()}
-        if before is None or before.tables != there or changed is None or changed & revised:
+        revised = frozenset(stored[name].table_id for name in _REVISED & stored.keys())
+        if before is None or before.tables != there or changed is None or changed & (revised | before.revised):
             built, *live = self._asked("revision").row(0) if "incidents" in there else ("",)
             compared = self._asked("compared_at").row(0) if "release_comparisons" in there else ()
             live += self._asked("told_at").row(0) if "notifications" in there else ()
             revision = f"{(self._identity, built, *map(str, compared))}{_LIVE}{[*map(str, live)]}"
         else:
             revision = before.revision
-        known = _Known(snapshot, there, revision)
+        known = Known(snapshot, there, revision, revised)
         if before is not None and before.extent_at == revision:
             known.extent, known.extent_at = before.extent, revision
         if before is not None and before.revision == revision:
@@ -335,12 +353,13 @@ class Reader:
         incidents = self.kept("incidents", [shown.previous_start, filters.workflow])
         ids = [incidents["incident_id"].to_list()]
         there = self.tables()
+        cohorts = self.rows("cohorts", scope)
         return View(
             filters=filters,
             window=shown,
             extent=extent,
-            cohorts=self.rows("cohorts", scope),
-            policy=self.rows("policy", scope),
+            cohorts=cohorts,
+            policy=decided(cohorts),
             reuse=self.kept("reuse", [*spans, filters.workflow]),
             rollback=self.kept("rollback", [filters.workflow]),
             incidents=incidents,

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 
 import duckdb
 import polars as pl
-from dash import html
 from flask import Flask, Response, abort, request
 
 from dashboards.data import Reader, State
+from dashboards.elements import html
 from dashboards.filters import Filters
 from dashboards.pages.asked import Asked
 from warehouse import WarehouseError

@@ -10,17 +10,16 @@ import base64
 import difflib
 import hashlib
 import html as escaping
-import json
 from pathlib import Path
 from typing import Any
 
 from dash.development.base_component import Component
-from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
 from dashboards import text
 from dashboards.data import Reader
 from dashboards.data import State as DataState
+from dashboards.encoded import encoded, properties
 from dashboards.errors import DashboardError
 from dashboards.filters import PERIODS, Filters
 from dashboards.pages import shell
@@ -189,7 +188,7 @@ class Writer:
             return "".join(self.html(child) for child in part)
         if not isinstance(part, Component):
             return escaping.escape(str(part))
-        kind, props = part.to_plotly_json()["type"], part.to_plotly_json()["props"]
+        kind, props = type(part).__name__, properties(part)
         if kind == "Graph":
             return self._graph(props)
         if kind == "Link":
@@ -201,10 +200,8 @@ class Writer:
         )
 
     def _graph(self, props: dict[str, Any]) -> str:
-        figure = json.loads(to_json(props["figure"], validate=False) or "{}")
-        self.figures.append(
-            json.dumps({"data": figure["data"], "layout": figure["layout"], "config": props.get("config") or {}})
-        )
+        figure = props["figure"]
+        self.figures.append(encoded({**figure, "config": props.get("config") or {}}).decode())
         return f'<div id="figure-{len(self.figures) - 1}"{self._style(props)}></div>'
 
     def _link(self, props: dict[str, Any]) -> str:

@@ -45,7 +45,9 @@ class View:
     extent : Extent
     cohorts : pl.DataFrame
         ``queries/cohorts.sql``; `dashboards.cohorts.rolled` makes ratios of it.
-    policy, reuse, rollback, incidents, signals : pl.DataFrame
+    policy : pl.DataFrame
+        `dashboards.cohorts.decided` of the cohorts.
+    reuse, rollback, incidents, signals : pl.DataFrame
         The query of the same name; a page that does not show one leaves it empty.
     streamed_at : datetime | None
         Start of the newest span (UTC), to tell marts that lag behind the stream.

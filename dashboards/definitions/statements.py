@@ -24,7 +24,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "reuse_ratio": ("reuse",),
     "clone_candidates": ("clones", "invocations"),
     "rollback_readiness": ("rollback",),
-    "policy_adherence": ("policy",),
+    "policy_adherence": ("cohorts",),
     **dict.fromkeys(("open_incidents", "incident_timeline"), ("incidents", "signals")),
     "verdict": ("cohorts", "incidents", "rollback"),
     **dict.fromkeys(("two_sample", "causes"), ("signals",)),

@@ -1,1 +1,1 @@
-"""Figures: pure functions, frame in, `plotly.graph_objects.Figure` out; the app and the static export show the same ones."""
+"""Figures: pure functions, frame in, `dashboards.figures.figure.Figure` out; the app and the static export show the same ones."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
-
 from dashboards import text
 from dashboards.bridging import Moved
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import BLUE, GREEN, GREY, RULE, VERMILLION, bare, rows_axis
 
 
-def waterfall(found: Moved, before_name: str, now_name: str) -> go.Figure:
+def waterfall(found: Moved, before_name: str, now_name: str) -> Figure:
     """Rows from top to bottom: before, each factor that moved anything, now.
 
     Parameters

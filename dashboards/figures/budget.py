@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import plotly.graph_objects as go
-
 from dashboards import text
 from dashboards.budgeting import Month
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import BAND, BLUE, VERMILLION, bare, note, time_axis
 
 
-def fan(month: Month, budget: float | None = None, *, height: int = 300) -> go.Figure:
+def fan(month: Month, budget: float | None = None, *, height: int = 300) -> Figure:
     """Spent so far as a line, expected as a dashed one, its 90 % interval as a band that opens to the month's end.
 
     Parameters

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import plotly.graph_objects as go
 import polars as pl
 
 from dashboards import text
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import (
     BAND,
     BLUE,
@@ -28,7 +28,7 @@ from dashboards.figures.theme import (
 from dashboards.filters import Window
 
 
-def trend(points: pl.DataFrame, window: Window, *, height: int = 280, is_small: bool = False) -> go.Figure:
+def trend(points: pl.DataFrame, window: Window, *, height: int = 280, is_small: bool = False) -> Figure:
     """Cost per successful outcome over time, with its 95 % interval as a band.
 
     Parameters
@@ -68,7 +68,7 @@ def trend(points: pl.DataFrame, window: Window, *, height: int = 280, is_small: 
     return figure
 
 
-def spend(points: pl.DataFrame, window: Window, *, height: int = 280) -> go.Figure:
+def spend(points: pl.DataFrame, window: Window, *, height: int = 280) -> Figure:
     """Spend per bucket, split into runs that succeeded and runs that did not.
 
     Parameters
@@ -112,7 +112,7 @@ _MOST_MODELS = 5
 _MODELS = ((BLUE, ""), (GREEN, "."), (GOLD, "/"), (PURPLE, "x"), (VERMILLION, "-"), (GREY, ""))
 
 
-def mix(points: pl.DataFrame, window: Window, *, height: int = 280) -> go.Figure:
+def mix(points: pl.DataFrame, window: Window, *, height: int = 280) -> Figure:
     """Spend per bucket, parted by model: those that cost most, and the others together.
 
     Parameters
@@ -166,7 +166,7 @@ _PARTS = (
 )
 
 
-def made_of(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+def made_of(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """What one successful outcome is paid for, per workflow: model calls, tools, people who took over.
 
     Parameters
@@ -234,7 +234,7 @@ def _hover(row: dict[str, Any], bucket: timedelta) -> str:
     )
 
 
-def _fit(figure: go.Figure, known: pl.DataFrame, *, ticks: int) -> None:
+def _fit(figure: Figure, known: pl.DataFrame, *, ticks: int) -> None:
     """Scale the axis to the line and its band; it starts at zero unless that would flatten everything."""
     values = known["cost_per_success_usd"]
     low, high = (float(values.min() or 0), float(values.max() or 0)) if known.height else (0.0, 1.0)  # type: ignore[arg-type]
@@ -248,11 +248,11 @@ def _fit(figure: go.Figure, known: pl.DataFrame, *, ticks: int) -> None:
     figure.update_yaxes(tickprefix="$", nticks=ticks, range=[start, top + 0.12 * (top - start)])
 
 
-def _money_axis(figure: go.Figure, highest: float | None, *, ticks: int) -> None:
+def _money_axis(figure: Figure, highest: float | None, *, ticks: int) -> None:
     figure.update_yaxes(tickprefix="$", nticks=ticks, rangemode="tozero", range=[0, (highest or 1) * 1.12])
 
 
-def _time(figure: go.Figure, points: pl.DataFrame, window: Window, *, is_small: bool, is_bar: bool = False) -> None:
+def _time(figure: Figure, points: pl.DataFrame, window: Window, *, is_small: bool, is_bar: bool = False) -> None:
     first = points["bucket_at"].min() if points.height else window.start
     start: datetime = window.previous_start if window.is_comparable else min(window.start, first)  # type: ignore[type-var,assignment]
     pad = timedelta(0) if is_bar else window.bucket * 0.35
@@ -263,7 +263,6 @@ def _time(figure: go.Figure, points: pl.DataFrame, window: Window, *, is_small: 
         figure.update_xaxes(nticks=4)
     if window.is_comparable:
         boundary = window.start if is_bar else window.start - window.bucket / 2
-        # What add_vrect draws, without its search for subplots.
         figure.add_shape(
             type="rect",
             xref="x",

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import plotly.graph_objects as go
 import polars as pl
 
 from dashboards import text
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import (
     BLUE,
     FAMILIES,
@@ -25,7 +25,7 @@ from dashboards.figures.theme import (
 from dashboards.mixes import Share
 
 
-def timeline(incidents: pl.DataFrame, start: datetime, end: datetime) -> go.Figure:
+def timeline(incidents: pl.DataFrame, start: datetime, end: datetime) -> Figure:
     """One row per workflow and one bar per incident: open mark at the onset, filled mark where it was detected.
 
     Parameters
@@ -85,7 +85,6 @@ def timeline(incidents: pl.DataFrame, start: datetime, end: datetime) -> go.Figu
         )
     rows_axis(figure, [text.label(workflow, 24) for workflow in workflows])
     rule = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "layer": "below", "line": {"color": RULE, "width": 0.5}}
-    # At once: each shape added makes all those before it anew.
     figure.update_layout(shapes=[rule | {"y0": place, "y1": place} for place in range(len(workflows))])
     first = incidents.select(pl.min_horizontal("onset_at", "opened_at").min()).item()
     start = min(start, first) if first is not None else start
@@ -111,7 +110,7 @@ class Level:
     alarm_at: datetime
 
 
-def evidence(points: pl.DataFrame, level: Level, *, height: int = 220) -> go.Figure:
+def evidence(points: pl.DataFrame, level: Level, *, height: int = 220) -> Figure:
     """What the runs measured around the onset, with the levels the detector saw before and after.
 
     Parameters
@@ -164,7 +163,7 @@ def evidence(points: pl.DataFrame, level: Level, *, height: int = 220) -> go.Fig
     return figure
 
 
-def shares(mix: Sequence[Share]) -> go.Figure:
+def shares(mix: Sequence[Share]) -> Figure:
     """A mix before and after: two bars per category, the largest move on top."""
     figure = bare(max(70 + 34 * len(mix), 150), barmode="group", bargap=0.3, bargroupgap=0.06, showlegend=True)
     figure.update_layout(

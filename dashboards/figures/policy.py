@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
 import polars as pl
 
 from dashboards import text
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import GOLD, GREEN, GREY, PURPLE, VERMILLION, bare
 from dashboards.figures.tools import framed
 from dashboards.filters import Window
@@ -26,7 +26,7 @@ APPROVALS = (
 _Kinds = Sequence[tuple[str, str, str, str]]
 
 
-def decisions(events: pl.DataFrame, window: Window, *, height: int = 260) -> go.Figure:
+def decisions(events: pl.DataFrame, window: Window, *, height: int = 260) -> Figure:
     """Share of decisions that did not allow the action, by what they said instead, per bucket.
 
     Parameters
@@ -39,7 +39,7 @@ def decisions(events: pl.DataFrame, window: Window, *, height: int = 260) -> go.
     return figure
 
 
-def approvals(events: pl.DataFrame, window: Window, *, height: int = 260) -> go.Figure:
+def approvals(events: pl.DataFrame, window: Window, *, height: int = 260) -> Figure:
     """Approvals that came to an end, by how, per bucket.
 
     Parameters
@@ -52,7 +52,7 @@ def approvals(events: pl.DataFrame, window: Window, *, height: int = 260) -> go.
     return figure
 
 
-def _bars(events: pl.DataFrame, window: Window, kinds: _Kinds, height: int, *, is_share: bool) -> go.Figure:
+def _bars(events: pl.DataFrame, window: Window, kinds: _Kinds, height: int, *, is_share: bool) -> Figure:
     figure = bare(height, barmode="stack", bargap=0.28, showlegend=True)
     figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}})
     points = events.group_by("bucket_at").agg(

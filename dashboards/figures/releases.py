@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
 from dashboards import text
 from dashboards.compared import Change, interval, signed
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import BLUE, GREEN, GREY, RULE, SHADE, VERMILLION, bare, rows_axis
 
 # Verdict → colour and mark; the words beside the figure repeat it.
 _MARKS = {"worse": (VERMILLION, "diamond"), "better": (GREEN, "circle")}
 
 
-def differences(rows: Sequence[tuple[str, Change, str | None]], *, is_named: bool = True) -> go.Figure:
+def differences(rows: Sequence[tuple[str, Change, str | None]], *, is_named: bool = True) -> Figure:
     """One row per change: a mark for the estimate on a thick line for its interval, zero as a line, the margin shaded.
 
     Parameters

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import plotly.graph_objects as go
-
 from dashboards import text
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import BAND, BLUE, GREEN, GREY, SHADE, bare, rows_axis, time_axis
 from dashboards.reusing import Component
 
@@ -17,7 +16,7 @@ from dashboards.reusing import Component
 ROWS, COLUMNS = 50, 20
 
 
-def rate(points: Sequence[dict[str, Any]], split: datetime, end: datetime) -> go.Figure:
+def rate(points: Sequence[dict[str, Any]], split: datetime, end: datetime) -> Figure:
     """The reuse rate by bucket; the time before `split` is shaded.
 
     Parameters
@@ -46,13 +45,24 @@ def rate(points: Sequence[dict[str, Any]], split: datetime, end: datetime) -> go
     )
     first = min((point["bucket_at"] for point in shown), default=split)
     if first < split:
-        figure.add_vrect(x0=first, x1=split, fillcolor=SHADE, line_width=0, layer="below")
+        figure.add_shape(
+            type="rect",
+            xref="x",
+            yref="y domain",
+            x0=first,
+            x1=split,
+            y0=0,
+            y1=1,
+            fillcolor=SHADE,
+            line={"width": 0},
+            layer="below",
+        )
     time_axis(figure, min(first, split), end)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero", nticks=5)
     return figure
 
 
-def uses(components: Sequence[Component], workflows: Sequence[str]) -> go.Figure:
+def uses(components: Sequence[Component], workflows: Sequence[str]) -> Figure:
     """A row per component and a column per workflow; the darker, the more invocations (logarithmic).
 
     Parameters

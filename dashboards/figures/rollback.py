@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import numpy as np
-import plotly.graph_objects as go
-
 from dashboards import text
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import bare, rows_axis, time_axis
 
 #: Rows that stay readable.
@@ -19,7 +17,7 @@ ROWS = 40
 _SCALE = [[0.0, "#b03a00"], [0.5, "#d9a441"], [0.999, "#7fb9dc"], [1.0, "#00704f"]]
 
 
-def days(rows: Sequence[Mapping[str, Any]], workflows: Sequence[str]) -> go.Figure:
+def days(rows: Sequence[Mapping[str, Any]], workflows: Sequence[str]) -> Figure:
     """A row per workflow and a cell per day; a day that was not proven is empty.
 
     Parameters
@@ -36,9 +34,8 @@ def days(rows: Sequence[Mapping[str, Any]], workflows: Sequence[str]) -> go.Figu
     cells = [[known.get((name, day)) for day in every] for name in names]
     labels = [text.label(name) for name in names]
     figure = bare(max(60 + 24 * len(names), 130), margin={"l": 8, "r": 12, "t": 8, "b": 8})
-    # As arrays, which Plotly takes as they are; lists of lists of 40 workflows and 180 days it walks for a quarter of a second.
     figure.add_heatmap(
-        z=np.array([[cell["score"] if cell else None for cell in line] for line in cells], dtype=object),
+        z=[[cell["score"] if cell else None for cell in line] for line in cells],
         x=[datetime.combine(day, time(12)) for day in every],
         y=list(range(len(names))),
         zmin=0,
@@ -47,10 +44,9 @@ def days(rows: Sequence[Mapping[str, Any]], workflows: Sequence[str]) -> go.Figu
         showscale=False,
         xgap=1,
         ygap=2,
-        customdata=np.array(
-            [[f"{label}: <b>{_said(cell)}</b>" for cell in line] for label, line in zip(labels, cells, strict=True)],
-            dtype=object,
-        ),
+        customdata=[
+            [f"{label}: <b>{_said(cell)}</b>" for cell in line] for label, line in zip(labels, cells, strict=True)
+        ],
         hovertemplate="%{x|%-d %b %Y}<br>%{customdata}<extra></extra>",
     )
     if every:

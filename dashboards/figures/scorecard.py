@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
 from dashboards import text
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import BLUE, GREY, RULE, VERMILLION, bare, rows_axis
 
 
@@ -43,7 +42,7 @@ def changes(
     prefix: str = "",
     suffix: str = "",
     is_log: bool = False,
-) -> go.Figure:
+) -> Figure:
     """One row per workflow: hollow mark before, filled mark now, a thin line for the interval.
 
     Parameters

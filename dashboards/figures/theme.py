@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import plotly.graph_objects as go
+from dashboards.figures.figure import Figure
 
 BLUE = "#2583c4"
 VERMILLION = "#d55e00"
@@ -56,7 +56,6 @@ def _axis(**own: Any) -> dict[str, Any]:
 
 
 _LAYOUT: dict[str, Any] = {
-    "template": "none",
     "autosize": True,
     "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
     "paper_bgcolor": "rgba(0,0,0,0)",
@@ -71,13 +70,12 @@ _LAYOUT: dict[str, Any] = {
 }
 
 
-def bare(height: int, **layout: Any) -> go.Figure:
+def bare(height: int, **layout: Any) -> Figure:
     """An empty figure in the shared look, `height` pixels high and as wide as its place on the page."""
-    # In one piece: to update a figure part by part takes fourteen times as long (7.9 ms, against 0.6), and pages have a dozen.
-    return go.Figure(layout={**_LAYOUT, "height": height, **layout})
+    return Figure({**_LAYOUT, "height": height, **layout})
 
 
-def time_axis(figure: go.Figure, start: datetime, end: datetime) -> None:
+def time_axis(figure: Figure, start: datetime, end: datetime) -> None:
     """A UTC time axis from `start` to `end` whose labels fit a phone."""
     hours = (end - start).total_seconds() / 3600
     figure.update_xaxes(
@@ -91,7 +89,7 @@ def time_axis(figure: go.Figure, start: datetime, end: datetime) -> None:
         note(figure, "UTC", xref="paper", x=1, xanchor="right", yref="paper", y=0, yanchor="bottom")
 
 
-def rows_axis(figure: go.Figure, names: Sequence[str]) -> None:
+def rows_axis(figure: Figure, names: Sequence[str]) -> None:
     """A y axis with one row per name, the first on top; names are positions, never values that could be read as numbers.
 
     Parameters
@@ -108,6 +106,6 @@ def rows_axis(figure: go.Figure, names: Sequence[str]) -> None:
     )
 
 
-def note(figure: go.Figure, text: str, **place: Any) -> None:
+def note(figure: Figure, text: str, **place: Any) -> None:
     """Put a short label (already safe) on the figure without an arrow."""
     figure.add_annotation(text=text, showarrow=False, font={"size": 11, "color": GREY}, **place)

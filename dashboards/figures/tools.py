@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import plotly.graph_objects as go
 import polars as pl
 
 from dashboards import text
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import BAND, BLUE, GOLD, SHADE, bare, note, time_axis
 from dashboards.filters import Window
 
 _LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}}
 
 
-def errors(points: pl.DataFrame, window: Window, *, height: int = 260) -> go.Figure:
+def errors(points: pl.DataFrame, window: Window, *, height: int = 260) -> Figure:
     """Error ratio over time, its 95 % interval as a band.
 
     Parameters
@@ -63,7 +63,7 @@ def errors(points: pl.DataFrame, window: Window, *, height: int = 260) -> go.Fig
     return figure
 
 
-def latency(points: pl.DataFrame, window: Window, *, height: int = 260) -> go.Figure:
+def latency(points: pl.DataFrame, window: Window, *, height: int = 260) -> Figure:
     """Median and 95th percentile of the duration over time, on a logarithmic axis.
 
     Parameters
@@ -112,7 +112,7 @@ def unbroken(points: pl.DataFrame, bucket: timedelta) -> list[pl.DataFrame]:
     return gaps.partition_by("part", maintain_order=True)
 
 
-def framed(figure: go.Figure, window: Window, times: Sequence[datetime]) -> None:
+def framed(figure: Figure, window: Window, times: Sequence[datetime]) -> None:
     """Set the time axis, and shade the earlier period where there is one."""
     start = window.previous_start if window.is_comparable else window.start
     end = max([window.end, *(at + window.bucket / 2 for at in times)])

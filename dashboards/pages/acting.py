@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from dash import dcc, html
-
 from dashboards.desk import ACTS
+from dashboards.elements import dcc, html
 from dashboards.pages.parts import attributes
 
 #: What can be done with an incident, by its state; the first one stands out.

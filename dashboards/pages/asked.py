@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
-from dash import html
 
 from dashboards import text
 from dashboards.data import Reader, View
+from dashboards.elements import html
 from dashboards.filters import Filters
 
 

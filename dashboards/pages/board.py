@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import budgeting, text
 from dashboards.bridging import reasons
 from dashboards.controls import Control, controls
+from dashboards.elements import dcc, html
 from dashboards.expanding import Expansion, expansion
 from dashboards.figures.sparkline import sparkline
 from dashboards.pages.asked import Asked

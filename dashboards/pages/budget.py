@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import dcc, html
-
 from dashboards import budgeting, text
 from dashboards.budgeting import Month
+from dashboards.elements import dcc, html
 from dashboards.figures.budget import fan
 from dashboards.pages.asked import Asked
 from dashboards.pages.parts import Column, card, graph, meter, pill, stack, table

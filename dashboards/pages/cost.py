@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import text, words
 from dashboards.cohorts import rolled
 from dashboards.data import View
 from dashboards.downloads import links
+from dashboards.elements import dcc, html
 from dashboards.figures.cost import made_of, mix, spend, trend
 from dashboards.pages import files
 from dashboards.pages.asked import Asked, Page

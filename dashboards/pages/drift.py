@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import explained, text, words
 from dashboards.data import Reader, View
+from dashboards.elements import dcc, html
 from dashboards.figures import drift as figures
 from dashboards.figures.theme import FAMILIES
 from dashboards.pages.asked import Asked, Page

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from dash import dcc, html
-
 from dashboards import text
 from dashboards.data import State, View
+from dashboards.elements import dcc, html
 from dashboards.pages.parts import notice
 
 # Marts older than this against the stream are worth a word: a refresh is due every few minutes.

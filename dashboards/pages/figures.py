@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dash import html
 from dash.development.base_component import Component
 
 from dashboards.data import View
 from dashboards.definitions import DEFINITIONS
 from dashboards.definitions.statements import Statement, behind
+from dashboards.elements import html
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.parts import card
 

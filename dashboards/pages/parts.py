@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode
 
-import plotly.graph_objects as go
-from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboards import text
 from dashboards.definitions import DEFINITIONS
+from dashboards.elements import dcc, html
+from dashboards.figures.figure import Figure
 from dashboards.figures.theme import CONFIG, FAMILIES, OTHER_FAMILY
 from dashboards.words import Delta
 
@@ -56,11 +56,13 @@ def how(key: str, coverage: str = "") -> html.Details:
     )
 
 
-def graph(figure: go.Figure, described: str) -> html.Figure:
+def graph(figure: Figure, described: str) -> html.Figure:
     """A figure with the words a screen reader says in its place."""
-    height, config = figure.layout.height, cast("Any", CONFIG)
+    height, config = figure.layout["height"], cast("Any", CONFIG)
     return html.Figure(
-        dcc.Graph(figure=figure, config=config, responsive=True, style={"height": f"{height}px", "width": "100%"}),
+        dcc.Graph(
+            figure=figure.to_dict(), config=config, responsive=True, style={"height": f"{height}px", "width": "100%"}
+        ),
         className="graph",
         role="img",
         **attributes(aria_label=described),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import text
 from dashboards.data import View
+from dashboards.elements import dcc, html
 from dashboards.governing import KINDS, Version, denials, governed
 from dashboards.pages.parts import Column, card, pill, run_link, stack, table
 

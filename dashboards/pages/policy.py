@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import polars as pl
-from dash import html
 
 from dashboards import text, words
 from dashboards.cohorts import is_ratio_within_noise
 from dashboards.data import View
+from dashboards.elements import html
 from dashboards.figures import policy as figures
 from dashboards.figures.sparkline import sparkline
 from dashboards.governing import JUDGED, KINDS, STRAYED, Governed, governed, over_time, versions

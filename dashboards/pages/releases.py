@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import compared, text
 from dashboards.compared import MEASURES, Measure, Pair
 from dashboards.data import Reader, View
+from dashboards.elements import dcc, html
 from dashboards.figures.releases import differences
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.empty import nothing_matches

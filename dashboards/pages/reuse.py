@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import polars as pl
-from dash import html
 
 from dashboards import text, words
 from dashboards.data import View
+from dashboards.elements import html
 from dashboards.figures import reuse as figures
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.figuring import FLEET, figured

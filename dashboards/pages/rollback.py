@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from dash import html
-
 from dashboards import text, words
 from dashboards.data import View
+from dashboards.elements import html
 from dashboards.figures import rollback as figures
 from dashboards.pages.asked import Asked, Page
 from dashboards.pages.empty import nothing_matches

@@ -6,9 +6,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from dash import dcc, html
-
 from dashboards import text
+from dashboards.elements import dcc, html
 from dashboards.pages.asked import Asked
 from dashboards.pages.parts import Column, attributes, card, notice, pill, stack, table
 from dashboards.searching import MARKS

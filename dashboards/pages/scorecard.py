@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dash import dcc, html
-
 from dashboards import text, words
 from dashboards.bridging import reasons
 from dashboards.data import View
+from dashboards.elements import dcc, html
 from dashboards.figures.cost import trend
 from dashboards.figures.sparkline import sparkline
 from dashboards.pages import board, workflows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboards import text
 from dashboards.access.viewer import Viewer
 from dashboards.data import Extent, View
+from dashboards.elements import dcc, html
 from dashboards.filters import LONGEST_VALUE, PERIODS, Filters
 from dashboards.pages.asked import Page
 from dashboards.pages.parts import attributes

@@ -10,13 +10,15 @@ import re
 from datetime import datetime
 from typing import Any
 
-from dash import html
+import dash
 from dash.development.base_component import Component
+
+from dashboards.elements import html
 
 _WHEN = re.compile(r"\b\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d(?::\d\d)? UTC\b")
 
 # What is quoted stays as it is.
-_LEFT_ALONE = (html.Code, html.Pre, html.Time)
+_LEFT_ALONE = (dash.html.Code, dash.html.Pre, dash.html.Time)
 
 
 def timed(part: Any) -> Any:

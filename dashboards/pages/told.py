@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import html
-
 from dashboards import text
 from dashboards.data import Reader
+from dashboards.elements import html
 from dashboards.pages.parts import Column, pill, stack, table
 
 # More notifications than this are a history, not a log.

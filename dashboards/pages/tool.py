@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import text
 from dashboards.calling import quantiles, rolled
 from dashboards.data import View
+from dashboards.elements import dcc, html
 from dashboards.figures.tools import errors, latency
 from dashboards.pages.asked import Asked
 from dashboards.pages.parts import Column, delta, graph, how, pill, stack, table

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import text, words
 from dashboards.calling import is_error_within_noise, rolled
 from dashboards.data import View
+from dashboards.elements import dcc, html
 from dashboards.figures.scorecard import Change, changes
 from dashboards.figures.sparkline import sparkline
 from dashboards.pages import tool as one

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import polars as pl
-from dash import html
 
 from dashboards import text, words
 from dashboards.bridging import Moved, Part, moved
 from dashboards.data import View
+from dashboards.elements import html
 from dashboards.figures.bridge import waterfall
 from dashboards.pages.asked import Asked
 from dashboards.pages.figuring import Figured

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import text, words
 from dashboards.data import View
+from dashboards.elements import dcc, html
 from dashboards.figures.scorecard import Change, changes
 from dashboards.figures.sparkline import sparkline
 from dashboards.pages.figuring import Figured

@@ -1,4 +1,4 @@
--- Additive sums of runs, from which every ratio on the pages is made (dashboards/cohorts.py).
+-- Additive sums of runs and of their policy decisions, from which every ratio on the pages is made (dashboards/cohorts.py).
 -- grain: span ('current' or 'previous'), bucket_at, workflow, model
 -- $1, $2 previous start and end; $3, $4 current start and end, whole hours; $5 workflow or null; $6 environment or null; $7 bucket
 --   width in seconds; $8 team or null; $9 release or null.
@@ -32,7 +32,9 @@ SELECT
     sum(runs_without_cached_tokens)::BIGINT AS runs_without_cached_tokens,
     sum(runs_without_usage)::BIGINT AS runs_without_usage,
     sum(runs_without_failed_calls)::BIGINT AS runs_without_failed_calls,
-    sum(runs_without_tool_spans)::BIGINT AS runs_without_tool_spans
+    sum(runs_without_tool_spans)::BIGINT AS runs_without_tool_spans,
+    sum(decisions)::BIGINT AS decisions,
+    sum(allowed_decisions)::BIGINT AS allowed
 FROM runs_hourly
 WHERE ((hour_at >= $3 AND hour_at < $4) OR (hour_at >= $1 AND hour_at < $2))
     AND ($5::VARCHAR IS NULL OR workflow = $5::VARCHAR)

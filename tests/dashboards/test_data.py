@@ -48,7 +48,6 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
     span = [now] * 4
     params = {
         "cohorts": [*span, None, None, 3600, None, None],
-        "policy": [*span, None, None, 3600, None, None],
         "reuse": [*span, None],
         "rollback": [None],
         "incidents": [now, None],

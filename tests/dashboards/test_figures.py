@@ -4,32 +4,44 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
 import pytest
 
+from dashboards.app import content_of
 from dashboards.cohorts import rolled
 from dashboards.compared import Change as Compared
-from dashboards.data import View
+from dashboards.data import Reader, View
+from dashboards.encoded import encoded
+from dashboards.export import Writer
 from dashboards.figures import cost, drift
+from dashboards.figures.figure import Figure
 from dashboards.figures.releases import differences
 from dashboards.figures.scorecard import Change, changes
 from dashboards.figures.sparkline import sparkline
 from dashboards.figures.theme import FAMILIES
+from dashboards.filters import Filters
 from dashboards.mixes import Share
+from dashboards.pages.registry import PAGES
 from dashboards.text import label, usd
 
 HOSTILE = "<img src=x onerror=alert(1)><b>%{x}</b>"
 
 
-def traces(figure: go.Figure) -> list[Any]:
-    return list(figure.data)  # pyright: ignore[reportArgumentType]
+def checked(figure: Figure) -> Any:
+    """As Plotly's own object, which refuses what Plotly does not know."""
+    return go.Figure(figure.to_dict())
 
 
-def texts(figure: go.Figure) -> str:
-    return json.dumps(json.loads(figure.to_json() or "{}"), ensure_ascii=False)
+def traces(figure: Figure) -> list[Any]:
+    return list(checked(figure).data)
+
+
+def texts(figure: Figure) -> str:
+    return encoded(figure.to_dict()).decode()
 
 
 def test_the_trend_has_a_point_per_bucket_and_a_band_around_it(view: View) -> None:
@@ -38,7 +50,7 @@ def test_the_trend_has_a_point_per_bucket_and_a_band_around_it(view: View) -> No
     band, line = traces(figure)
     assert len(line.y) == points.height
     assert min(band.y) <= min(line.y) and max(band.y) >= max(line.y)
-    low, high = figure.layout.yaxis.range
+    low, high = checked(figure).layout.yaxis.range
     assert 0 <= low < min(line.y) and high > max(line.y)
 
 
@@ -77,7 +89,7 @@ def test_the_timeline_marks_onset_and_detection_of_every_incident(view: View) ->
     assert {trace.name for trace in traces(figure) if trace.showlegend is None} == {
         name for name, *_ in FAMILIES.values()
     }
-    assert figure.layout.xaxis.range[0] <= min(onsets)
+    assert checked(figure).layout.xaxis.range[0] <= min(onsets)
 
 
 def test_names_from_traces_reach_no_figure_as_markup(view: View) -> None:
@@ -100,14 +112,14 @@ def test_names_from_traces_reach_no_figure_as_markup(view: View) -> None:
 
 def test_a_workflow_named_like_a_number_or_a_date_keeps_its_row() -> None:
     figure = changes([Change("2024-01-01", 1.0, 2.0), Change("17", 3.0, 4.0)], usd)
-    assert list(figure.layout.yaxis.ticktext) == ["2024-01-01", "17"]
-    assert list(figure.layout.yaxis.tickvals) == [0, 1]
+    assert list(checked(figure).layout.yaxis.ticktext) == ["2024-01-01", "17"]
+    assert list(checked(figure).layout.yaxis.tickvals) == [0, 1]
 
 
 def test_values_of_very_different_size_get_a_logarithmic_axis_with_few_ticks() -> None:
     figure = changes([Change("a", 0.0031, 0.004), Change("b", 43.0, 40.0)], usd, prefix="$", is_log=True)
-    assert figure.layout.xaxis.type == "log"
-    assert 2 <= len(figure.layout.xaxis.ticktext) <= 6
+    assert checked(figure).layout.xaxis.type == "log"
+    assert 2 <= len(checked(figure).layout.xaxis.ticktext) <= 6
 
 
 def test_evidence_of_a_long_duration_is_in_seconds() -> None:
@@ -118,7 +130,7 @@ def test_evidence_of_a_long_duration_is_in_seconds() -> None:
     level = drift.Level(9000.0, 12000.0, "ms", at + timedelta(minutes=30), at + timedelta(minutes=50))
     figure = drift.evidence(points, level)
     assert list(traces(figure)[0].y) == [9.0, 12.0]
-    assert figure.layout.yaxis.ticksuffix.endswith("s")
+    assert checked(figure).layout.yaxis.ticksuffix.endswith("s")
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [None, None], [None, 2.0]])
@@ -137,9 +149,9 @@ def test_an_interval_stands_beside_zero_and_the_margin() -> None:
     first, second, marks = traces(figure)
     assert (list(first.x), list(second.x), list(marks.x)) == ([20.0, 40.0], [-2.0, 1.0], [30.0, -1.0])
     assert list(marks.marker.symbol) == ["diamond", "circle"]
-    low, high = figure.layout.xaxis.range
+    low, high = checked(figure).layout.xaxis.range
     assert low < -5 < 0 < 40 < high
-    band, zero = figure.layout.shapes
+    band, zero = checked(figure).layout.shapes
     assert (band.x0, band.x1, zero.x0, zero.x1) == (-5.0, 5.0, 0, 0)
 
 
@@ -150,3 +162,41 @@ def test_a_model_that_is_named_like_a_template_is_text(view: View) -> None:
     assert bar.name == shown and "<img" not in shown
     assert shown not in bar.hovertemplate and {row[0] for row in bar.customdata} == {shown}
     assert sum(value or 0 for value in bar.y) == pytest.approx(view.cohorts["cost_usd"].sum())
+
+
+# Pages without a figure.
+_BARE = {"/runs", "/figures"}
+
+
+@pytest.mark.parametrize("path", [page.path for page in PAGES])
+def test_plotly_knows_every_property_of_every_figure(reader: Reader, streamed_home: Path, path: str) -> None:
+    streamed = Reader(streamed_home)
+    drawn: list[str] = []
+    for each, filters in (
+        (reader, Filters()),
+        (reader, Filters(incident="inc-0001", tool="ledger.lookup")),
+        (streamed, Filters(period="all")),
+    ):
+        shown, writer = each.view(filters), Writer()
+        assert shown is not None
+        writer.html(content_of(each, path, shown))
+        drawn += writer.figures
+    streamed.close()
+    for figure in map(json.loads, drawn):
+        go.Figure({"data": figure["data"], "layout": figure["layout"]})
+    assert bool(drawn) == (path not in _BARE)
+
+
+def test_a_property_that_plotly_does_not_know_is_found() -> None:
+    wrong, trace = Figure({"heigth": 3}), Figure({})
+    trace.add_bar(x=[1], colour="red")
+    for figure in (wrong, trace):
+        with pytest.raises(ValueError, match="Invalid property"):
+            checked(figure)
+
+
+def test_a_property_that_is_none_is_left_out() -> None:
+    figure = Figure({"title": None, "xaxis": {"type": "date"}})
+    figure.update_xaxes(type=None, nticks=3)
+    figure.add_scatter(x=[1], name=None)
+    assert figure.to_dict() == {"data": [{"type": "scatter", "x": [1]}], "layout": {"xaxis": {"nticks": 3}}}

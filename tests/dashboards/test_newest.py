@@ -1,0 +1,86 @@
+"""The newest snapshot: asked again whenever the catalog may hold another one, and by nobody who waits for a page."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dashboards import newest
+from dashboards.app import Kept, Pages, render
+from dashboards.data import Reader
+from dashboards.filters import Filters
+from dashboards.newest import Newest
+from warehouse import Warehouse
+
+LONG_AGO = 1_700_000_000_000_000_000
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(newest, "_TRUSTED_SECONDS", float("inf"))
+    for name in ("catalog.sqlite", "catalog.sqlite-wal"):
+        (tmp_path / name).write_text("a")
+        os.utime(tmp_path / name, ns=(LONG_AGO, LONG_AGO))
+    return tmp_path / "catalog.sqlite"
+
+
+def test_it_is_asked_once_while_nothing_is_written(catalog: Path) -> None:
+    asked: list[int] = []
+    of = Newest(catalog)
+    assert [of.snapshot(lambda: asked.append(1) or 7) for _ in range(3)] == [7, 7, 7]
+    assert len(asked) == 1
+    of.forget()
+    assert of.snapshot(lambda: 8) == 8
+
+
+@pytest.mark.parametrize("name", ["catalog.sqlite", "catalog.sqlite-wal"])
+def test_it_is_asked_again_after_a_write(catalog: Path, name: str) -> None:
+    of, file = Newest(catalog), catalog.with_name(name)
+    assert of.snapshot(lambda: 1) == 1
+    os.utime(file, ns=(LONG_AGO + 1, LONG_AGO + 1))
+    assert of.snapshot(lambda: 2) == 2
+    file.write_text("ab")
+    os.utime(file, ns=(LONG_AGO + 1, LONG_AGO + 1))
+    assert of.snapshot(lambda: 3) == 3
+    file.unlink()
+    assert of.snapshot(lambda: 4) == 4
+
+
+def test_a_write_that_has_just_begun_may_not_be_seen_yet(catalog: Path) -> None:
+    of = Newest(catalog)
+    catalog.write_text("now")
+    future = 4_000_000_000_000_000_000
+    os.utime(catalog, ns=(future, future))
+    assert [of.snapshot(lambda: 1), of.snapshot(lambda: 2)] == [1, 2]
+
+
+def test_after_a_while_it_is_asked_whatever_the_files_say(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = Newest(catalog)
+    assert of.snapshot(lambda: 1) == 1
+    monkeypatch.setattr(newest, "_TRUSTED_SECONDS", -1.0)
+    assert of.snapshot(lambda: 2) == 2
+
+
+def test_a_kept_page_waits_for_no_statement(own_home: Path) -> None:
+    reader = Reader(own_home)
+    pages = Kept(Pages(reader))
+    first = render(pages, "/cost", Filters())
+    with Warehouse.open(own_home / "warehouse") as warehouse:
+        spans = pl.DataFrame({"trace_id": ["a"], "span_id": ["b"], "run_id": ["a"], "workflow": ["w"], "kind": ["run"]})
+        warehouse.transaction(lambda connection: warehouse.insert(connection, "spans", spans))
+    again: list[object] = []
+    asking = threading.Thread(target=lambda: again.append(render(pages, "/cost", Filters())), daemon=True)
+    with reader._lock:
+        asking.start()
+        asking.join(60)
+    assert again and again[0] is first
+    with Warehouse.open(own_home / "warehouse") as warehouse:
+        warehouse.transaction(
+            lambda connection: connection.execute("CREATE OR REPLACE TABLE runs AS FROM runs LIMIT 9")
+        )
+    assert render(pages, "/cost", Filters()) is not first
+    reader.close()
