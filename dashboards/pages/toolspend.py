@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import text, words
+from dashboards.elements import dcc, html
 from dashboards.figures.cost import mix
 from dashboards.pages.asked import Asked
 from dashboards.pages.parts import Column, card, delta, graph, meter, table

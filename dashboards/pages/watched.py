@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
-from dash import dcc, html
 
 from dashboards import text, words
+from dashboards.elements import dcc, html
 from dashboards.figures.theme import FAMILIES
 from dashboards.pages.asked import Asked
 from dashboards.pages.parts import Child, Column, card, meter, stack, table
