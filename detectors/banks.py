@@ -288,7 +288,7 @@ class MixBank(Bank):
             self.categories.ensure(self.streams)
             self.categories.forget(slot)
         elif weights.sum() > 0:
-            self.arrays["window"][slot] = weights / weights.sum()
+            self.arrays["window"][slot] = (weights / weights.sum())[:, None]
 
     def retire(self, slot: int) -> None:
         """Forget all about a stream, its categories too."""

@@ -27,5 +27,5 @@ class Table(Protocol[S]):
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` on its first call, cache the machine code beside its file, release the GIL while it runs."""
-    decorate = cast(Callable[[Callable[..., Any]], Any], numba.njit(cache=True, nogil=True))  # pyright: ignore[reportUnknownMemberType]
+    decorate = cast(Callable[[Callable[..., Any]], Any], numba.njit(cache=True, nogil=True, error_model="numpy"))  # pyright: ignore[reportUnknownMemberType]
     return cast(Callable[P, R], decorate(function))

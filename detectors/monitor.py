@@ -269,7 +269,7 @@ class Monitor:
             if isinstance(bank, MixBank):
                 reference = np.zeros(count)
                 before = state["weights"] / state["weights"].sum(axis=1, keepdims=True)
-                current = 0.5 * np.abs(state["window"][:, 1, :] - before).sum(axis=1)
+                current = 0.5 * np.abs(state["window"][:, :, 1] - before).sum(axis=1)
                 reference[state["phase"] == 0] = np.nan
             else:
                 reference = state["reference_sum"] / state["reference_n"]

@@ -124,12 +124,13 @@ def test_what_a_run_can_say_is_one_on_average(rng: np.random.Generator) -> None:
     for bucket in np.flatnonzero(used).tolist():
         stream = state.copy()
         stream.start_n[0, -1] = 5  # not complete: no group begins
-        stream.start_shares[0, -1] *= 5 / stream.start_shares[0, -1].sum()
+        stream.start_shares[0, :, -1] *= 5 / stream.start_shares[0, :, -1].sum()
         stream.statistic[0, :] = 1.0
-        stream.statistic[0, -1] = 0.0  # the youngest group counts the new change point, by one
-        stream.run_counts[0] = 0.0
-        stream.run_counts[0, bucket] = 3.0
-        mix.weigh_starts(stream[0], reference, 3, total)
+        stream.statistic[0, :, -1] = 0.0  # the youngest group counts the new change point, by one
+        shares = np.arange(mix.BUCKETS) == float(bucket)
+        mix.weigh_starts(
+            stream[0], reference, shares.astype(float), int(used.sum()), total, np.empty((mix.ROOM, mix.STARTS))
+        )
         mean += reference[bucket] * stream.statistic[0]
     assert used.sum() >= 10
     np.testing.assert_allclose(mean, 1.0, rtol=1e-5)
@@ -151,7 +152,7 @@ def test_groups_of_change_points_keep_their_order_and_every_start(rng: np.random
     state, _ = alarms(draw(rng, TEN, (5, 1500)), math.log(1e12))
     assert (state.starts == mix.STARTS).all()
     assert (np.diff(state.start_n) < 0).all(), "oldest first"
-    np.testing.assert_allclose(state.start_shares.sum(axis=2), state.start_n, rtol=1e-4)
+    np.testing.assert_allclose(state.start_shares.sum(axis=1), state.start_n, rtol=1e-4)
     assert (state.start_n[:, -1] <= mix.SPACING).all()
 
 

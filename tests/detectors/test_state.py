@@ -89,9 +89,20 @@ def test_a_state_that_version_4_wrote_is_read() -> None:
     assert dict(monitor.streams()["state"].value_counts().rows()) == {"watching": 80, "needs_data": 40}
     again, same = codec.decode(monitor.encode())
     assert again == header
-    assert {name: array.tobytes() for name, array in same.items()} == {
-        name: array.tobytes() for name, array in arrays.items()
-    }
+    assert same.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert state.turned(same[name].dtype, array).tobytes() == same[name].tobytes()
+
+
+def test_arrays_that_were_stored_with_their_axes_the_other_way_round_are_turned() -> None:
+    rng = np.random.default_rng(1)
+    before = state.records({"shares": ((3, 16), "f4"), "n": ((), "i8"), "square": ((2, 2), "f4")}, 5)
+    before["shares"], before["n"], before["square"] = rng.random((5, 3, 16)), range(5), rng.random((5, 2, 2))
+    now = state.as_records({"shares": ((16, 3), "f4"), "n": ((), "i8"), "square": ((2, 2), "f4")}, before)
+    np.testing.assert_array_equal(now["shares"], before["shares"].swapaxes(1, 2))
+    np.testing.assert_array_equal(now["square"], before["square"])
+    assert now["n"].tolist() == [0, 1, 2, 3, 4]
+    assert now["shares"].flags.writeable
 
 
 def test_records_of_another_build_are_named(small_fleet: pl.DataFrame) -> None:
