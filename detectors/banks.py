@@ -17,6 +17,7 @@ from detectors.bank import Bank, column
 from detectors.categories import Categories
 from detectors.kernels import continuous, mix, rate
 from detectors.kernels.continuous_state import LAYOUT, SEASON_LAYOUT
+from detectors.kernels.mix_state import LAYOUT as MIX_LAYOUT
 from detectors.state import Arrays, Layout, as_records, records, resized
 
 #: A warm-up that lasts a day keeps so many times its length of values.
@@ -257,7 +258,7 @@ class MixBank(Bank):
     distribution of the likelihood ratio.
     """
 
-    LAYOUT: ClassVar[Layout] = mix.LAYOUT
+    LAYOUT: ClassVar[Layout] = MIX_LAYOUT
     DETECTOR: ClassVar[str] = "DirichletShiryaevRoberts"
 
     categories: Categories = field(default_factory=Categories)

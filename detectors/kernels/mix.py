@@ -11,12 +11,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import Table, compiled
+from detectors.compiled import Table, compiled, fetch
+from detectors.kernels.mix_state import BUCKETS, CODES, DEPTHS, EXPECTATIONS, STARTS, MixStream
 from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, shorten, shortened
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
-CODES = 64  # categories told apart in warm-up; the last code takes the overflow
-BUCKETS = 16
 NEW, OTHER = 0, 1  # buckets: never seen in warm-up; seen, but rarely
 RARE = 3.0  # runs' worth of observations below which a category of the warm-up goes to OTHER
 # What a run of the warm-up counts where that also chose the buckets: the chosen ones are overestimated, later runs are not.
@@ -24,12 +23,9 @@ CHOSEN = 0.5
 LARGE = 0.1  # share from which a category keeps a bucket of its own even where there are too many categories
 # Weight of one run in the exponential windows from which the onset trackers estimate the mix after a change.
 WINDOWS = np.array([1 / 12, 1 / 48, 1 / 192])
-# Change points looked at, in groups that get coarser with age: each group has the counts of its runs.
-STARTS = 8
 SPACING = 12  # runs after which the youngest group is complete and the next one begins
 # What a change is expected to be, each with its part of the statistic: many categories move far, less, a little; few
 # move. Runs' worth of the reference mixed into a group's counts. Both chosen by simulation (docs/drift.md).
-EXPECTATIONS = 4
 PRIORS = np.array([14.0, 50.0, 180.0, 25.0])
 PARTS = np.array([0.2, 0.25, 0.3, 0.25])
 FEW = 3  # the one in which a category keeps its share of before unless it has moved beyond CHANCE
@@ -44,60 +40,10 @@ FROM_ONE_ONSET = 0.5
 EARLIER, LATER = 6.0, 1.5
 SECOND = 1_000_000  # microseconds; onsets are dated by the second
 RESCALE_AT = 2.0**20  # weight of the reference from which it counts half, so that a run still adds to it
-DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 # What each onset tracker loses a run: without it, the learning of a wide window keeps trackers above zero for hours
 # before a change, and the onset comes out too early.
 LOSS = np.array([0.08, 0.02, 0.005])
 CAUTION = 0.15  # share of the reference mixed into every window: bounds what one run can say against it
-
-
-class MixStream:
-    """One stream's record, as `LAYOUT` has it; arrays have the shape in brackets.
-
-    A unit is a run: its observations may depend on each other. Buckets are given out in order and most mixes use few: what there
-    is of each stands together, so that a run touches only the memory of those in use.
-    """
-
-    phase: int
-    observations: int
-    units: int
-    run: int  # the open run, 0 when unknown
-    run_n: int
-    run_at: int
-    run_counts: NDArray[np.float32]  # (CODES,): of the open run, by code in warm-up, by bucket afterwards
-    code_shares: NDArray[np.float32]  # (CODES,): warm-up only, sum over runs of the share of each code
-    bucket: NDArray[np.uint8]  # (CODES,): bucket of each code
-    weights: NDArray[np.float32]  # (BUCKETS,): Dirichlet weight of each bucket
-    window: NDArray[np.float32]  # (BUCKETS, 3): shares over the exponential windows
-    starts: int  # groups of change points in use, oldest first
-    start_n: NDArray[np.int32]  # (STARTS,): runs since each group's change point
-    start_shares: NDArray[np.float32]  # (BUCKETS, STARTS): sum over those runs
-    statistic: NDArray[np.float32]  # (EXPECTATIONS, STARTS): sum over the group's change points
-    cusum: NDArray[np.float32]  # (3,): onset trackers, one per window
-    onset_n: NDArray[np.int32]  # (3,): observations since the tracker left zero
-    onset_units: NDArray[np.int32]  # (3,): runs since then
-    onset_at: NDArray[np.int64]  # (3,)
-    onset_shares: NDArray[np.float32]  # (BUCKETS, 3): sum over those runs
-    onset_depth: NDArray[np.float32]  # (3,): how far the path fell below the last multiple of EARLIER / 2
-    onset_low_at: NDArray[np.int64]  # (3, DEPTHS): when it first fell that deep, and one and two multiples less
-    onset_high_at: NDArray[np.int64]  # (3,): after the last time that the tracker stood at LATER or below
-    reference_n: int
-    log_e: float
-    threshold: float
-    alarm_at: int
-
-
-LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
-    "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "run": ((), "u8"), "run_n": ((), "i4"),
-    "run_at": ((), "i8"), "run_counts": ((CODES,), "f4"), "code_shares": ((CODES,), "f4"), "bucket": ((CODES,), "u1"),
-    "weights": ((BUCKETS,), "f4"), "window": ((BUCKETS, 3), "f4"), "starts": ((), "u1"), "start_n": ((STARTS,), "i4"),
-    "start_shares": ((BUCKETS, STARTS), "f4"), "statistic": ((EXPECTATIONS, STARTS), "f4"),
-    "cusum": ((3,), "f4"),
-    "onset_n": ((3,), "i4"), "onset_units": ((3,), "i4"), "onset_at": ((3,), "i8"),
-    "onset_shares": ((BUCKETS, 3), "f4"), "onset_depth": ((3,), "f4"), "onset_low_at": ((3, DEPTHS), "i8"),
-    "onset_high_at": ((3,), "i8"),
-    "reference_n": ((), "i8"), "log_e": ((), "f4"), "threshold": ((), "f8"), "alarm_at": ((), "i8"),
-}  # fmt: skip
 
 
 @compiled
@@ -398,6 +344,7 @@ def observe_mix(
     alarms = 0
     for row in range(len(slots)):
         s = slots[row]
+        fetch(state, slots, row)
         stream = state[s]
         stream.observations += 1
         if stream.phase == ALARMED:

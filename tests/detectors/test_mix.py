@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from detectors.kernels import mix
+from detectors.kernels.mix_state import LAYOUT
 from detectors.state import records
 
 TEN = np.array([0.3, 0.2, 0.15, 0.1, 0.08, 0.06, 0.05, 0.03, 0.02, 0.01])
@@ -21,7 +22,7 @@ def draw(rng: np.random.Generator, shares: np.ndarray, shape: tuple[int, int]) -
 
 def alarms(codes: np.ndarray, log_threshold: float, per_run: int = 1) -> tuple[Any, np.ndarray]:
     streams, n = codes.shape
-    state = records(mix.LAYOUT, streams)
+    state = records(LAYOUT, streams)
     slots, rows = mix.observe_mix(
         state,
         np.zeros((streams, 0), np.float32),
@@ -163,7 +164,7 @@ def test_where_batches_are_cut_leaves_no_trace_in_the_groups(rng: np.random.Gene
     slots, limits = np.zeros(n, np.int64), np.full(n, math.log(1e12))
     states = []
     for cuts in ([0, n], [0, *sorted(rng.choice(np.arange(1, n), 40, replace=False).tolist()), n]):
-        state = records(mix.LAYOUT, 1)
+        state = records(LAYOUT, 1)
         ring = np.zeros((1, 0), np.float32)
         for begin, end in itertools.pairwise(cuts):
             part = slice(begin, end)
