@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from detectors.bank import Bank, column
+from detectors.bank import Bank
 from detectors.categories import Categories
 from detectors.kernels import continuous, mix, rate
 from detectors.kernels.continuous_state import LAYOUT, SEASON_LAYOUT
 from detectors.kernels.mix_state import LAYOUT as MIX_LAYOUT
-from detectors.state import Arrays, Layout, as_records, records, resized
+from detectors.state import Arrays, Layout, as_records, column, records, resized
 
 #: A warm-up that lasts a day keeps so many times its length of values.
 ROOM = 2

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from detectors.bank import Bank, column
+from detectors.bank import Bank
 from detectors.banks import ContinuousBank, MixBank, RateBank
 from detectors.categories import Categories
 from detectors.errors import ObservationError, StateError
@@ -24,7 +24,7 @@ from detectors.packed import decode, encode
 from detectors.registry import KEYS, KINDS, Registry
 from detectors.settings import MonitorSettings
 from detectors.spikes import SHARE, SpikeBank, spike_signal
-from detectors.state import Arrays, blank
+from detectors.state import Arrays, blank, column
 
 OBSERVATION_COLUMNS = ("at", *KEYS, "value", "category", "run_id")
 SIGNAL_SCHEMA: dict[str, pl.DataType] = {
@@ -367,12 +367,15 @@ def run_numbers(run_ids: pl.Series) -> pl.Series:
     >>> run_numbers(pl.Series(["r1", None, "r1"])).to_list()
     [3512079124192222595, 0, 3512079124192222595]
     """
-    known = run_ids.unique(maintain_order=True).drop_nulls()
+    begins = run_ids.ne_missing(run_ids.shift(1))  # a run's observations mostly come together
+    firsts = run_ids.filter(begins)
+    known = firsts.unique(maintain_order=True).drop_nulls()
     # 0 stands for an unknown run, so no run may have it.
     numbers = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1 for name in known]
     numbered = pl.DataFrame({"run_id": known, "run": pl.Series(numbers, dtype=pl.UInt64)})
-    found = run_ids.to_frame("run_id").join(numbered, on="run_id", how="left", maintain_order="left")
-    return found["run"].fill_null(0)
+    found = firsts.to_frame("run_id").join(numbered, on="run_id", how="left", maintain_order="left")
+    unknown_first = pl.Series("run", [0], dtype=pl.UInt64)  # nothing begins where the first is unknown
+    return pl.concat([unknown_first, found["run"].fill_null(0)]).gather(begins.cum_sum())
 
 
 def _nulls(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:

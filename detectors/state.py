@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from detectors.errors import StateError
@@ -127,3 +128,10 @@ def resized(arrays: Mapping[str, NDArray[Any]], streams: int) -> Arrays:
         target[:kept] = array[:kept]
         grown[name] = target
     return grown
+
+
+def column(rows: pl.DataFrame, name: str) -> NDArray[Any]:
+    """Give a column as a read-only array: always the same type, so that each kernel is compiled once."""
+    array = rows[name].to_numpy().view()
+    array.flags.writeable = False
+    return array
