@@ -150,9 +150,10 @@ class Monitor:
             )
         except pl.exceptions.PolarsError as error:
             raise ObservationError("observations have a column of another type", str(error)) from error
-        unknown = rows.filter(~pl.col("kind").is_in(KINDS))
-        if unknown.height:
-            raise ObservationError("unknown kind of stream", repr(unknown["kind"][0]), "use " + ", ".join(KINDS))
+        known = rows["kind"].is_in(KINDS)
+        if not known.all():
+            kind = rows["kind"].filter(~known)[0]
+            raise ObservationError("unknown kind of stream", repr(kind), "use " + ", ".join(KINDS))
         value = pl.col("value")
         usable = pl.col("at").is_not_null() & (
             pl.when(pl.col("kind") == "mix")
