@@ -33,17 +33,15 @@ START_OVER = "remove this checkpoint; the streams learn their reference anew"
 def encode(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Pack `header` (JSON) and `arrays`, of numbers or of `records`, into bytes that start with the format's version."""
     planes = [Planes(name, array) for name, array in arrays.items()]
-    owners = [one for one in planes for _ in one.blocks]
-    numbers = [number for one in planes for number in range(len(one.blocks))]
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(Planes.look, owners, numbers))
+        list(pool.map(Planes.look, *_jobs([one for one in planes if one.records])))
         for one in planes:
             one.cut()
         ends = np.cumsum([one.room for one in planes], dtype=np.int64).tolist()
         flat = np.empty(ends[-1] if ends else 0, np.uint8)
         for one, end in zip(planes, ends, strict=True):
             one.place(flat[end - one.room : end])
-        list(pool.map(Planes.turn, owners, numbers))
+        list(pool.map(Planes.turn, *_jobs([one for one in planes if one.varies])))
         list(pool.map(Planes.split, planes))
     sections, places, sizes = [one.told() for one in planes], list[int](), list[int]()
     for section, one, end in zip(sections, planes, ends, strict=True):
@@ -55,6 +53,14 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> byt
     text = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
     index = zstandard.ZstdCompressor(level=1).compress(text)
     return b"".join([PREFIX.pack(MAGIC, VERSION, len(index)), index, *frames])
+
+
+def _jobs(planes: list[Planes]) -> tuple[list[Planes], list[int]]:
+    """Give array and number of each block of these arrays."""
+    return (
+        [one for one in planes for _ in one.blocks],
+        [number for one in planes for number in range(len(one.blocks))],
+    )
 
 
 def _frames(lengths: list[int]) -> list[int]:

@@ -70,26 +70,25 @@ def _shared_rows(array: NDArray[Any], width: int) -> Bytes:
 
 
 class Planes:
-    """One array on its way to bytes: `look`, then `turn`, each block by itself; then `split`."""
+    """One array on its way to bytes: `look` at each block, `cut`, `place`, `turn` each block, `split`."""
 
     def __init__(self, name: str, array: NDArray[Any]) -> None:
         self.name, self.form, self.shape = name, array.dtype, array.shape
         self._rows = _shared_rows(np.ascontiguousarray(array), array.dtype.itemsize)
         self.n, width = self._rows.shape
         self.blocks = list(blocks(self.n))
-        self._records = array.dtype.names is not None
+        self.records = array.dtype.names is not None
         self._bits = np.zeros((max(len(self.blocks), 1), width // 4), np.uint32)
-        self._masks = np.empty((-(-self.n // TILE), width // 4 if self._records else 0), np.uint64)
+        self._masks = np.empty((-(-self.n // TILE), width // 4 if self.records else 0), np.uint64)
 
     def look(self, block: int) -> None:
-        """See what differs between the rows of a block."""
-        if self._records:
-            survey(self._rows.view(np.uint32), self._bits[block], self._masks, *self.blocks[block])
+        """See what differs between the rows of a block; of `records` only, numbers are seen at once."""
+        survey(self._rows.view(np.uint32), self._bits[block], self._masks, *self.blocks[block])
 
     def cut(self) -> None:
         """Choose what is written, once all blocks were looked at."""
         width = self.form.itemsize
-        if not self._records:
+        if not self.records:
             numbers = self._rows.view(f"u{width}").reshape(-1)
             bits = np.bitwise_or.reduce(numbers ^ numbers[:1], keepdims=True) if self.n else numbers
             none = np.zeros(0, np.int64)
@@ -112,6 +111,11 @@ class Planes:
             masks = np.ascontiguousarray(self._masks[:, self.sparse].T)
             self.plan = Cut.of(self.n, np.flatnonzero(differs), self.sparse, masks, np.flatnonzero(times))
         self._new: list[NDArray[np.uint64]] = [np.zeros(0, np.uint64)] * len(self.blocks)
+
+    @property
+    def varies(self) -> bool:
+        """Whether any row differs from the first, so that there is something to `turn`."""
+        return len(self.plan.chosen) > 0 or len(self.plan.times) > 0
 
     @property
     def room(self) -> int:
