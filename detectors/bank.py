@@ -24,13 +24,6 @@ CLEARED_BY_REARMING = {
 }
 
 
-def column(rows: pl.DataFrame, name: str) -> NDArray[Any]:
-    """Give a column as a read-only array: always the same type, so that each kernel is compiled once."""
-    array = rows[name].to_numpy().view()
-    array.flags.writeable = False
-    return array
-
-
 @dataclass(slots=True)
 class Bank(ABC):
     """What the banks share: room, fresh starts, and the state as arrays."""

@@ -13,11 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from detectors.bank import Bank, column
+from detectors.bank import Bank
 from detectors.categories import Categories
 from detectors.kernels import continuous, mix, rate
 from detectors.kernels.continuous_state import LAYOUT, SEASON_LAYOUT
-from detectors.state import Arrays, Layout, as_records, records, resized
+from detectors.kernels.mix_state import LAYOUT as MIX_LAYOUT
+from detectors.state import Arrays, Layout, as_records, column, records, resized
 
 #: A warm-up that lasts a day keeps so many times its length of values.
 ROOM = 2
@@ -257,7 +258,7 @@ class MixBank(Bank):
     distribution of the likelihood ratio.
     """
 
-    LAYOUT: ClassVar[Layout] = mix.LAYOUT
+    LAYOUT: ClassVar[Layout] = MIX_LAYOUT
     DETECTOR: ClassVar[str] = "DirichletShiryaevRoberts"
 
     categories: Categories = field(default_factory=Categories)
@@ -288,7 +289,7 @@ class MixBank(Bank):
             self.categories.ensure(self.streams)
             self.categories.forget(slot)
         elif weights.sum() > 0:
-            self.arrays["window"][slot] = weights / weights.sum()
+            self.arrays["window"][slot] = (weights / weights.sum())[:, None]
 
     def retire(self, slot: int) -> None:
         """Forget all about a stream, its categories too."""

@@ -15,11 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from detectors.kernels.lookup import UNKNOWN, find_codes
 from detectors.kernels.mix import CODES, NEW, WARMING
 from detectors.registry import numbered
-from detectors.state import Arrays
+from detectors.state import Arrays, column
 
 Codes: TypeAlias = dict[str, int]
+Numbers: TypeAlias = NDArray[np.int64]
 
 LONGEST_NAME = 200
 NEW_NAMES_KEPT = 5
@@ -41,6 +43,7 @@ class Categories:
     known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_KNOWN))  # every name that has a code
     stale: set[int] = field(default_factory=set[int])  # slots of which `known` says what was
     _packed: tuple[list[str], Arrays] | None = None  # while no name has come or gone
+    _sorted: tuple[pl.DataFrame, tuple[pl.Enum, Numbers, Numbers, Numbers]] | None = None  # `known`, and its table
 
     def ensure(self, streams: int) -> None:
         """Make room for so many streams."""
@@ -55,16 +58,27 @@ class Categories:
         """Give the code of each row of `rows` (columns row, slot, category); -1 for a stranger to a learned mix."""
         self._refresh()
         named = rows.select("row", "slot", pl.col("category").str.slice(0, LONGEST_NAME))
-        keys = named.select("slot", "category")
-        codes = keys.join(self.known, on=["slot", "category"], how="left", maintain_order="left")["code"]
-        if codes.null_count() > 0:
-            places = codes.is_null().arg_true()
-            codes = codes.scatter(places, self._code(named[places], phase))
+        texts, *known = self._table()
+        slots, numbers = column(named, "slot"), _numbers(named["category"], texts)
+        result = find_codes(slots, numbers, *known)
+        unknown = np.flatnonzero(result == UNKNOWN)
+        if len(unknown):
+            result[unknown] = self._code(named[unknown], phase).to_numpy()
         else:
             self.fresh = []
-        result = codes.to_numpy().view()
         result.flags.writeable = False
         return result
+
+    def _table(self) -> tuple[pl.Enum, Numbers, Numbers, Numbers]:
+        """Give every known text, and by stream which it knows and under what code, as `find_codes` takes them."""
+        if self._sorted is None or self._sorted[0] is not self.known:
+            known = self.known.sort("slot", maintain_order=True)
+            texts = pl.Enum(known["category"].unique(maintain_order=True))
+            slots = known["slot"].to_numpy()
+            starts = np.searchsorted(slots, np.arange(slots[-1] + 2 if len(slots) else 1))
+            table = starts.astype(np.int64), _numbers(known["category"], texts), column(known, "code")
+            self._sorted = self.known, (texts, *table)
+        return self._sorted[1]
 
     def _refresh(self) -> None:
         if self.stale:
@@ -145,3 +159,9 @@ class Categories:
         half = len(lists) // 2
         codes = [{name: code for code, name in enumerate(names)} for names in lists[:half]]
         return cls(lists[:half], lists[half:], codes, stale=set(range(half)))
+
+
+def _numbers(names: pl.Series, texts: pl.Enum) -> Numbers:
+    """Give the number that each name has among `texts`, -1 for none."""
+    numbers = names.cast(texts, strict=False).to_physical().cast(pl.Int64).fill_null(-1)
+    return column(numbers.to_frame("number"), "number")

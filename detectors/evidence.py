@@ -179,7 +179,7 @@ def _mix(bank: MixBank, slot: int, new_names: list[str]) -> dict[str, Any]:
     cusum = state["cusum"][slot]
     window = int(np.argmax(cusum >= NEARLY_STRONGEST * cusum.max()))
     n_after, units_after = int(state["onset_n"][slot, window]), int(state["onset_units"][slot, window])
-    shares_after = state["onset_shares"][slot, window].astype(np.float64)
+    shares_after = state["onset_shares"][slot, :, window].astype(np.float64)
     after = shares_after / units_after
     weights = state["weights"][slot] - shares_after
     before = weights / weights.sum()

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from detectors.bank import Bank, column
+from detectors.bank import Bank
 from detectors.banks import ContinuousBank, MixBank, RateBank
 from detectors.categories import Categories
 from detectors.errors import ObservationError, StateError
@@ -25,7 +25,7 @@ from detectors.readiness import STATES, Retired, numbers, packed, readiness, ret
 from detectors.registry import KEYS, KINDS, Registry
 from detectors.settings import MonitorSettings
 from detectors.spikes import SHARE, SpikeBank, spike_signal
-from detectors.state import Arrays, blank
+from detectors.state import Arrays, blank, column
 
 OBSERVATION_COLUMNS = ("at", *KEYS, "value", "category", "run_id")
 SIGNAL_SCHEMA: dict[str, pl.DataType] = {
@@ -151,9 +151,10 @@ class Monitor:
             )
         except pl.exceptions.PolarsError as error:
             raise ObservationError("observations have a column of another type", str(error)) from error
-        unknown = rows.filter(~pl.col("kind").is_in(KINDS))
-        if unknown.height:
-            raise ObservationError("unknown kind of stream", repr(unknown["kind"][0]), "use " + ", ".join(KINDS))
+        known = rows["kind"].is_in(KINDS)
+        if not known.all():
+            kind = rows["kind"].filter(~known)[0]
+            raise ObservationError("unknown kind of stream", repr(kind), "use " + ", ".join(KINDS))
         value = pl.col("value")
         usable = pl.col("at").is_not_null() & (
             pl.when(pl.col("kind") == "mix")
@@ -277,7 +278,7 @@ class Monitor:
             if isinstance(bank, MixBank):
                 reference = np.zeros(count)
                 before = state["weights"] / state["weights"].sum(axis=1, keepdims=True)
-                current = 0.5 * np.abs(state["window"][:, 1, :] - before).sum(axis=1)
+                current = 0.5 * np.abs(state["window"][:, :, 1] - before).sum(axis=1)
                 reference[state["phase"] == 0] = np.nan
             else:
                 reference = state["reference_sum"] / state["reference_n"]
@@ -377,12 +378,15 @@ def run_numbers(run_ids: pl.Series) -> pl.Series:
     >>> run_numbers(pl.Series(["r1", None, "r1"])).to_list()
     [3512079124192222595, 0, 3512079124192222595]
     """
-    known = run_ids.unique(maintain_order=True).drop_nulls()
+    begins = run_ids.ne_missing(run_ids.shift(1))  # a run's observations mostly come together
+    firsts = run_ids.filter(begins)
+    known = firsts.unique(maintain_order=True).drop_nulls()
     # 0 stands for an unknown run, so no run may have it.
     numbers = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1 for name in known]
     numbered = pl.DataFrame({"run_id": known, "run": pl.Series(numbers, dtype=pl.UInt64)})
-    found = run_ids.to_frame("run_id").join(numbered, on="run_id", how="left", maintain_order="left")
-    return found["run"].fill_null(0)
+    found = firsts.to_frame("run_id").join(numbered, on="run_id", how="left", maintain_order="left")
+    unknown_first = pl.Series("run", [0], dtype=pl.UInt64)  # nothing begins where the first is unknown
+    return pl.concat([unknown_first, found["run"].fill_null(0)]).gather(begins.cum_sum())
 
 
 def _nulls(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:

@@ -14,12 +14,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from detectors.bank import column
 from detectors.evidence import amount, moment, plain, unit_of
 from detectors.kernels.continuous import DAY
 from detectors.kernels.spike import LAYOUT, observe_spikes
 from detectors.registry import Key
-from detectors.state import Arrays, as_records, columns, records, without
+from detectors.state import Arrays, as_records, column, columns, records, without
 
 #: Part of the alarm budget that is the spikes'.
 SHARE = 0.1

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from detectors.errors import StateError
@@ -62,6 +63,7 @@ def as_records(layout: Layout, table: NDArray[Any], lacking: tuple[str, ...] = (
         The fields are not those of `layout`.
     """
     form = record_form(layout)
+    table = turned(form, table)
     mine = fields_of(form)
     theirs = fields_of(table.dtype)
     other = [name for name, *_ in theirs if name not in layout]
@@ -73,6 +75,24 @@ def as_records(layout: Layout, table: NDArray[Any], lacking: tuple[str, ...] = (
             "remove this checkpoint; the streams learn their reference anew",
         )
     return np.ndarray(len(table), form, table).view(np.recarray)
+
+
+def turned(form: np.dtype[Any], table: NDArray[Any]) -> NDArray[Any]:
+    """Give `table`, with the arrays turned that `form` has with their axes the other way round; most have none."""
+    wanted = {name: kind for name, kind, _ in fields_of(form)}
+    fields = fields_of(table.dtype)
+    formats = [
+        wanted[name] if name in wanted and wanted[name].shape[::-1] == kind.shape else kind for name, kind, _ in fields
+    ]
+    if formats == [kind for _, kind, _ in fields]:
+        return table
+    places = [at for *_, at in fields]
+    names = [name for name, *_ in fields]
+    told = {"names": names, "formats": formats, "offsets": places, "itemsize": table.dtype.itemsize}
+    other = np.zeros(len(table), np.dtype(cast(Any, told)))
+    for name, kind in zip(names, formats, strict=True):
+        other[name] = table[name] if kind == table.dtype[name] else table[name].swapaxes(1, 2)
+    return other
 
 
 def fields_of(form: np.dtype[Any]) -> list[tuple[str, np.dtype[Any], int]]:
@@ -108,3 +128,10 @@ def resized(arrays: Mapping[str, NDArray[Any]], streams: int) -> Arrays:
         target[:kept] = array[:kept]
         grown[name] = target
     return grown
+
+
+def column(rows: pl.DataFrame, name: str) -> NDArray[Any]:
+    """Give a column as a read-only array: always the same type, so that each kernel is compiled once."""
+    array = rows[name].to_numpy().view()
+    array.flags.writeable = False
+    return array

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import Table, compiled
+from detectors.compiled import Table, compiled, fetch
 from detectors.kernels.continuous_state import CELLS, DEPTHS, SEASON_BINS, ContinuousStream, Season
 from detectors.kernels.normal import CLIP, FARTHEST, SCALE, SHIFTS, cell_ratios, cell_score, logarithm, quantile
 from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, between, shorten, shortened
@@ -56,7 +56,6 @@ def learn_cells(sample: NDArray[np.float64], edges: NDArray[np.float32], weights
     n = len(ordered)
     edges[:] = np.inf
     weights[:] = 0.0
-    cells = 0
     start = 0
     edges[0] = np.nextafter(np.float32(ordered[0]), np.float32(-np.inf))
     if edges[0] > ordered[0]:
@@ -257,6 +256,7 @@ def observe_continuous(
     for row in range(len(slots)):
         s = slots[row]
         stream = state[s]
+        fetch(state, slots, row)
         x = values[row]
         stream.observations += 1
         stream.recent = shortened(stream.recent + (x - stream.recent) / min(stream.observations, 50), COUNT)

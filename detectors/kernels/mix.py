@@ -11,12 +11,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import Table, compiled
+from detectors.compiled import Table, compiled, fetch
+from detectors.kernels.mix_state import BUCKETS, CODES, DEPTHS, EXPECTATIONS, STARTS, MixStream
 from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, shorten, shortened
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
-CODES = 64  # categories told apart in warm-up; the last code takes the overflow
-BUCKETS = 16
 NEW, OTHER = 0, 1  # buckets: never seen in warm-up; seen, but rarely
 RARE = 3.0  # runs' worth of observations below which a category of the warm-up goes to OTHER
 # What a run of the warm-up counts where that also chose the buckets: the chosen ones are overestimated, later runs are not.
@@ -24,17 +23,16 @@ CHOSEN = 0.5
 LARGE = 0.1  # share from which a category keeps a bucket of its own even where there are too many categories
 # Weight of one run in the exponential windows from which the onset trackers estimate the mix after a change.
 WINDOWS = np.array([1 / 12, 1 / 48, 1 / 192])
-# Change points looked at, in groups that get coarser with age: each group has the counts of its runs.
-STARTS = 8
 SPACING = 12  # runs after which the youngest group is complete and the next one begins
 # What a change is expected to be, each with its part of the statistic: many categories move far, less, a little; few
 # move. Runs' worth of the reference mixed into a group's counts. Both chosen by simulation (docs/drift.md).
-EXPECTATIONS = 4
 PRIORS = np.array([14.0, 50.0, 180.0, 25.0])
 PARTS = np.array([0.2, 0.25, 0.3, 0.25])
 FEW = 3  # the one in which a category keeps its share of before unless it has moved beyond CHANCE
 CHANCE = 1.0  # square of the standardised move that chance alone gives on average
 TINY = 1e-30  # keeps a square above zero
+ROOM = 7  # rows of what is worked out of all groups at a time
+RUNS, HEARD, NEAR, RARER, WHOLE, RATIO, FEW_RATIO = range(ROOM)
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
 FROM_ONE_ONSET = 0.5
 # An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
@@ -42,59 +40,10 @@ FROM_ONE_ONSET = 0.5
 EARLIER, LATER = 6.0, 1.5
 SECOND = 1_000_000  # microseconds; onsets are dated by the second
 RESCALE_AT = 2.0**20  # weight of the reference from which it counts half, so that a run still adds to it
-DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 # What each onset tracker loses a run: without it, the learning of a wide window keeps trackers above zero for hours
 # before a change, and the onset comes out too early.
 LOSS = np.array([0.08, 0.02, 0.005])
 CAUTION = 0.15  # share of the reference mixed into every window: bounds what one run can say against it
-
-
-class MixStream:
-    """One stream's record, as `LAYOUT` has it; arrays have the shape in brackets.
-
-    A unit is a run: its observations may depend on each other.
-    """
-
-    phase: int
-    observations: int
-    units: int
-    run: int  # the open run, 0 when unknown
-    run_n: int
-    run_at: int
-    run_counts: NDArray[np.float32]  # (CODES,): of the open run, by code in warm-up, by bucket afterwards
-    code_shares: NDArray[np.float32]  # (CODES,): warm-up only, sum over runs of the share of each code
-    bucket: NDArray[np.uint8]  # (CODES,): bucket of each code
-    weights: NDArray[np.float32]  # (BUCKETS,): Dirichlet weight of each bucket
-    window: NDArray[np.float32]  # (3, BUCKETS): shares over the exponential windows
-    starts: int  # groups of change points in use, oldest first
-    start_n: NDArray[np.int32]  # (STARTS,): runs since each group's change point
-    start_shares: NDArray[np.float32]  # (STARTS, BUCKETS): sum over those runs
-    statistic: NDArray[np.float32]  # (STARTS, EXPECTATIONS): sum over the group's change points
-    cusum: NDArray[np.float32]  # (3,): onset trackers, one per window
-    onset_n: NDArray[np.int32]  # (3,): observations since the tracker left zero
-    onset_units: NDArray[np.int32]  # (3,): runs since then
-    onset_at: NDArray[np.int64]  # (3,)
-    onset_shares: NDArray[np.float32]  # (3, BUCKETS): sum over those runs
-    onset_depth: NDArray[np.float32]  # (3,): how far the path fell below the last multiple of EARLIER / 2
-    onset_low_at: NDArray[np.int64]  # (3, DEPTHS): when it first fell that deep, and one and two multiples less
-    onset_high_at: NDArray[np.int64]  # (3,): after the last time that the tracker stood at LATER or below
-    reference_n: int
-    log_e: float
-    threshold: float
-    alarm_at: int
-
-
-LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
-    "phase": ((), "u1"), "observations": ((), "i8"), "units": ((), "i8"), "run": ((), "u8"), "run_n": ((), "i4"),
-    "run_at": ((), "i8"), "run_counts": ((CODES,), "f4"), "code_shares": ((CODES,), "f4"), "bucket": ((CODES,), "u1"),
-    "weights": ((BUCKETS,), "f4"), "window": ((3, BUCKETS), "f4"), "starts": ((), "u1"), "start_n": ((STARTS,), "i4"),
-    "start_shares": ((STARTS, BUCKETS), "f4"), "statistic": ((STARTS, EXPECTATIONS), "f4"),
-    "cusum": ((3,), "f4"),
-    "onset_n": ((3,), "i4"), "onset_units": ((3,), "i4"), "onset_at": ((3,), "i8"),
-    "onset_shares": ((3, BUCKETS), "f4"), "onset_depth": ((3,), "f4"), "onset_low_at": ((3, DEPTHS), "i8"),
-    "onset_high_at": ((3,), "i8"),
-    "reference_n": ((), "i8"), "log_e": ((), "f4"), "threshold": ((), "f8"), "alarm_at": ((), "i8"),
-}  # fmt: skip
 
 
 @compiled
@@ -148,12 +97,12 @@ def learn_buckets(stream: MixStream) -> None:
         total *= CHOSEN
     for j in range(3):
         for k in range(BUCKETS):
-            stream.window[j, k] = weights[k] / total
+            stream.window[k, j] = weights[k] / total
     shares[:] = 0.0
 
 
 @compiled
-def begin_group(stream: MixStream) -> None:
+def begin_group(stream: MixStream, used: int) -> None:
     """Begin the youngest group; where there is no room, first join the two neighbours that are nearest in age.
 
     What two groups have gathered is added up; the counts that go on are those of the one that says more.
@@ -163,65 +112,86 @@ def begin_group(stream: MixStream) -> None:
         for i in range(1, STARTS - 1):
             if stream.start_n[i] * stream.start_n[join + 1] < stream.start_n[join] * stream.start_n[i + 1]:
                 join = i
-        younger = stream.statistic[join + 1].sum() > stream.statistic[join].sum()
-        stream.statistic[join] += stream.statistic[join + 1]
+        younger = stream.statistic[:, join + 1].sum() > stream.statistic[:, join].sum()
+        stream.statistic[:, join] += stream.statistic[:, join + 1]
         if younger:
             stream.start_n[join] = stream.start_n[join + 1]
-            stream.start_shares[join, :] = stream.start_shares[join + 1, :]
+            stream.start_shares[:used, join] = stream.start_shares[:used, join + 1]
         for i in range(join + 1, STARTS - 1):
             stream.start_n[i] = stream.start_n[i + 1]
-            stream.start_shares[i, :] = stream.start_shares[i + 1, :]
-            stream.statistic[i, :] = stream.statistic[i + 1, :]
+            stream.statistic[:, i] = stream.statistic[:, i + 1]
+        for k in range(used):
+            for i in range(join + 1, STARTS - 1):
+                stream.start_shares[k, i] = stream.start_shares[k, i + 1]
         stream.starts -= 1
     stream.start_n[stream.starts] = 0
-    stream.start_shares[stream.starts, :] = 0.0
-    stream.statistic[stream.starts, :] = 0.0
+    stream.start_shares[:used, stream.starts] = 0.0
+    stream.statistic[:, stream.starts] = 0.0
     stream.starts += 1
 
 
 @compiled
-def weigh_starts(stream: MixStream, reference: NDArray[np.float64], n: int, total_weight: float) -> float:
-    """Take the open run of `n` observations into every group; return the statistic.
+def weigh_starts(
+    stream: MixStream,
+    reference: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    used: int,
+    total_weight: float,
+    room: NDArray[np.float64],
+) -> float:
+    """Take the open run, of `shares`, into every group; return the statistic.
 
     The reference has seen the runs since a change point too, so what `runs` of them can tell is that of `heard`.
+
+    Parameters
+    ----------
+    reference, shares : (BUCKETS,) float64
+        Mix of the reference, and of the run; 0 from bucket `used` on.
+    room : (ROOM, STARTS) float64
+        To work in: loops over all groups, and without branches, are what the processor does several of at a time.
     """
     if stream.starts == 0 or stream.start_n[stream.starts - 1] >= SPACING:
-        begin_group(stream)
-    stream.statistic[stream.starts - 1, :] += 1.0
-    used = BUCKETS  # buckets are given out in order
-    while reference[used - 1] <= 0.0:
-        used -= 1
+        begin_group(stream, used)
+    for c in range(EXPECTATIONS):
+        stream.statistic[c, stream.starts - 1] += 1.0
+    for i in range(STARTS):
+        runs = float(stream.start_n[i]) if i < stream.starts else 0.0
+        room[RUNS, i] = runs
+        room[HEARD, i] = runs * (1.0 - runs / total_weight)
+        room[NEAR, i] = 1.0 / (room[HEARD, i] + PRIORS[FEW])
+        room[RARER, i] = 1.0 / max(runs, 1.0)
+        room[WHOLE, i] = 1.0  # Σ expected, where few move
+        room[RATIO, i] = 0.0  # Σ share · move / reference
+        room[FEW_RATIO, i] = 0.0  # Σ share · expected / reference, where few move
+    for k in range(used):
+        before = reference[k]
+        for i in range(STARTS):
+            move = stream.start_shares[k, i] * room[RARER, i] - before
+            square = move * move + TINY
+            beyond = max(room[HEARD, i] * square - CHANCE * before, 0.0)
+            room[WHOLE, i] += room[NEAR, i] * beyond * move / square
+        if shares[k] > 0.0:
+            share = shares[k] / before
+            kept = share * before
+            for i in range(STARTS):
+                move = stream.start_shares[k, i] * room[RARER, i] - before
+                square = move * move + TINY
+                beyond = max(room[HEARD, i] * square - CHANCE * before, 0.0)
+                room[RATIO, i] += share * move
+                room[FEW_RATIO, i] = room[FEW_RATIO, i] + kept + share * room[NEAR, i] * beyond * move / square
+            for i in range(stream.starts):
+                stream.start_shares[k, i] = shortened(stream.start_shares[k, i] + shares[k], COUNT)
+    for c in range(EXPECTATIONS):
+        for i in range(STARTS):
+            if c == FEW:
+                e = room[FEW_RATIO, i] / room[WHOLE, i]
+            else:
+                e = 1.0 + room[RATIO, i] * room[HEARD, i] / (room[HEARD, i] + PRIORS[c])
+            stream.statistic[c, i] *= e if room[RUNS, i] > 0.0 else 1.0
     total = 0.0
     for i in range(stream.starts):
-        runs = float(stream.start_n[i])
-        if runs > 0.0:
-            heard = runs * (1.0 - runs / total_weight)
-            near = 1.0 / (heard + PRIORS[FEW])
-            rarer = 1.0 / runs
-            whole = 1.0  # Σ expected, where few move
-            for k in range(used):
-                # No branch, which the processor could not foretell: it cost a third of the update.
-                move = stream.start_shares[i, k] * rarer - reference[k]
-                square = move * move + TINY
-                whole += near * max(heard * square - CHANCE * reference[k], 0.0) * move / square
-            ratio = 0.0  # Σ share · move / reference
-            few = 0.0  # Σ share · expected / reference, where few move
-            for k in range(used):
-                if stream.run_counts[k] > 0.0:
-                    share = stream.run_counts[k] / n / reference[k]
-                    move = stream.start_shares[i, k] * rarer - reference[k]
-                    square = move * move + TINY
-                    ratio += share * move
-                    few += share * reference[k]
-                    few += share * near * max(heard * square - CHANCE * reference[k], 0.0) * move / square
-            for c in range(EXPECTATIONS):
-                e = few / whole if c == FEW else 1.0 + ratio * heard / (heard + PRIORS[c])
-                stream.statistic[i, c] *= e
         for c in range(EXPECTATIONS):
-            total += PARTS[c] * stream.statistic[i, c]
-        for k in range(used):
-            if stream.run_counts[k] > 0.0:
-                stream.start_shares[i, k] += stream.run_counts[k] / n
+            total += PARTS[c] * stream.statistic[c, i]
         stream.start_n[i] += 1
     return total
 
@@ -239,7 +209,7 @@ def from_one_onset(stream: MixStream, total_weight: float, needed: float) -> boo
         for k in range(BUCKETS):
             if stream.weights[k] > 0.0:
                 level -= 0.5
-                now = stream.start_shares[i, k]
+                now = stream.start_shares[k, i]
                 if now > 0.0:
                     level += now * math.log(now / after * total_weight / stream.weights[k])
                 then = stream.weights[k] - now
@@ -253,7 +223,9 @@ def from_one_onset(stream: MixStream, total_weight: float, needed: float) -> boo
 @compiled
 def close_run(
     stream: MixStream,
+    room: NDArray[np.float64],
     reference: NDArray[np.float64],
+    shares: NDArray[np.float64],
     ring: NDArray[np.float32],
     s: int,
     log_threshold: float,
@@ -261,7 +233,7 @@ def close_run(
 ) -> bool:
     """Take the open run of stream `s` into the statistic and the reference; True when that raises an alarm.
 
-    `reference` is room for the reference mix, (BUCKETS,).
+    `room` (ROOM, STARTS), `reference` and `shares` (BUCKETS,) are to work in.
     """
     n = stream.run_n
     counts = stream.run_counts
@@ -278,19 +250,23 @@ def close_run(
         return False
 
     weights = stream.weights
+    used = BUCKETS  # buckets are given out in order
+    while weights[used - 1] <= 0.0:
+        used -= 1
     total_weight = 0.0
-    for k in range(BUCKETS):
+    for k in range(used):
         total_weight += weights[k]
-    for k in range(BUCKETS):
+    for k in range(used):
         reference[k] = weights[k] / total_weight
-    statistic = weigh_starts(stream, reference, n, total_weight)
+        shares[k] = counts[k] / n
+    statistic = weigh_starts(stream, reference, shares, used, total_weight, room)
     score = 0.0
     dated = False
     for j in range(3):
         ratio = 0.0
-        for k in range(BUCKETS):
-            if counts[k] > 0.0:
-                ratio += counts[k] / n * stream.window[j, k] / reference[k]
+        for k in range(used):
+            if shares[k] > 0.0:
+                ratio += shares[k] * stream.window[k, j] / reference[k]
         e = CAUTION + (1.0 - CAUTION) * ratio
         step = math.log(e)
         score += step / 3.0
@@ -300,11 +276,12 @@ def close_run(
         if stream.onset_low_at[j, DEPTHS - 1] == 0:
             stream.onset_low_at[j, :] = stream.run_at
         if level <= 0.0:
+            if stream.onset_n[j] > 0:
+                stream.onset_shares[:used, j] = 0.0
             stream.cusum[j] = 0.0
             stream.onset_n[j] = 0
             stream.onset_units[j] = 0
             stream.onset_at[j] = 0
-            stream.onset_shares[j, :] = 0.0
             stream.onset_depth[j] -= level
             for _ in range(DEPTHS):
                 if stream.onset_depth[j] >= 0.5 * EARLIER:
@@ -315,30 +292,28 @@ def close_run(
             continue
         if stream.onset_n[j] == 0:
             stream.onset_at[j] = stream.run_at
-            stream.onset_shares[j, :] = 0.0
+            stream.onset_shares[:used, j] = 0.0
         dated = True
         stream.cusum[j] = level
         stream.onset_n[j] += n
         stream.onset_units[j] += 1
-        for k in range(BUCKETS):
-            stream.onset_shares[j, k] += counts[k] / n
+        for k in range(used):
+            if shares[k] > 0.0:
+                stream.onset_shares[k, j] = shortened(stream.onset_shares[k, j] + shares[k], COUNT)
     if ring.shape[1] > 0:
         ring[s, (stream.units - 1 - warm_up) % ring.shape[1]] = score
-    for k in range(BUCKETS):
-        share = counts[k] / n
-        counts[k] = 0.0
-        weights[k] += share
+    for k in range(used):
+        if shares[k] > 0.0:
+            counts[k] = 0.0
+            weights[k] += shares[k]
         for j in range(3):
-            stream.window[j, k] += WINDOWS[j] * (share - stream.window[j, k])
+            moved = stream.window[k, j] + WINDOWS[j] * (shares[k] - stream.window[k, j])
+            stream.window[k, j] = shortened(moved, EVIDENCE)
     if total_weight > RESCALE_AT:
-        for k in range(BUCKETS):
+        for k in range(used):
             weights[k] *= 0.5
-    for i in range(stream.starts):
-        shorten(stream.statistic[i], DOWN, EVIDENCE)
-        shorten(stream.start_shares[i], 1.0, COUNT)
-    for j in range(3):
-        shorten(stream.window[j], 1.0, EVIDENCE)
-        shorten(stream.onset_shares[j], 1.0, COUNT)
+    for c in range(EXPECTATIONS):
+        shorten(stream.statistic[c], DOWN, EVIDENCE)
     shorten(stream.cusum, 1.0, TRACKER)
     shorten(stream.onset_depth, 1.0, TRACKER)
     stream.log_e = shortened(math.log(statistic) * DOWN, EVIDENCE)
@@ -365,16 +340,17 @@ def observe_mix(
     """
     alarm_slots = np.empty(len(state), np.int64)
     alarm_rows = np.empty(len(state), np.int64)
-    reference = np.empty(BUCKETS)
+    room, reference, shares = np.empty((ROOM, STARTS)), np.empty(BUCKETS), np.empty(BUCKETS)
     alarms = 0
     for row in range(len(slots)):
         s = slots[row]
+        fetch(state, slots, row)
         stream = state[s]
         stream.observations += 1
         if stream.phase == ALARMED:
             continue
         closes = stream.run_n > 0 and (runs[row] != stream.run or runs[row] == 0)
-        if closes and close_run(stream, reference, ring, s, log_thresholds[row], warm_up):
+        if closes and close_run(stream, room, reference, shares, ring, s, log_thresholds[row], warm_up):
             stream.phase = ALARMED
             stream.alarm_at = times[row]
             alarm_slots[alarms] = s

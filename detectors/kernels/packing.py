@@ -1,6 +1,7 @@
 """Records to planes of bytes and back: what one byte of all streams is stands together, and so takes little room.
 
-`detectors.state` gives these kernels the memory of records as words of eight bytes, and compresses what they give.
+`detectors.planes` gives these kernels the memory of records, and `detectors.packed` compresses what they give. Of a word that is
+0 in many streams (a category that a mix has not, a tracker at rest) only the others' bytes are in its planes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.compiled import compiled
 
-TILE = 32  # rows that are turned at a time: their cache lines stay in the first level
+TILE = 64  # rows that are turned at a time, of each a bit of a mask
 REMEMBERED = 254  # different times that a place can name
 NONE, NEW = 254, 255  # places of what is 0 and of what is not remembered
 _BUCKETS = 4096
@@ -19,40 +20,112 @@ _SHIFT = np.uint64(52)  # leaves the twelve bits of `_BUCKETS`
 
 
 @compiled
-def varying(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Give for each word of a row the bits in which any row differs from the first."""
-    rows, width = words.shape
-    found = np.zeros(width, np.uint64)
-    for row in range(1, rows):
-        for word in range(width):
-            found[word] |= words[row, word] ^ words[0, word]
-    return found
+def survey(
+    words: NDArray[np.uint32], bits: NDArray[np.uint32], masks: NDArray[np.uint64], first: int, last: int
+) -> None:
+    """Tell of the rows from `first` to before `last` which bits differ from the first row's, and which words are not 0.
+
+    Parameters
+    ----------
+    words : (n, width) uint32
+    bits : (width,) uint32, written
+    masks : (ceil(n / TILE), width) uint64, written
+        A bit for each row of a tile, the first row's the lowest.
+    """
+    width = words.shape[1]
+    bits[:] = 0
+    for begin in range(first, last, TILE):
+        tile = begin // TILE
+        masks[tile, :] = 0
+        for row in range(begin, min(begin + TILE, last)):
+            mine = np.uint64(1) << np.uint64(row - begin)
+            for word in range(width):
+                value = words[row, word]
+                bits[word] |= value ^ words[0, word]
+                masks[tile, word] |= mine if value != 0 else np.uint64(0)
 
 
 @compiled
 def to_planes(
-    rows: NDArray[np.uint8], chosen: NDArray[np.int64], planes: NDArray[np.uint8], first: int, last: int
+    words: NDArray[np.uint32],
+    chosen: NDArray[np.int64],
+    which: NDArray[np.int64],
+    masks: NDArray[np.uint64],
+    starts: NDArray[np.int64],
+    flat: NDArray[np.uint8],
+    first: int,
+    last: int,
 ) -> None:
-    """Write the `chosen` bytes of the rows from `first` to before `last` into `planes`, shape (chosen, n)."""
+    """Write the `chosen` bytes of the rows from `first` to before `last` as planes: one byte of all rows, then the next.
+
+    Parameters
+    ----------
+    words : (n, width) uint32
+    chosen : (k,) int64, rising
+    which : (k,) int64
+        The row of `masks` that says which rows are in the plane; -1: all are.
+    masks : (m, ceil(n / TILE)) uint64
+    starts : (k,) int64
+        Where in `flat` the part of each plane goes that these rows are.
+    flat : (bytes,) uint8, written
+    """
+    at = starts.copy()
+    there = np.empty(TILE, np.int64)
+    held = np.empty(TILE, np.uint32)
     for begin in range(first, last, TILE):
         end = min(begin + TILE, last)
+        found, listed, word = 0, -2, -1
         for plane in range(len(chosen)):
-            byte = chosen[plane]
-            for row in range(begin, end):
-                planes[plane, row] = rows[row, byte]
+            if which[plane] != listed:
+                listed, found = which[plane], 0
+                mask = masks[listed, begin // TILE] if listed >= 0 else np.uint64(0xFFFFFFFFFFFFFFFF)
+                for row in range(begin, end):
+                    there[found] = row
+                    found += (mask >> np.uint64(row - begin)) & np.uint64(1)
+            if chosen[plane] >> 2 != word:  # one look at a word for all its bytes
+                word = chosen[plane] >> 2
+                for k in range(found):
+                    held[k] = words[there[k], word]
+            shift = np.uint32(8 * (chosen[plane] & 3))
+            part = flat[at[plane] : at[plane] + found]
+            for k in range(found):
+                part[k] = (held[k] >> shift) & np.uint32(255)
+            at[plane] += found
 
 
 @compiled
 def from_planes(
-    planes: NDArray[np.uint8], chosen: NDArray[np.int64], rows: NDArray[np.uint8], first: int, last: int
+    rows: NDArray[np.uint8],
+    chosen: NDArray[np.int64],
+    which: NDArray[np.int64],
+    masks: NDArray[np.uint64],
+    starts: NDArray[np.int64],
+    flat: NDArray[np.uint8],
+    first: int,
+    last: int,
 ) -> None:
-    """Write `planes` back where `to_planes` found them."""
+    """Write planes back where `to_planes` found them: `rows` are its words as bytes, (n, width) uint8."""
+    at = starts.copy()
+    there = np.empty(TILE, np.int64)
     for begin in range(first, last, TILE):
         end = min(begin + TILE, last)
+        found, listed = 0, -1
         for plane in range(len(chosen)):
-            byte = chosen[plane]
-            for row in range(begin, end):
-                rows[row, byte] = planes[plane, row]
+            byte, to = chosen[plane], at[plane]
+            if which[plane] < 0:
+                for row in range(begin, end):
+                    rows[row, byte] = flat[to + row - begin]
+                at[plane] += end - begin
+                continue
+            if which[plane] != listed:
+                listed, found = which[plane], 0
+                mask = masks[listed, begin // TILE]
+                for row in range(begin, end):
+                    there[found] = row
+                    found += (mask >> np.uint64(row - begin)) & np.uint64(1)
+            for k in range(found):
+                rows[there[k], byte] = flat[to + k]
+            at[plane] += found
 
 
 @compiled
@@ -80,7 +153,7 @@ def to_places(
         From its beginning, whatever `first` is.
     """
     memory = np.zeros(256, np.uint64)
-    where = np.zeros(_BUCKETS, np.int64)  # how many had come when this one came, 0 is none
+    where = np.zeros(_BUCKETS, np.int32)  # how many had come when this one came, 0 is none
     count = 0
     for row in range(first, last):
         for column in range(len(chosen)):

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import Table, compiled
+from detectors.compiled import Table, compiled, fetch
 from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, shorten, shortened
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
@@ -157,6 +157,7 @@ def observe_rate(
     for row in range(len(slots)):
         s = slots[row]
         stream = state[s]
+        fetch(state, slots, row)
         stream.observations += 1
         recent = stream.recent + (values[row] - stream.recent) / min(stream.observations, 100)
         stream.recent = shortened(recent, COUNT)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from detectors.kernels import mix
+from detectors.kernels.mix_state import LAYOUT
 from detectors.state import records
 
 TEN = np.array([0.3, 0.2, 0.15, 0.1, 0.08, 0.06, 0.05, 0.03, 0.02, 0.01])
@@ -21,7 +22,7 @@ def draw(rng: np.random.Generator, shares: np.ndarray, shape: tuple[int, int]) -
 
 def alarms(codes: np.ndarray, log_threshold: float, per_run: int = 1) -> tuple[Any, np.ndarray]:
     streams, n = codes.shape
-    state = records(mix.LAYOUT, streams)
+    state = records(LAYOUT, streams)
     slots, rows = mix.observe_mix(
         state,
         np.zeros((streams, 0), np.float32),
@@ -124,12 +125,13 @@ def test_what_a_run_can_say_is_one_on_average(rng: np.random.Generator) -> None:
     for bucket in np.flatnonzero(used).tolist():
         stream = state.copy()
         stream.start_n[0, -1] = 5  # not complete: no group begins
-        stream.start_shares[0, -1] *= 5 / stream.start_shares[0, -1].sum()
+        stream.start_shares[0, :, -1] *= 5 / stream.start_shares[0, :, -1].sum()
         stream.statistic[0, :] = 1.0
-        stream.statistic[0, -1] = 0.0  # the youngest group counts the new change point, by one
-        stream.run_counts[0] = 0.0
-        stream.run_counts[0, bucket] = 3.0
-        mix.weigh_starts(stream[0], reference, 3, total)
+        stream.statistic[0, :, -1] = 0.0  # the youngest group counts the new change point, by one
+        shares = np.arange(mix.BUCKETS) == float(bucket)
+        mix.weigh_starts(
+            stream[0], reference, shares.astype(float), int(used.sum()), total, np.empty((mix.ROOM, mix.STARTS))
+        )
         mean += reference[bucket] * stream.statistic[0]
     assert used.sum() >= 10
     np.testing.assert_allclose(mean, 1.0, rtol=1e-5)
@@ -151,7 +153,7 @@ def test_groups_of_change_points_keep_their_order_and_every_start(rng: np.random
     state, _ = alarms(draw(rng, TEN, (5, 1500)), math.log(1e12))
     assert (state.starts == mix.STARTS).all()
     assert (np.diff(state.start_n) < 0).all(), "oldest first"
-    np.testing.assert_allclose(state.start_shares.sum(axis=2), state.start_n, rtol=1e-4)
+    np.testing.assert_allclose(state.start_shares.sum(axis=1), state.start_n, rtol=1e-4)
     assert (state.start_n[:, -1] <= mix.SPACING).all()
 
 
@@ -162,7 +164,7 @@ def test_where_batches_are_cut_leaves_no_trace_in_the_groups(rng: np.random.Gene
     slots, limits = np.zeros(n, np.int64), np.full(n, math.log(1e12))
     states = []
     for cuts in ([0, n], [0, *sorted(rng.choice(np.arange(1, n), 40, replace=False).tolist()), n]):
-        state = records(mix.LAYOUT, 1)
+        state = records(LAYOUT, 1)
         ring = np.zeros((1, 0), np.float32)
         for begin, end in itertools.pairwise(cuts):
             part = slice(begin, end)

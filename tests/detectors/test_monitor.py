@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from detectors import SIGNAL_SCHEMA, STREAM_SCHEMA, Monitor, MonitorSettings, ObservationError, SettingsError
+from detectors.monitor import run_numbers
 from tests.detectors.conftest import Frame
 
 STEP = np.r_[np.full(300, 1.0), np.full(100, 4.0)]
@@ -251,3 +252,11 @@ def test_a_fleet_without_drift_is_quiet_for_three_weeks() -> None:
     assert observations.height == 180_000
     assert monitor.update(observations).height == 0
     assert set(monitor.streams()["state"]) == {"watching"}
+
+
+def test_a_run_has_the_same_number_wherever_its_observations_stand() -> None:
+    expected = {None: 0, "a": 0x2F42665B399EF840, "b": 0x754F854DE3C27284}
+    for order in ([None, "a", "a", None, "b", "a"], ["a", "b", "a", "b", None], ["b"], [], [None, None]):
+        found = run_numbers(pl.Series(order, dtype=pl.String))
+        assert found.dtype == pl.UInt64
+        assert found.to_list() == [expected[name] for name in order]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
@@ -62,15 +67,42 @@ def test_another_version_is_named(small_fleet: pl.DataFrame) -> None:
     data = Monitor().encode()
     for version in (1, codec.VERSION + 1):
         other = data[:4] + struct.pack(">H", version) + data[6:]
-        said = f"version {version}.*reads version {codec.VERSION}.*remove this checkpoint"
+        said = f"version {version}.*reads version 4 to {codec.VERSION}.*remove this checkpoint"
         with pytest.raises(StateError, match=said):
             Monitor.decode(other)
 
 
 def test_a_state_that_version_3_wrote_is_named() -> None:
     begin = bytes.fromhex("504c4d42000300000e0128b52ffd0048d51c0066686e215067dc0683d3312db28c4412dbd7c8bf8d0199998da3")
-    with pytest.raises(StateError, match=r"version 3, this program reads version 4: .*learn their reference anew"):
+    with pytest.raises(StateError, match=r"version 3, this program reads version 4 to 5: .*learn their reference anew"):
         Monitor.decode(begin)
+
+
+def test_a_state_that_version_4_wrote_is_read() -> None:
+    """Two workflows' 80 streams watched and a third's 40 in warm-up, as version 4 encoded and decoded them."""
+    data = (Path(__file__).parent / "states/version-4.bin").read_bytes()
+    header, arrays = codec.decode(data)
+    digest = hashlib.sha256(b"".join(name.encode() + array.tobytes() for name, array in arrays.items())).hexdigest()
+    assert digest == "a0c9500ba9bbcba8e309d114e93c057b38ebca20b1e9dadf39c57b27c1d6d4a1"
+    settings_ = MonitorSettings(warm_up_continuous=30, warm_up_rate=30, warm_up_mix=30)
+    monitor = Monitor.decode(data, settings_)
+    assert dict(monitor.streams()["state"].value_counts().rows()) == {"watching": 80, "needs_data": 40}
+    again, same = codec.decode(monitor.encode())
+    assert again == header
+    assert same.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert state.turned(same[name].dtype, array).tobytes() == same[name].tobytes()
+
+
+def test_arrays_that_were_stored_with_their_axes_the_other_way_round_are_turned() -> None:
+    rng = np.random.default_rng(1)
+    before = state.records({"shares": ((3, 16), "f4"), "n": ((), "i8"), "square": ((2, 2), "f4")}, 5)
+    before["shares"], before["n"], before["square"] = rng.random((5, 3, 16)), range(5), rng.random((5, 2, 2))
+    now = state.as_records({"shares": ((16, 3), "f4"), "n": ((), "i8"), "square": ((2, 2), "f4")}, before)
+    np.testing.assert_array_equal(now["shares"], before["shares"].swapaxes(1, 2))
+    np.testing.assert_array_equal(now["square"], before["square"])
+    assert now["n"].tolist() == [0, 1, 2, 3, 4]
+    assert now["shares"].flags.writeable
 
 
 def test_records_of_another_build_are_named(small_fleet: pl.DataFrame) -> None:
@@ -97,6 +129,62 @@ def test_times_come_back_from_their_places(picked: list[int], far: bool) -> None
     table["first_at"], table["low_at"] = numbers, numbers[:, None] - np.array([0, 7, 0])
     _, back = codec.decode(codec.encode({}, {"table": table}))
     assert back["table"].tobytes() == table.tobytes()
+
+
+@settings(deadline=None)
+@given(
+    rows=st.sampled_from([0, 1, 63, 64, 65, 8192, 8255, 20_000]),
+    shares=st.lists(st.floats(0, 1), min_size=4, max_size=4),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_numbers_that_are_often_zero_come_back(rows: int, shares: list[float], seed: int) -> None:
+    layout: state.Layout = {"few": ((3,), "f4"), "n": ((), "i8"), "code": ((), "u1"), "last_at": ((), "i8")}
+    table = state.records(layout, rows)
+    rng = np.random.default_rng(seed)
+    for name, share in zip(layout, shares, strict=True):
+        drawn = rng.integers(1, 200, table[name].shape) * (rng.random(table[name].shape) < share)
+        table[name] = -drawn if name in ("few", "n") else drawn  # -0.0 is not 0
+    _, back = codec.decode(codec.encode({}, {"table": table}))
+    assert back["table"].tobytes() == table.tobytes()
+
+
+def test_what_is_zero_in_most_streams_takes_little_room() -> None:
+    layout: state.Layout = {"few": ((8,), "f4")}
+    table = state.records(layout, 20_000)
+    rng = np.random.default_rng(5)
+    some = rng.random((20_000, 8)) < 0.1
+    table["few"][some] = rng.random(some.sum(), np.float32)
+    # Three bytes of noise and an exponent for each number, less than half a bit for each zero.
+    assert len(codec.encode({}, {"table": table})) < 3.5 * some.sum() + some.size / 14
+
+
+@settings(deadline=None)
+@given(at=st.floats(0, 1), bits=st.integers(1, 255))
+def test_a_damaged_state_is_refused_or_read(at: float, bits: int) -> None:
+    data = bytearray((Path(__file__).parent / "states/version-4.bin").read_bytes())
+    data[int(at * (len(data) - 1))] ^= bits
+    with contextlib.suppress(StateError):
+        codec.decode(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [("bytes", [-1]), ("bytes", [64]), ("times", [8]), ("sparse", [1, 0]), ("present", [0, 0]), ("present", [99, 0])],
+)
+def test_planes_that_do_not_fit_their_array_are_refused(part: str, wrong: list[int]) -> None:
+    table = state.records({"few": ((2,), "f4"), "last_at": ((), "i8")}, 100)
+    table["few"][::3] = np.arange(1, 35)[:, None]
+    table["last_at"][::2] = np.arange(1, 51)
+    data = codec.encode({}, {"table": table})
+    length = codec.PREFIX.unpack_from(data)[2]
+    end = codec.PREFIX.size + length
+    document = json.loads(zstandard.decompress(data[codec.PREFIX.size : end]))
+    section = document["sections"][0]
+    assert len(section["sparse"]) == len(section["present"]) == 2
+    section[part] = wrong + section[part][len(wrong) :]
+    index = zstandard.compress(json.dumps(document).encode())
+    with pytest.raises(StateError, match="damaged"):
+        codec.decode(codec.PREFIX.pack(codec.MAGIC, codec.VERSION, len(index)) + index + data[end:])
 
 
 def test_bytes_that_are_no_state_are_refused(small_fleet: pl.DataFrame) -> None:

@@ -82,8 +82,8 @@ def speed(rng: np.random.Generator, streams: int, warm_up: int, options: dict[st
     """Time a watched fleet (`fleet`): updates a second in the banks and in the whole monitor, and its checkpoint.
 
     Its workflows give their runs in 33 days, until each number has turned out to have no season, as all but new and seasonal
-    ones have. Updates are counted in processor time, the banks' on the one thread that they use, and are the best of the
-    rounds; so are the milliseconds of the checkpoint, which are by the clock.
+    ones have. Updates are counted in processor time, of all threads, and are the best of the rounds; so are the milliseconds of
+    the checkpoint, which are by the clock.
     """
     workflows, runs = max(1, streams // len(fleet.STREAMS)), options["speed_runs"]
     seconds = DAYS * 86_400 / runs
@@ -135,9 +135,9 @@ def _timed(monitor: Monitor) -> Iterator[dict[str, float]]:
 
     def timed(kind: str) -> Any:
         def observe(bank: Any, rows: pl.DataFrame) -> list[tuple[int, int]]:
-            begun = time.thread_time()
+            begun = time.process_time()
             alarms = own[kind](bank, rows)
-            spent[kind] = spent.get(kind, 0.0) + time.thread_time() - begun
+            spent[kind] = spent.get(kind, 0.0) + time.process_time() - begun
             return alarms
 
         return observe
