@@ -1,10 +1,20 @@
-"""Figures of the pages of tools and of policy."""
+"""Figures of the pages of drift, of tools and of policy."""
 
 from __future__ import annotations
 
 from dashboards.definitions.definition import Definition
 
 OPERATING: dict[str, Definition] = {
+    "streams_ready": Definition(
+        "Streams that watch",
+        "Whether what a workflow does is watched for drift yet: each metric has a stream, and one for each tool or environment.",
+        "watching: streams that would raise an alarm, those that have and wait for an answer included; warming up: they learn "
+        "what is usual; needs data: fewer than 30 observations or runs; retired: forgotten because nothing came for long "
+        "(60 days of the fleet); off: the catalog switches the metric off",
+        "streams",
+        "Rules, which need no warm-up. Covers all environments; as of the detectors' last checkpoint.",
+        "detector_streams, catalog_workflows",
+    ),
     "tool_calls": Definition(
         "Tool calls",
         "How often agents called a tool.",

@@ -75,7 +75,7 @@ def test_the_figure_ends_where_the_cost_is_now(reader: Reader, view: View) -> No
     found = moved(view.cohorts, usage(reader, view))
     assert found is not None
     bar: Any = waterfall(found, "before", "now").data[0]
-    ends = [start + length for start, length in zip(bar.base, bar.x, strict=True)]
+    ends = [start + length for start, length in zip(bar["base"], bar["x"], strict=True)]
     assert ends[0] == found.before and ends[-1] == found.after
     assert ends[-2] == pytest.approx(found.after, rel=1e-6), "each bar begins where the last one ended"
 

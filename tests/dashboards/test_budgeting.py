@@ -39,7 +39,7 @@ def test_the_fan_opens_towards_the_end() -> None:
     widths = np.subtract(found.high, found.low)
     assert np.all(np.diff(widths) >= 0) and widths[-1] > widths[0] > 0
     band: Any = fan(found, 900.0).data[0]
-    assert max(band.y) == found.high[-1]
+    assert max(band["y"]) == found.high[-1]
 
 
 def test_a_day_without_a_run_is_a_day_without_spend() -> None:
