@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -35,7 +35,7 @@ from pipelines.settings import Settings
 from pipelines.sources.base import Positions, Source
 from pipelines.stages.observe import LEAN
 from pipelines.stages.rules import Declared
-from warehouse import Warehouse
+from warehouse import Warehouse, WarehouseBusyError
 
 _Keys = set[tuple[str, int]]
 #: Committed batches read at a time when catching up.
@@ -328,7 +328,9 @@ class Detection:
                 self.returns,
             )
             self.saved_at = batches.utc_now()
-            self._patience.through(lambda: self._readiness.note(self.monitor.readiness()))
+            # Who holds the catalog now need not hold up the detectors: the next checkpoint says it as well.
+            with suppress(WarehouseBusyError):
+                self._readiness.note(self.monitor.readiness())
         self._saved_at = time.monotonic()
 
 
