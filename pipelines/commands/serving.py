@@ -91,10 +91,10 @@ def run_refresh(settings: Settings, *, whole: bool = False, days: tuple[date, da
 
     result = None if whole or days else unchanged.found_last(settings)
     if result is None:
-        open_warehouse(settings).close()  # migrations and catalog first
         from pipelines.defs.refresh import refresh as run
 
-        result = run(settings.home, whole=whole, days=days)
+        # Opened here, so that migrations and catalog come first.
+        result = run(settings.home, whole=whole, days=days, warehouse=open_warehouse(settings))
         if days is None:
             unchanged.note(settings, result)
     if result.failed_checks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,19 @@ from warehouse import Limits, Warehouse, marks
 
 #: Tag of a run of the job `refresh` during which nothing changed that marts follow from.
 UNDISTURBED = "plumbline/undisturbed"
+_HANDED: ContextVar[Warehouse | None] = ContextVar("warehouse handed to a run", default=None)
+
+
+@contextmanager
+def handed_over(warehouse: Warehouse | None) -> Iterator[None]:
+    """Let a run in this process use a warehouse that is open for writing already, instead of opening it; it is closed then."""
+    before = _HANDED.set(warehouse)
+    try:
+        yield
+    finally:
+        _HANDED.reset(before)
+        if warehouse is not None:
+            warehouse.close()
 
 
 class Lakehouse(dg.ConfigurableResource):
@@ -55,11 +69,15 @@ class Lakehouse(dg.ConfigurableResource):
         if not self._writer:
             raise TerminalError("the warehouse is not open", str(self.directory), "use this resource inside a run")
         if self._open is None:
-            threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
-            self._open = Warehouse.open(self.directory, limits=Limits(threads=threads), writer=self._writer)
+            self._open = _HANDED.get() or self._opened()
+            self._open.writer = self._writer
             self._since = self._open.snapshot()
             self._open.connection.execute("SET threads = 1")  # more where all is computed: `Warehouse.on_all_threads`
         return self._open
+
+    def _opened(self) -> Warehouse:
+        threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
+        return Warehouse.open(self.directory, limits=Limits(threads=threads))
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lakehouse]:

@@ -23,6 +23,8 @@ from pipelines.errors import PlumblineError, TerminalError, TransientError
 if TYPE_CHECKING:
     import dagster as dg
 
+    from warehouse import Warehouse
+
 
 #: By these tags of a run Dagster knows the days that it is for, first and last.
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -54,7 +56,13 @@ class RefreshResult:
     is_undisturbed: bool = False
 
 
-def refresh(home: Path, *, whole: bool = False, days: tuple[date, date] | None = None) -> RefreshResult:
+def refresh(
+    home: Path,
+    *,
+    whole: bool = False,
+    days: tuple[date, date] | None = None,
+    warehouse: Warehouse | None = None,
+) -> RefreshResult:
     """Build the marts of a home's warehouse.
 
     Parameters
@@ -63,6 +71,8 @@ def refresh(home: Path, *, whole: bool = False, days: tuple[date, date] | None =
         From all rows, also where only some runs changed.
     days : tuple of date, optional
         First and last day: compute these of the marts by day, changed or not, and what depends on them, and no other mart.
+    warehouse : Warehouse, optional
+        That of the home, where it is open for writing already; it is closed when the refresh ends.
 
     Raises
     ------
@@ -73,7 +83,7 @@ def refresh(home: Path, *, whole: bool = False, days: tuple[date, date] | None =
     """
     with warnings.catch_warnings(), _signal_handlers_kept(), _garbage_collected_rarely():
         warnings.simplefilter("ignore")  # other libraries' deprecations are no business of who refreshes
-        return _run(home, whole, days)
+        return _run(home, whole, days, warehouse)
 
 
 @contextmanager
@@ -103,15 +113,15 @@ def _signal_handlers_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run(home: Path, whole: bool, days: tuple[date, date] | None) -> RefreshResult:
+def _run(home: Path, whole: bool, days: tuple[date, date] | None, warehouse: Warehouse | None) -> RefreshResult:
     import dagster as dg
 
     from pipelines.definitions import defs
-    from pipelines.defs.lakehouse import UNDISTURBED
+    from pipelines.defs.lakehouse import UNDISTURBED, handed_over
     from pipelines.defs.retention import prune
 
     directory = dagster_home(home)
-    with _instance(directory) as instance:
+    with handed_over(warehouse), _instance(directory) as instance:
         result = defs.resolve_job_def("backfill" if days else "refresh").execute_in_process(
             instance=instance,
             tags=dict(zip(_RANGE, map(str, days), strict=True)) if days else None,
