@@ -72,8 +72,13 @@ def version(name: str) -> str:
 
 @cache
 def _read(sql: str) -> frozenset[str]:
-    with duckdb.connect() as connection:
-        tree = syntax_tree(connection, sql)
+    tree = syntax_tree(_parser().cursor(), sql)
     if tree is None:
         raise WarehouseError("a model is not one SELECT", sql[:60], "mend its file in warehouse/models")
     return frozenset(tables_read(tree))
+
+
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    """One instance for all models: to open it costs more than to parse them."""
+    return duckdb.connect(config={"threads": 1})

@@ -86,11 +86,17 @@ def run_refresh(settings: Settings, *, whole: bool = False, days: tuple[date, da
         A check failed: what depends on it was not refreshed.
     """
     existing_warehouse(settings)
-    open_warehouse(settings).close()  # migrations and catalog first
+    from pipelines.defs import unchanged
     from pipelines.defs.check_pages import report_path
-    from pipelines.defs.refresh import refresh as run
 
-    result = run(settings.home, whole=whole, days=days)
+    result = None if whole or days else unchanged.found_last(settings)
+    if result is None:
+        from pipelines.defs.refresh import refresh as run
+
+        # Opened here, so that migrations and catalog come first.
+        result = run(settings.home, whole=whole, days=days, warehouse=open_warehouse(settings))
+        if days is None:
+            unchanged.note(settings, result)
     if result.failed_checks:
         raise TerminalError(
             "asset checks failed: " + ", ".join(result.failed_checks),

@@ -9,7 +9,9 @@ each of them; one that is for no days records the mart as a whole beside them.
 # No postponed annotations: Dagster reads the type of `context` as it is.
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 import dagster as dg
 
@@ -24,9 +26,29 @@ from warehouse.headers import Relation
 OWNERS = {"cost": "team:finance"}
 #: The schedule refreshes every hour: two missed ones are a warning, and a mart of a day ago is stale.
 FRESHNESS = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=2), fail_window=timedelta(hours=24))
+
+
+class Days(dg.DailyPartitionsDefinition):
+    """Days whose list is made once a day: Dagster asks for it in every step that reads a mart by day."""
+
+    def get_partition_keys(
+        self, current_time: datetime | None = None, dynamic_partitions_store: Any = None
+    ) -> Sequence[str]:
+        """As of `DailyPartitionsDefinition`."""
+        if current_time is not None:
+            return super().get_partition_keys(current_time, dynamic_partitions_store)
+        last = self.get_last_partition_key()
+        return [] if last is None else list(_listed(self.start.date(), date.fromisoformat(last)))
+
+
+@lru_cache(maxsize=1)
+def _listed(first: date, last: date) -> tuple[str, ...]:
+    return tuple(f"{first + timedelta(days=after)}" for after in range((last - first).days + 1))
+
+
 #: The days of a mart by day, in UTC, today's among them. All that a clock may say, not those with runs: partitions that are added
 #: as runs arrive are ordered by their arrival, and a range of them would leave out days that came late.
-DAYS = dg.DailyPartitionsDefinition(EARLIEST, end_offset=1)
+DAYS = Days(EARLIEST, end_offset=1)
 _FACT_GROUPS = {"catalog": "catalog", "signals": "alerts", "incidents": "alerts"}
 
 # Not duckdb_columns(): that binds every view of the lake again after each build, half a second of CPU each time.
@@ -92,8 +114,9 @@ def _materialize(context: dg.AssetExecutionContext, lakehouse: Lakehouse, mart: 
     recorded_by_dagster = context.partition_keys if asked else []
     for day in recorded_by_dagster:
         context.add_asset_metadata({"dagster/row_count": rows.get(day, 0)}, partition_key=day)
+    latest = DAYS.get_last_partition_key() or ""
     for day in sorted(rows.keys() - recorded_by_dagster):
-        if DAYS.has_partition_key(day):  # not that of a clock that was wrong
+        if f"{EARLIEST:%Y-%m-%d}" <= day <= latest:  # not that of a clock that was wrong
             context.log_event(
                 dg.AssetMaterialization(mart.name, partition=day, metadata={"dagster/row_count": rows[day]})
             )

@@ -4,17 +4,16 @@
 
 import dagster as dg
 
-from pipelines.comparisons import TABLE, write_comparisons
 from pipelines.defs.assets import built, describe
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
 from warehouse.dictionary import raw_tables
 
-_TABLE = next(table for table in raw_tables() if table.name == TABLE)
+_TABLE = next(table for table in raw_tables() if table.name == "release_comparisons")
 
 
 @dg.asset(
-    name=TABLE,
+    name=_TABLE.name,
     deps=["runs", "policy_decisions", "spans", "catalog_workflows"],
     group_name="releases",
     kinds={"duckdb", "python"},
@@ -25,5 +24,7 @@ _TABLE = next(table for table in raw_tables() if table.name == TABLE)
 )
 def release_comparisons(lakehouse: Lakehouse) -> dg.MaterializeResult:
     """Compare every release with the one before it, and with the catalog's baseline."""
+    from pipelines.comparisons import write_comparisons  # here: it needs the detectors, and no other job does
+
     with only_when_busy():
         return built(lakehouse.warehouse, _TABLE, write_comparisons(lakehouse.warehouse))

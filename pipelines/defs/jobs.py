@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import dagster as dg
 
-from pipelines import backups
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
 from pipelines.settings import load_settings
@@ -69,6 +68,8 @@ def compaction() -> None:
 )
 def back_up(context: dg.OpExecutionContext) -> None:
     """Back up; what the backup holds becomes the step's metadata."""
+    from pipelines import backups  # here: it needs the detectors, and no other job does
+
     with only_when_busy():
         made = backups.run(load_settings({"home": context.op_config["home"] or None}))
     context.add_output_metadata(

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 from pydantic import Field, PrivateAttr
 
 from pipelines.errors import TerminalError
 from pipelines.settings import load_settings
-from warehouse import Limits, Warehouse
+from warehouse import Limits, Warehouse, marks
+
+#: Tag of a run of the job `refresh` during which nothing changed that marts follow from.
+UNDISTURBED = "plumbline/undisturbed"
+_HANDED: ContextVar[Warehouse | None] = ContextVar("warehouse handed to a run", default=None)
+
+
+@contextmanager
+def handed_over(warehouse: Warehouse | None) -> Iterator[None]:
+    """Let a run in this process use a warehouse that is open for writing already, instead of opening it; it is closed then."""
+    before = _HANDED.set(warehouse)
+    try:
+        yield
+    finally:
+        _HANDED.reset(before)
+        if warehouse is not None:
+            warehouse.close()
 
 
 class Lakehouse(dg.ConfigurableResource):
@@ -35,6 +53,7 @@ class Lakehouse(dg.ConfigurableResource):
 
     _open: Warehouse | None = PrivateAttr(default=None)
     _writer: str = PrivateAttr(default="")  # empty outside a run
+    _since: int = PrivateAttr(default=-1)  # the snapshot at which it was opened
 
     @property
     def directory(self) -> Path:
@@ -50,10 +69,15 @@ class Lakehouse(dg.ConfigurableResource):
         if not self._writer:
             raise TerminalError("the warehouse is not open", str(self.directory), "use this resource inside a run")
         if self._open is None:
-            threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
-            self._open = Warehouse.open(self.directory, limits=Limits(threads=threads), writer=self._writer)
+            self._open = _HANDED.get() or self._opened()
+            self._open.writer = self._writer
+            self._since = self._open.snapshot()
             self._open.connection.execute("SET threads = 1")  # more where all is computed: `Warehouse.on_all_threads`
         return self._open
+
+    def _opened(self) -> Warehouse:
+        threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
+        return Warehouse.open(self.directory, limits=Limits(threads=threads))
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lakehouse]:
@@ -63,8 +87,23 @@ class Lakehouse(dg.ConfigurableResource):
         self._writer = f"dagster {job}"
         try:
             yield self
+            if job == "refresh" and self._open is not None and self._is_undisturbed(self._open):
+                self._tag(context)
         finally:
             self._writer = ""
             if self._open is not None:
                 self._open.close()
                 self._open = None
+
+    def _is_undisturbed(self, warehouse: Warehouse) -> bool:
+        from pipelines.defs.sensors import FACTS  # here: sensors have this resource
+
+        with suppress(duckdb.Error):  # the marts are built, whatever becomes of the question
+            changes = marks.changes(warehouse, self._since, warehouse.snapshot())
+            return changes is not None and not changes.changed & FACTS
+        return False
+
+    @staticmethod
+    def _tag(context: dg.InitResourceContext) -> None:
+        if context.instance is not None and context.run is not None:
+            context.instance.add_run_tags(context.run.run_id, {UNDISTURBED: "true"})

@@ -110,7 +110,10 @@ def _growth(figures: list[dict[str, Any]]) -> str:
 
 def _refresh(figures: list[dict[str, Any]]) -> str:
     return _table(
-        ["`plumbline refresh`", "rows in `spans`", "the command, s", "of it the marts, s", "processor time, s"],
+        [
+            *("`plumbline refresh`", "rows in `spans`", "the command, s", "of it the marts, s"),
+            *("processor time, s", "of the first's, %"),
+        ],
         [
             [
                 each["what"],
@@ -118,6 +121,7 @@ def _refresh(figures: list[dict[str, Any]]) -> str:
                 f"{each['refresh_seconds']:.1f}",
                 f"{each['marts_seconds']:.1f}",
                 f"{each['processor_seconds']:.1f}",
+                f"{100 * each['processor_seconds'] / figures[0]['processor_seconds']:.1f}",
             ]
             for each in figures
         ],

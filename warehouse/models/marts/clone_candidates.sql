@@ -13,17 +13,24 @@
 --   is_candidate: Whether it is a clone candidate: shares its shape and is not certified.
 --   use_instead: The certified tool of that shape called most, else the tool of that shape called most; null for that one itself.
 
-WITH usual AS (
-    SELECT tool_name, arguments_shape, bool_or(is_certified) AS is_certified
+-- The calls are read once: all else follows from what they add up to by tool, shape and workflow.
+WITH calls AS MATERIALIZED (
+    SELECT tool_name, arguments_shape, workflow, bool_or(is_certified) AS is_certified, count(*) AS calls
     FROM tool_calls
-    WHERE tool_name IS NOT NULL AND arguments_shape IS NOT NULL
+    WHERE tool_name IS NOT NULL
+    GROUP BY tool_name, arguments_shape, workflow
+),
+usual AS (
+    SELECT tool_name, arguments_shape, bool_or(is_certified) AS is_certified
+    FROM calls
+    WHERE arguments_shape IS NOT NULL
     GROUP BY tool_name, arguments_shape
-    QUALIFY row_number() OVER (PARTITION BY tool_name ORDER BY count(*) DESC, arguments_shape) = 1
+    QUALIFY row_number() OVER (PARTITION BY tool_name ORDER BY sum(calls) DESC, arguments_shape) = 1
 ),
 called AS (
-    SELECT u.*, count(*) AS calls, count(DISTINCT t.workflow) AS workflows
+    SELECT u.*, sum(c.calls)::BIGINT AS calls, count(DISTINCT c.workflow) AS workflows
     FROM usual AS u
-    JOIN tool_calls AS t USING (tool_name)
+    JOIN calls AS c USING (tool_name)
     GROUP BY ALL
 ),
 ranked AS (

@@ -21,34 +21,36 @@
 --   source: 'span', 'evaluation' or 'topic'.
 --   stated_by: System that stated it, as sent on the topic.
 
--- Most statements name their run and nothing else that could find one: these need not be resolved.
-WITH named AS (
-    SELECT
-        o.outcome_id,
-        r.run_id IS NOT NULL AS is_found,
-        c.outcome_name IS NULL OR o.name IS NULL OR o.name = c.outcome_name AS counts
-    FROM outcomes AS o
-    LEFT JOIN runs AS r USING (run_id)
-    LEFT JOIN catalog_workflows AS c ON c.workflow = r.workflow
-    WHERE o.run_id IS NOT NULL AND o.evaluated_span_id IS NULL AND o.response_id IS NULL
-),
-other AS (
+-- Most statements name their run and nothing else that could find one: these need not be resolved, and the others are few.
+WITH other AS MATERIALIZED (
     SELECT outcome_id
     FROM outcomes
     WHERE run_id IS NULL OR evaluated_span_id IS NOT NULL OR response_id IS NOT NULL
+),
+resolved AS MATERIALIZED (  -- before runs are looked for: where there are none, these need not be read
+    SELECT outcome_id, run_id, name FROM stg_outcomes WHERE outcome_id IN (SELECT outcome_id FROM other)
 ),
 found AS (
     SELECT
         s.outcome_id,
         bool_or(c.outcome_name IS NULL OR s.name IS NULL OR s.name = c.outcome_name) AS counts
-    FROM stg_outcomes AS s
+    FROM resolved AS s
     JOIN runs AS r USING (run_id)
     LEFT JOIN catalog_workflows AS c ON c.workflow = r.workflow
-    WHERE s.outcome_id IN (SELECT outcome_id FROM other)
     GROUP BY s.outcome_id
 ),
 unmatched AS (
-    SELECT outcome_id, is_found FROM named WHERE NOT is_found OR NOT counts
+    SELECT outcome_id, false AS is_found
+    FROM outcomes
+    WHERE run_id IS NOT NULL AND evaluated_span_id IS NULL AND response_id IS NULL
+        AND run_id NOT IN (SELECT run_id FROM runs WHERE run_id IS NOT NULL)
+    UNION ALL
+    SELECT o.outcome_id, true
+    FROM outcomes AS o
+    JOIN runs AS r USING (run_id)
+    JOIN (SELECT workflow, outcome_name FROM catalog_workflows WHERE outcome_name IS NOT NULL) AS c
+        ON c.workflow = r.workflow
+    WHERE o.evaluated_span_id IS NULL AND o.response_id IS NULL AND o.name <> c.outcome_name
     UNION ALL
     SELECT outcome_id, f.outcome_id IS NOT NULL
     FROM other
@@ -69,6 +71,7 @@ SELECT
     o.source,
     o.stated_by
 FROM outcomes AS o
-JOIN unmatched AS u USING (outcome_id)
+-- One row each already: to group them tells the planner that these are few.
+JOIN (SELECT outcome_id, bool_or(is_found) AS is_found FROM unmatched GROUP BY outcome_id) AS u USING (outcome_id)
 WHERE CASE WHEN u.is_found THEN o.source <> 'evaluation' ELSE o.evaluated_span_id IS NULL END
 ORDER BY o."at", o.outcome_id

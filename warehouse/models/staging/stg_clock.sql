@@ -10,8 +10,12 @@
 WITH sound AS NOT MATERIALIZED (  -- each use of it reads another part
     SELECT started_at, ended_at FROM spans WHERE NOT list_contains(coalesce(quality_flags, []), 'time_out_of_range')
 ),
-latest AS (
-    SELECT max(started_at) - INTERVAL 1 HOUR AS "at" FROM spans WHERE started_at < now()::TIMESTAMP + INTERVAL 2 DAY
+latest AS (  -- the first in this order, not max(): once a late one is found, files of earlier ones stay unread
+    SELECT started_at - INTERVAL 1 HOUR AS "at"
+    FROM spans
+    WHERE started_at < now()::TIMESTAMP + INTERVAL 2 DAY
+    ORDER BY started_at DESC
+    LIMIT 1
 ),
 bound AS MATERIALIZED (
     SELECT coalesce(max(coalesce(ended_at, started_at)), TIMESTAMP '-infinity') AS "at"
