@@ -15,6 +15,7 @@ the sum less certain than independent ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,8 +103,14 @@ def forecast(days: NDArray[np.float64], first_weekday: int, ahead: int) -> Forec
     coming = factors[(first_weekday + n + np.arange(ahead)) % 7]
     total = level * float(coming.sum())
     uncertain = spread * np.sqrt(inflation * (float((coming**2).sum()) + float(coming.sum()) ** 2 / used))
-    reach = float(student.ppf(0.5 + COVERAGE / 2, degrees)) * float(uncertain)
+    reach = _quantile(degrees) * float(uncertain)
     return Forecast(max(total, 0.0), max(total - reach, 0.0), max(total + reach, 0.0))
+
+
+@cache
+def _quantile(degrees: int) -> float:
+    """Of Student's law, how far a forecast's interval reaches in standard errors."""
+    return float(student.ppf(0.5 + COVERAGE / 2, degrees))
 
 
 def _factors(days: NDArray[np.float64], weekday: NDArray[np.int64]) -> NDArray[np.float64]:
