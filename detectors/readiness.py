@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from detectors.bank import Bank
+if TYPE_CHECKING:
+    from detectors.bank import Bank
 
 #: States of a stream, by `numbers`.
 STATES = np.array(["warming_up", "watching", "alarmed", "needs_data"])

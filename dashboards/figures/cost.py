@@ -286,5 +286,6 @@ def _unbroken(points: pl.DataFrame, bucket: timedelta) -> list[pl.DataFrame]:
     """Parts of `points` without a missing bucket between them."""
     if points.is_empty():
         return []
-    part = (points["bucket_at"].diff() > bucket).fill_null(False).cum_sum().alias("part")
-    return points.with_columns(part).partition_by("part", maintain_order=True)
+    times = points["bucket_at"].to_list()
+    cuts = [place for place in range(1, len(times)) if times[place] - times[place - 1] > bucket]
+    return [points.slice(start, end - start) for start, end in zip([0, *cuts], [*cuts, len(times)], strict=True)]

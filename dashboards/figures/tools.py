@@ -108,8 +108,9 @@ def unbroken(points: pl.DataFrame, bucket: timedelta) -> list[pl.DataFrame]:
     """`points` cut where a bucket is missing, so that no line runs over what is not known."""
     if points.is_empty():
         return []
-    gaps = points.with_columns(part=(pl.col("bucket_at").diff() > bucket).fill_null(False).cum_sum())
-    return gaps.partition_by("part", maintain_order=True)
+    times = points["bucket_at"].to_list()
+    cuts = [place for place in range(1, len(times)) if times[place] - times[place - 1] > bucket]
+    return [points.slice(start, end - start) for start, end in zip([0, *cuts], [*cuts, len(times)], strict=True)]
 
 
 def framed(figure: Figure, window: Window, times: Sequence[datetime]) -> None:

@@ -103,6 +103,7 @@ def figured(view: View) -> Figured:
     points = rolled(view.cohorts, "bucket_at")
     workflows = rolled(current, "workflow").to_dicts()
     by_workflow = rolled(view.cohorts, "workflow", "bucket_at")
+    points_of, nothing = by_workflow.partition_by("workflow", as_dict=True, maintain_order=True), by_workflow.clear()
     readiness = {row["workflow"]: row for row in view.rollback.to_dicts() if row["workflow"] != FLEET}
     open_rows = view.incidents.filter(pl.col("state").is_in(OPEN_STATES)).to_dicts()
     open_by_workflow: dict[str, int] = {}
@@ -125,9 +126,7 @@ def figured(view: View) -> Figured:
         split=points.filter(pl.col("bucket_at") < view.window.start).height,
         workflows=workflows,
         before_by_workflow={row["workflow"]: row for row in rolled(earlier, "workflow").to_dicts()} if before else {},
-        points_by_workflow={
-            row["workflow"]: by_workflow.filter(pl.col("workflow") == row["workflow"]) for row in workflows
-        },
+        points_by_workflow={row["workflow"]: points_of.get((row["workflow"],), nothing) for row in workflows},
         reuse=_share(fleet_reuse, *reuse_columns),
         policy=_share(view.policy, *policy_columns),
         reuse_by_workflow=_by_workflow(view.reuse, *reuse_columns),
@@ -165,5 +164,5 @@ def _ratio(frame: pl.DataFrame, part: str, whole: str) -> float | None:
 
 def _by_workflow(frame: pl.DataFrame, part: str, whole: str) -> dict[str, float | None]:
     current = frame.filter(pl.col("span") == "current")
-    parts = current.partition_by("workflow", as_dict=True)
-    return {str(key[0]): _ratio(group, part, whole) for key, group in parts.items()}
+    sums = current.group_by("workflow", maintain_order=True).agg(pl.col(part, whole).sum())
+    return {str(name): amount / total if total else None for name, amount, total in sums.iter_rows()}

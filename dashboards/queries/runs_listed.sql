@@ -39,7 +39,7 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT DISTINCT run_id
     FROM policy_decisions
-    WHERE action = 'deny' AND list_contains($1::VARCHAR[], run_id) AND ("at" >= $2::TIMESTAMP - INTERVAL 1 DAY OR "at" IS NULL)
+    WHERE action = 'deny' AND run_id IN (SELECT unnest($1::VARCHAR[])) AND ("at" >= $2::TIMESTAMP - INTERVAL 1 DAY OR "at" IS NULL)
 ) AS d USING (run_id)
 LEFT JOIN (
     SELECT DISTINCT run_id
