@@ -56,7 +56,8 @@ def differences(rows: Sequence[tuple[str, Change, str | None]], *, is_named: boo
         automargin=False,
         showgrid=True,
         gridcolor=RULE,
-        nticks=6,
+        nticks=5,
+        tickangle=0,
         ticksuffix=f"\u202f{unit}",
         range=[min(ends) - room, max(ends) + room],
     )

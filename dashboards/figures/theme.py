@@ -86,7 +86,7 @@ def time_axis(figure: Figure, start: datetime, end: datetime) -> None:
     )
     # The last label's place, below the axis: hours without a zone could be anybody's.
     if hours <= 100:
-        note(figure, "UTC", xref="paper", x=1, xanchor="right", yref="paper", y=0, yanchor="bottom")
+        note(figure, "UTC", xref="paper", x=1, xanchor="right", yref="paper", y=0, yanchor="top", yshift=-16)
 
 
 def rows_axis(figure: Figure, names: Sequence[str]) -> None:

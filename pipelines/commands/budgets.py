@@ -7,7 +7,6 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from pipelines.budgets import budgets_by_month
 from pipelines.commands.context import existing_warehouse, out, settings_of
 from pipelines.commands.reading import write
 from pipelines.errors import TerminalError
@@ -21,6 +20,8 @@ def budgets(
     form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
 ) -> None:
     """Show each budget of the catalog: spent, burn rate, and where the month will land with its 90 % interval."""
+    from pipelines.budgets import budgets_by_month
+
     if form not in ("table", "csv", "json"):
         raise TerminalError(f"unknown format {form!r}", "budgets", "use table, csv or json")
     with read_only(existing_warehouse(settings_of(context))) as lake:

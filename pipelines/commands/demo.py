@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.alerts.store import incidents
 from pipelines.commands.context import err, settings_of
 from pipelines.commands.context import out as console
 from pipelines.commands.flow import DRIFT_HELP, publish_files, run_simulation, run_stream
@@ -233,6 +232,7 @@ class _Kafka:
 
 def report(settings: Settings, truth: dict[str, Any]) -> None:
     """Print the demo's table: found against injected, cost per outcome, reuse, rollback readiness."""
+    from pipelines.alerts.store import incidents
     from warehouse import Warehouse
 
     with Warehouse.open(settings.warehouse, read_only=True) as warehouse:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 import typer
 
 from pipelines.commands.context import out, settings_of
 from pipelines.commands.reading import write
-from pipelines.contracts.subscriptions import SubscriptionEntry, Subscriptions, load_subscriptions
 from pipelines.errors import TerminalError
+
+if TYPE_CHECKING:
+    from pipelines.contracts.subscriptions import SubscriptionEntry, Subscriptions
 
 subscriptions = typer.Typer(help="Who is told of what: subscriptions.yaml.", no_args_is_help=True)
 
@@ -19,6 +21,8 @@ subscriptions = typer.Typer(help="Who is told of what: subscriptions.yaml.", no_
 @subscriptions.command("check")
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="subscriptions.yaml.")]) -> None:
     """Check a subscriptions file: a mistake is one line with file, line and what is allowed there."""
+    from pipelines.contracts.subscriptions import load_subscriptions
+
     found = load_subscriptions(file)
     used = {name for entry in found.subscriptions.values() for name in _channels(entry)}
     out.print(

@@ -70,5 +70,5 @@ def test_a_command_loads_what_it_uses_itself() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(ast.literal_eval(done.stdout))
     assert "pipelines.commands.reading" in loaded
-    heavy = {"dagster", "dash", "great_expectations", "genai_prices", "numba", "plotly", "scipy.stats"}
+    heavy = {"dagster", "dash", "great_expectations", "genai_prices", "kafka", "numba", "plotly", "scipy"}
     assert not loaded & heavy

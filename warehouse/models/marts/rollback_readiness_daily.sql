@@ -228,7 +228,7 @@ said AS (
                 'link': 'known_good',
                 'score': known_good_score,
                 'detail': CASE
-                    WHEN known_good_release IS NULL THEN 'there is no earlier release to go back to'
+                    WHEN known_good_release IS NULL THEN 'no earlier release ran in these 30 days: none is known to be good'
                     ELSE format('the earlier release has {} settled runs and is not known to be good', known_good_runs)
                 END,
                 'to_do': CASE
