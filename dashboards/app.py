@@ -49,8 +49,8 @@ ASSETS = Path(__file__).parent / "assets"
 # How often an open page asks whether anything changed, in milliseconds.
 _ASK_MS = 2_000
 
-# A page is some hundred kilobytes of JSON.
-_PAGES_KEPT = 400
+# A page is some hundred kilobytes of JSON; ten pages under a hundred filters.
+_PAGES_KEPT = 1_000
 
 # Pages that are made at once. One interpreter makes them one after the other anyway; answers that are kept go before.
 _MAKERS = 2

@@ -6,6 +6,7 @@ uvicorn holds the connections, so that a slow reader holds no thread, and speaks
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -116,9 +117,13 @@ def serve(
     previous = {number: signal.signal(number, lambda *_: None) for number in numbers} if is_main else {}
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # What is loaded by now stays: to look through all of it for garbage held up every answer for a tenth of a second.
+    gc.collect()
+    gc.freeze()
     try:
         listening.run()
     finally:
+        gc.unfreeze()
         sys.setswitchinterval(interval)
         for number, handler in previous.items():
             signal.signal(number, handler)

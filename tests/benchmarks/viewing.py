@@ -239,12 +239,21 @@ def viewing(
                 "page": page.tab,
                 **_row("", warm.get(page.path, [])),
                 **_row("first_", first.get(page.path, [])),
+                **_row("every_", warm.get(page.path, []) + first.get(page.path, [])),
                 **_row("cold_", cold.get(page.path, [])),
                 "paint_seconds": paint.get(page.path),
             }
             for page in PAGES
         ]
-        + [{"page": "all", **_row("", _every(warm)), **_row("first_", _every(first)), **_row("cold_", _every(cold))}],
+        + [
+            {
+                "page": "all",
+                **_row("", _every(warm)),
+                **_row("first_", _every(first)),
+                **_row("every_", _every(warm) + _every(first)),
+                **_row("cold_", _every(cold)),
+            }
+        ],
     }
 
 
