@@ -25,7 +25,7 @@ from dashboards.access.gate import Gate
 from dashboards.access.options import Access
 from dashboards.access.readers import Readers
 from dashboards.access.viewer import Role, Viewer
-from dashboards.data import Reader, View, revision_of
+from dashboards.data import Reader, View
 from dashboards.data import State as DataState
 from dashboards.desk import Desk
 from dashboards.encoded import encoded
@@ -37,6 +37,7 @@ from dashboards.pages.parts import attributes
 from dashboards.pages.registry import BY_PATH, OF_ONE_PAGE, PAGES
 from dashboards.pages.times import timed
 from dashboards.still import stilled
+from dashboards.views import revision_of
 from warehouse import WarehouseError
 
 log = logging.getLogger(__name__)

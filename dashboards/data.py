@@ -22,7 +22,7 @@ from dashboards.cohorts import decided
 from dashboards.copies import Copies, Stored, changed_tables
 from dashboards.filters import Filters, ending, window
 from dashboards.newest import Known, Newest, Watcher
-from dashboards.views import Extent, State, View
+from dashboards.views import LIVE, Extent, State, View
 from warehouse import Limits, Warehouse, WarehouseError, marts, read_only
 from warehouse.audited import Narrative, narrative
 from warehouse.syntax import syntax_tree, tables_read
@@ -61,14 +61,6 @@ _DAY = timedelta(days=1)
 
 # Statements of pages are small and many are asked at once: to share one out costs a third more processor time than it saves.
 _LIMITS = Limits(threads=1)
-
-# Parts a revision: what a refresh changes, and what changes while the stream runs.
-_LIVE = "\n"
-
-
-def revision_of(revision: str, *, is_live: bool) -> str:
-    """The part of a `Reader.revision` that a page depends on: all of it, or what a refresh changes alone."""
-    return revision if is_live else revision.partition(_LIVE)[0]
 
 
 @cache
@@ -241,7 +233,7 @@ class Reader:
             return self._now().tables
 
     def revision(self) -> str:
-        """A text that changes when a refresh, an incident or a delivery changed what pages show: see `revision_of`."""
+        """A text that changes when a refresh, an incident or a delivery changed what pages show (`views.revision_of`)."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
         unchanged = self._unchanged()
@@ -315,7 +307,7 @@ class Reader:
             built, *live = self._asked("revision").row(0) if "incidents" in there else ("",)
             compared = self._asked("compared_at").row(0) if "release_comparisons" in there else ()
             live += self._asked("told_at").row(0) if "notifications" in there else ()
-            revision = f"{(self._identity, built, *map(str, compared))}{_LIVE}{[*map(str, live)]}"
+            revision = f"{(self._identity, built, *map(str, compared))}{LIVE}{[*map(str, live)]}"
         else:
             revision = before.revision
         known = Known(snapshot, there, revision, revised)

@@ -12,6 +12,9 @@ import polars as pl
 from dashboards import text
 from dashboards.filters import Filters, Window
 
+#: Parts a revision: what a refresh changes, and what changes while the stream runs.
+LIVE = "\n"
+
 
 class State(Enum):
     """How far the data are."""
@@ -86,3 +89,8 @@ class View:
         if not (self.filters.environment or self.filters.team or self.filters.release):
             return [line]
         return [line, "Reuse, rollback readiness and incidents cover all environments, teams and releases."]
+
+
+def revision_of(revision: str, *, is_live: bool) -> str:
+    """The part of a `dashboards.data.Reader.revision` that a page depends on: all of it, or what a refresh changes alone."""
+    return revision if is_live else revision.partition(LIVE)[0]

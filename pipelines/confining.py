@@ -7,18 +7,17 @@ beyond ends the statement, in one line, and the process goes on.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from pathlib import Path
 
+from pipelines.priority import give_way
 from pipelines.settings import Settings
 from warehouse import Limits
 
 _MIB = 1 << 20
 #: What a statement may use that the engine does not count, and what this program needs itself beyond its start.
 _HEADROOM_MB = 1024
-_LOWEST = 19
 
 
 def confine(settings: Settings, *, slots: int = 1) -> None:
@@ -32,7 +31,7 @@ def confine(settings: Settings, *, slots: int = 1) -> None:
     slots : int
         Statements that it answers at once.
     """
-    _give_way(settings.query_nice)
+    give_way(settings.query_nice)
     used = _private_mb()
     if used is None:
         return
@@ -49,18 +48,6 @@ def confine(settings: Settings, *, slots: int = 1) -> None:
 def reading_limits() -> Limits:
     """Half the cores for one analyst's statement, so that a stream on this machine keeps the others."""
     return Limits(threads=max(1, (os.cpu_count() or 2) // 2))
-
-
-def _give_way(nice: int) -> None:
-    """Lower the priority by `nice`; by 19, take what others leave."""
-    if not nice:
-        return
-    with contextlib.suppress(OSError):  # it is as low as it can be, or a container forbids it
-        os.nice(nice)
-        # A process that wakes up waits for the time slice of a nicer one, some milliseconds each time; not for an idle one's.
-        # Beside eight readers that cost a stream a third of its speed.
-        if nice == _LOWEST and hasattr(os, "SCHED_IDLE"):
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _private_mb() -> int | None:

@@ -7,10 +7,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import TerminalError
-from warehouse import Bounds
+
+if TYPE_CHECKING:
+    from warehouse import Bounds
 
 #: What was told is remembered so long: `pipelines.notifications.outbox.REMEMBERED`.
 _LEAST_DAYS_TOLD = 32
@@ -118,8 +120,8 @@ class Settings:
         Memory that a process may take which answers analysts (``sql``, ``sql-server``, ``export``), beyond what it takes to
         start, in MiB, on Linux. 0: ``query_memory_mb`` of each slot, ``query_result_mb`` and 1,024.
     query_nice : int
-        By how much such a process gives way to others, 0 to 19: the stream comes first. At 19 it takes, on Linux, only what
-        others leave (``SCHED_IDLE``).
+        How nice such a process is at least, 0 to 19: the stream comes first. At 19 it takes, on Linux, only what others
+        leave (``SCHED_IDLE``).
     sql_token : str
         What clients of the SQL server show as their password or bearer token; without it one is made in ``home``.
     writer : str
@@ -185,6 +187,8 @@ class Settings:
     @property
     def bounds(self) -> Bounds:
         """What one analyst's statement may use."""
+        from warehouse import Bounds
+
         return Bounds(
             memory_mb=self.query_memory_mb,
             spill_mb=self.query_spill_mb,

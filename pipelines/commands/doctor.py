@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from pipelines.alerts import operations
 from pipelines.checks import examine
 from pipelines.commands.context import err, existing_warehouse, out, settings_of, with_options
 from pipelines.commands.reading import printable
@@ -86,6 +85,7 @@ def _may(yes: bool) -> bool:
 
 def _note_lost(settings: Settings, given_up: list) -> None:
     """Have what was lost in the warehouse itself, and told through the subscriptions."""
+    from pipelines.alerts import operations
     from warehouse import Warehouse
 
     with Warehouse.open(settings.warehouse) as warehouse:
