@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from detectors.packed import VERSION
+from detectors.packed import READ, VERSION
 from pipelines.commands.context import open_warehouse
 from pipelines.notifications.notifier import Notifier
 from pipelines.settings import Settings
@@ -133,7 +133,7 @@ def test_a_state_of_another_version_is_said_once_and_learned_anew(
 ) -> None:
     settings = settings_for(tmp_path)
     with monkeypatch.context() as earlier:
-        earlier.setattr("detectors.packed.VERSION", VERSION - 1)
+        earlier.setattr("detectors.packed.VERSION", READ[0] - 1)
         run(settings, traffic[:1])
     told: list[str] = []
     with Warehouse.open(settings.warehouse) as warehouse:
@@ -141,7 +141,7 @@ def test_a_state_of_another_version_is_said_once_and_learned_anew(
         source = FileSource([str(path) for path in traffic[:1]])
         stream = Stream(settings, source, warehouse, notifier, lambda _: None, told.append)
         stream.run(until_end=True)
-    said = f"detector state of version {VERSION - 1}, this program reads version {VERSION}"
+    said = f"detector state of version {READ[0] - 1}, this program reads version {READ[0]} to {VERSION}"
     assert told == [f"detectors were warmed up from the warehouse: {said}"]
     assert stream.detection.observations > 0
 
