@@ -36,7 +36,13 @@ ORPHAN_AGE = timedelta(days=1)
 #: Held by who deletes the lake's files, and by who needs them to stay.
 FILES_LOCK = "files.lock"
 
-_EXPIRE = "CALL ducklake_expire_snapshots('lake', older_than => ?::TIMESTAMPTZ)"
+# Not `older_than`: it takes every snapshot of that moment's whole day, up to a day too many.
+_OLD = """
+SELECT snapshot_id FROM ducklake_snapshots('lake')
+WHERE snapshot_time < ?::TIMESTAMPTZ AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshots('lake'))
+ORDER BY snapshot_id
+"""
+_EXPIRE = "CALL ducklake_expire_snapshots('lake', versions => ?::UBIGINT[])"
 #: Moves rows that wait in the catalog into Parquet.
 FLUSH = "CALL ducklake_flush_inlined_data('lake')"
 _REWRITE = "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0.1)"
@@ -68,7 +74,13 @@ def compact(warehouse: Warehouse, *, keep: timedelta = KEEP, grace: timedelta = 
 
 def expire(warehouse: Warehouse, *, keep: timedelta = KEEP) -> dict[str, int]:
     """Drop snapshots older than `keep`, but the latest: snapshots_expired."""
-    return {"snapshots_expired": len(_call(warehouse, _EXPIRE, datetime.now(UTC) - keep))}
+    before = datetime.now(UTC) - keep
+
+    def work(connection: duckdb.DuckDBPyConnection) -> list[tuple]:
+        old = [number for (number,) in connection.execute(_OLD, [before]).fetchall()]
+        return connection.execute(_EXPIRE, [old]).fetchall() if old else []
+
+    return {"snapshots_expired": len(warehouse.transaction(work))}
 
 
 def merge(warehouse: Warehouse) -> dict[str, int]:

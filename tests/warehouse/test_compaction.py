@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from tests.warehouse.compactor import compact, start
 from warehouse import Warehouse, read_only
+from warehouse.compaction import expire
 
 WRITER = """
 import sys
@@ -81,6 +84,21 @@ def test_young_snapshots_can_still_be_asked_for(empty: Warehouse, home: Path) ->
     assert counts["snapshots_expired"] == 0
     assert empty.query(f"SELECT count(*) FROM spans AT (VERSION => {then})").item() == 200
     assert empty.query("SELECT count(*) FROM spans").item() == 400
+
+
+def test_a_snapshot_stays_until_it_is_old_to_the_minute(empty: Warehouse, home: Path) -> None:
+    for number in range(4):
+        write(empty, number)
+    cut, minute = datetime.now(UTC) - timedelta(days=3), timedelta(minutes=1)
+    numbers = empty.query("SELECT snapshot_id FROM ducklake_snapshots('lake') ORDER BY 1")["snapshot_id"].to_list()
+    with closing(sqlite3.connect(home / "catalog.sqlite")) as catalog, catalog:
+        for number in numbers:
+            at = cut - minute if number in numbers[:2] else cut + minute
+            catalog.execute("UPDATE ducklake_snapshot SET snapshot_time = ? WHERE snapshot_id = ?", (str(at), number))
+    assert expire(empty, keep=timedelta(days=3)) == {"snapshots_expired": 2}
+    left = empty.query("SELECT snapshot_id FROM ducklake_snapshots('lake') ORDER BY 1")["snapshot_id"].to_list()
+    assert left == numbers[2:]
+    assert expire(empty, keep=timedelta(0)) == {"snapshots_expired": len(left) - 1}, "the latest stays"
 
 
 def test_compacting_beside_a_writer_and_a_reader_loses_nothing(template: Path, home: Path, tmp_path: Path) -> None:
