@@ -32,7 +32,7 @@ from warehouse import marts, run_select
 
 pytestmark = pytest.mark.slow
 
-WAIT_SECONDS = 400.0
+WAIT_SECONDS = 660.0
 _WHERE = {"repositoryLocationName": "pipelines.definitions", "repositoryName": "__repository__"}
 _LAUNCH = """mutation($to: ExecutionParams!) { launchRun(executionParams: $to) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
