@@ -56,7 +56,7 @@ def differences(rows: Sequence[tuple[str, Change, str | None]], *, is_named: boo
         automargin=False,
         showgrid=True,
         gridcolor=RULE,
-        nticks=5,
+        nticks=4,
         tickangle=0,
         ticksuffix=f"\u202f{unit}",
         range=[min(ends) - room, max(ends) + room],

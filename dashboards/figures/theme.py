@@ -81,12 +81,10 @@ def time_axis(figure: Figure, start: datetime, end: datetime) -> None:
     figure.update_xaxes(
         type="date",
         range=[start, end],
-        tickformat="%H:%M\n%-d %b" if hours <= 100 else "%-d %b",
+        # Hours without a zone could be anybody's.
+        tickformat="%H:%M\n%-d %b UTC" if hours <= 100 else "%-d %b",
         tickangle=0,
     )
-    # The last label's place, below the axis: hours without a zone could be anybody's.
-    if hours <= 100:
-        note(figure, "UTC", xref="paper", x=1, xanchor="right", yref="paper", y=0, yanchor="top", yshift=-16)
 
 
 def rows_axis(figure: Figure, names: Sequence[str]) -> None:
