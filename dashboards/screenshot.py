@@ -95,8 +95,9 @@ SHOTS = (
 
 _DRAWN = "() => [...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg'))"
 
-# What opens from a table.
+# What opens from a table, and the links there that open it: a table on the same page may lead elsewhere.
 _OPENED = "#incident, #run"
+_OPENS = ".table a.name[href*='incident='], .table a.name[href*='run=']"
 
 # Plotly fits labels once more after it has drawn.
 _SETTLE_MS = 500
@@ -150,8 +151,8 @@ def shoot(home: Path, out: Path, *, query: str = "") -> list[Path]:
             page = context.new_page()
             page.goto(f"{address}{shot.path}{query}")
             page.wait_for_selector("#content > :not(.waiting)")
-            if shot.is_opened and page.locator(".table .name").count():
-                page.locator(".table .name").first.click()
+            if shot.is_opened and page.locator(_OPENS).count():
+                page.locator(_OPENS).first.click()
                 page.wait_for_selector(_OPENED)
             page.wait_for_function(_DRAWN)
             page.wait_for_timeout(_SETTLE_MS)

@@ -82,10 +82,15 @@ class Batch:
 def prepare(
     messages: pl.DataFrame, settings: Settings, timings: Timings | None = None, rates: Rates = LIST_PRICES
 ) -> Batch:
-    """Return the rows that a batch of messages means; the time of each stage is added to ``timings``."""
+    """Return the rows that a batch of messages means; the time of each stage is added to ``timings``.
+
+    A message that is there twice counts once: a partition that a worker gets again while it gathers is read from what is
+    committed, and so are messages of it that the worker has in hand.
+    """
     now = utc_now()
     timings = Timings() if timings is None else timings
-    everything, of_outcomes = messages, _of_outcomes(settings)
+    everything = messages.unique(["topic", "partition", "offset"], keep="first", maintain_order=True)
+    of_outcomes = _of_outcomes(settings)
     messages = everything.filter(~of_outcomes)
     other = everything.filter(of_outcomes)
     with timings.of("decode"):

@@ -78,7 +78,8 @@ def test_lag_is_told_by_partition_and_goes_when_it_is_read(kafka: Kafka, tmp_pat
             found = scraped(port, "plumbline_spans_total", equal=100)
             assert found["plumbline_spans_total"] == 100
             assert found["plumbline_dead_letters_total[invalid_protobuf]"] == 2
-            assert found["plumbline_messages_total"] == 102
+            # Taken in, not stored: what is in hand when the group is joined anew comes twice.
+            assert found["plumbline_messages_total"] >= 102
         finally:
             worker.send_signal(signal.SIGTERM)
             worker.wait(timeout=60)

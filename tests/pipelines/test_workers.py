@@ -73,6 +73,13 @@ def test_a_worker_that_lost_its_partition_commits_only_what_lies_beyond_the_new_
         assert warehouse.query('SELECT "offset" FROM dead_letters')["offset"].to_list() == [1]
 
 
+def test_a_message_that_was_polled_twice_counts_once() -> None:
+    once, twice = numbered(0, 1, 2, broken=1), numbered(0, 1, 2, 0, 1, 2, broken=1)
+    assert twice.messages == once.messages == 3 and twice.received == once.received == 2
+    assert twice.dead_letters["offset"].to_list() == [1]
+    assert twice.spans["offset"].to_list() == [0, 2] and twice.repeated.is_empty() and not twice.shares_ids
+
+
 def test_offsets_without_a_message_are_noted_and_never_go_back(tmp_path: Path) -> None:
     with Warehouse.open(tmp_path) as warehouse:
         batches.commit(numbered(0, 1, 2, broken=9), warehouse)
