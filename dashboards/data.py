@@ -295,7 +295,7 @@ class Reader:
         stored = {name: Stored(number, size) for name, number, size in listed if number is not None}
         changed: set[int] | None = None
         if before is not None:
-            changes = self._asked("changes_since", [before.snapshot])
+            changes = self._asked("changes_since", [before.snapshot, snapshot])
             if changes.height == snapshot - before.snapshot:
                 changed = changed_tables(changes["changes_made"])
         if before is None or before.tables != there:

@@ -92,7 +92,7 @@ class Watcher:
         Its own to use and to close.
     newest : Newest
     snapshot, changes : str
-        The statements that ask for the newest snapshot, and for what those after ``$1`` changed.
+        The statements that ask for the newest snapshot, and for what those after ``$1`` and until ``$2`` changed.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, newest: Newest, snapshot: str, changes: str) -> None:
@@ -110,7 +110,7 @@ class Watcher:
                 return True
             if newest > known + _SNAPSHOTS_READ:
                 return False
-            changes = [said for _, said in self._asked(self._changes, known)]
+            changes = [said for _, said in self._asked(self._changes, known, newest)]
         # Of a snapshot that has expired since nothing is told.
         is_told = len(changes) == newest - known
         return is_told and not any(map(_makes_tables, changes)) and not changed_tables(changes) & tables

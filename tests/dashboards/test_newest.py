@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from dashboards import newest
 from dashboards.app import Kept, Pages, render
-from dashboards.data import Reader
+from dashboards.data import Reader, statement
 from dashboards.filters import Filters
 from dashboards.newest import Newest
 from warehouse import Warehouse
 
 LONG_AGO = 1_700_000_000_000_000_000
+LONG_PAST = datetime(2020, 1, 1)
+
+
+def _stream(home: Path) -> None:
+    """Commit a span, as the stream does beside the dashboard."""
+    with Warehouse.open(home / "warehouse") as warehouse:
+        spans = pl.DataFrame({"trace_id": ["a"], "span_id": ["b"], "run_id": ["a"], "workflow": ["w"], "kind": ["run"]})
+        warehouse.transaction(lambda connection: warehouse.insert(connection, "spans", spans))
 
 
 @pytest.fixture
@@ -69,9 +80,7 @@ def test_a_kept_page_waits_for_no_statement(own_home: Path) -> None:
     reader = Reader(own_home)
     pages = Kept(Pages(reader))
     first = render(pages, "/cost", Filters())
-    with Warehouse.open(own_home / "warehouse") as warehouse:
-        spans = pl.DataFrame({"trace_id": ["a"], "span_id": ["b"], "run_id": ["a"], "workflow": ["w"], "kind": ["run"]})
-        warehouse.transaction(lambda connection: warehouse.insert(connection, "spans", spans))
+    _stream(own_home)
     again: list[object] = []
     asking = threading.Thread(target=lambda: again.append(render(pages, "/cost", Filters())), daemon=True)
     with reader._lock:
@@ -83,4 +92,43 @@ def test_a_kept_page_waits_for_no_statement(own_home: Path) -> None:
             lambda connection: connection.execute("CREATE OR REPLACE TABLE runs AS FROM runs LIMIT 9")
         )
     assert render(pages, "/cost", Filters()) is not first
+    reader.close()
+
+
+def test_a_commit_while_it_is_asked_what_changed_leaves_the_copies(own_home: Path) -> None:
+    reader = Reader(own_home)
+    reader.rows("reuse", [*[LONG_PAST] * 4, None])
+    copies, warehouse = reader._copies, reader._warehouse
+    assert copies is not None and warehouse is not None and "reuse_daily" in copies._there["main"]
+    query, others = warehouse.query, []
+
+    def beside(sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        if sql == statement("changes_since"):
+            others.append(_stream(own_home))
+        return query(sql, params)
+
+    warehouse.query = beside  # pyright: ignore[reportAttributeAccessIssue]
+    _stream(own_home)
+    reader.tables()
+    assert others
+    assert "reuse_daily" in copies._there["main"]
+    reader.close()
+
+
+def test_a_commit_while_it_is_asked_what_changed_leaves_the_pages(own_home: Path) -> None:
+    reader = Reader(own_home)
+    revision = reader.revision()
+    watcher = reader._watcher
+    assert watcher is not None
+    asked, others = watcher._asked, []
+
+    def beside(sql: str, *params: int) -> list[tuple[int, str]]:
+        if sql == statement("changes_since"):
+            others.append(_stream(own_home))
+        return asked(sql, *params)
+
+    watcher._asked = beside  # pyright: ignore[reportAttributeAccessIssue]
+    _stream(own_home)
+    assert reader._unchanged() == revision
+    assert others
     reader.close()
