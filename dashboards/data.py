@@ -290,6 +290,8 @@ class Reader:
 
     def _look(self, snapshot: int, before: Known | None) -> Known:
         """What the lake holds by now, and what that leaves of `before`."""
+        # A catalog gets its log with its first writer, who may come later.
+        self._open().keep_log()
         listed = self._asked("tables").rows()
         there = frozenset(name for name, _, _ in listed)
         stored = {name: Stored(number, size) for name, number, size in listed if number is not None}
