@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from dashboards import newest
+from dashboards.access.scope import Scope
 from dashboards.app import Kept, Pages, render
 from dashboards.data import Reader, statement
 from dashboards.filters import Filters
@@ -117,18 +118,55 @@ def test_a_commit_while_it_is_asked_what_changed_leaves_the_copies(own_home: Pat
 
 def test_a_commit_while_it_is_asked_what_changed_leaves_the_pages(own_home: Path) -> None:
     reader = Reader(own_home)
-    revision = reader.revision()
+    reader.revision()
+    revision = reader.revision()  # as the watcher has it
     watcher = reader._watcher
     assert watcher is not None
-    asked, others = watcher._asked, []
+    query, asked = watcher.query, []
 
-    def beside(sql: str, *params: int) -> list[tuple[int, str]]:
+    def beside(sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        asked.append(sql)
         if sql == statement("changes_since"):
-            others.append(_stream(own_home))
-        return asked(sql, *params)
+            _stream(own_home)
+        return query(sql, params)
 
-    watcher._asked = beside  # pyright: ignore[reportAttributeAccessIssue]
+    watcher.query = beside  # pyright: ignore[reportAttributeAccessIssue]
     _stream(own_home)
-    assert reader._unchanged() == revision
-    assert others
+    assert reader.revision() == revision
+    assert statement("changes_since") in asked
+    assert statement("revision") not in asked
+    reader.close()
+
+
+def test_an_incident_leaves_the_answers_that_do_not_speak_of_it(own_home: Path) -> None:
+    reader = Reader(own_home)
+    params = [*[LONG_PAST] * 4, None]
+    reuse, judged = reader.kept("reuse", params), reader.kept("incidents", [LONG_PAST, None])
+    precision = reader.kept("precision")
+    _stream(own_home)
+    with Warehouse.open(own_home / "warehouse") as warehouse:
+        warehouse.transaction(
+            lambda connection: connection.execute("UPDATE incidents SET updated_at = updated_at + INTERVAL 1 SECOND")
+        )
+    assert reader.kept("reuse", params) is reuse
+    assert reader.kept("incidents", [LONG_PAST, None])["updated_at"].to_list() != judged["updated_at"].to_list()
+    assert reader.kept("precision") is not precision  # which reads the spans, by a view
+    with Warehouse.open(own_home / "warehouse") as warehouse:
+        warehouse.transaction(
+            lambda connection: connection.execute("CREATE OR REPLACE TABLE reuse_daily AS FROM reuse_daily LIMIT 0")
+        )
+    assert reader.kept("reuse", params) is not reuse
+    reader.close()
+
+
+def test_a_team_s_kept_page_waits_for_no_statement(own_home: Path) -> None:
+    reader = Reader(own_home, Scope(frozenset({"payments"})))
+    pages = Kept(Pages(reader))
+    first = render(pages, "/cost", Filters())
+    again: list[object] = []
+    asking = threading.Thread(target=lambda: again.append(render(pages, "/cost", Filters())), daemon=True)
+    with reader._lock:
+        asking.start()
+        asking.join(60)
+    assert again and again[0] is first
     reader.close()
