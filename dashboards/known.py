@@ -46,9 +46,9 @@ class Known:
     def keep(self, key: Key, answer: pl.DataFrame) -> None:
         """Keep an answer to the statement and the parameters that `key` names."""
         self.answers[key] = answer
-        self._bytes += answer.estimated_size()
+        self._bytes += int(answer.estimated_size())
         while len(self.answers) > 1 and (self._bytes > _BYTES or len(self.answers) > _ANSWERS):
-            self._bytes -= self.answers.pop(next(iter(self.answers))).estimated_size()
+            self._bytes -= int(self.answers.pop(next(iter(self.answers))).estimated_size())
 
     def inherit(self, before: Known, changed: Set[int] | None, read: Callable[[str], Set[str] | None]) -> None:
         """Take over the answers of an earlier snapshot that hold on.
@@ -65,10 +65,11 @@ class Known:
         if self.revision == before.revision:
             self.answers, self._bytes = before.answers, before._bytes
             return
-        for key, answer in before.answers.items() if self.changed is not None else ():
-            names = read(key[0])
-            if names and names <= self.stored.keys() and not names & self.changed:
-                self.keep(key, answer)
+        if self.changed is not None:
+            for key, answer in before.answers.items():
+                names = read(key[0])
+                if names and names <= self.stored.keys() and not names & self.changed:
+                    self.keep(key, answer)
         self.changed = frozenset()
 
     def _changed(self, before: Known, changed: Set[int] | None) -> Set[str] | None:
