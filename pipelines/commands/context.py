@@ -86,7 +86,7 @@ def open_warehouse(settings: Settings, limits: Limits | None = None) -> Warehous
 
 def _note_settings(warehouse: Warehouse, settings: Settings) -> None:
     """Tell the marts what they depend on, where it is not what they were told."""
-    from pipelines.detection import monitor_settings
+    from pipelines.monitoring import monitor_settings
 
     budget = monitor_settings(settings).alarm_budget_per_week
     noted = pl.DataFrame(
