@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 import duckdb
 import polars as pl
 
-from warehouse import compaction, migrate
+from warehouse import compaction, marks, migrate
 from warehouse.connection import Limits, connect
 from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full
 from warehouse.turns import turn
@@ -42,6 +42,8 @@ class Warehouse:
         `transaction` and `insert` take turns.
     writer : str
         Noted with each snapshot that it commits (`warehouse.snapshots`); '' notes nothing.
+    log : marks.Log
+        What snapshots changed, as far as it was told.
     give_up_at : float
         From this moment of the monotonic clock on, nobody waits for a turn or for a lock any more. Set it from a signal
         handler to end a process in time.
@@ -51,7 +53,7 @@ class Warehouse:
         self, path: Path, connection: duckdb.DuckDBPyConnection, *, read_only: bool, limits: Limits, writer: str = ""
     ) -> None:
         self.path, self.connection, self.is_read_only, self.limits = path, connection, read_only, limits
-        self.writer = writer
+        self.writer, self.log = writer, marks.Log(connection)
         self._turn = threading.RLock()
         self._known_columns: dict[str, list[str]] = {}
         self._in_transaction = False

@@ -84,7 +84,7 @@ def examine_runs(warehouse: Warehouse, since: int | None = None) -> Examined:
         with warehouse.reading() as now, nullcontext() if since is not None else warehouse.on_all_threads():
             affected, changes = None, marks.changes(warehouse, since, now) if since is not None else None
             if since is not None and changes is not None and "retention" not in changes.changed:
-                affected = incremental.find_changed(connection, changes, {"runs", "spans"}, since, now)
+                affected = incremental.find_changed(warehouse, changes, {"runs", "spans"}, since, now)
             else:
                 incremental.begin(connection)
             kept = {"since": marts.kept_since(warehouse, "runs"), "all": affected is None}

@@ -3,8 +3,8 @@
 Dagster makes a new SQLAlchemy engine and opens the file for each event that it stores: an empty cache of compiled statements
 (9 ms of CPU an event, and a refresh stores hundreds, one a mart and day among them), and with the last connection that is closed
 SQLite writes the log of the file back. Here both are kept until the instance is disposed of. Each event is committed as before,
-but not waited for until it is on the disk: after a power failure the last events of a refresh may be missing in Dagster's history,
-which is no part of the warehouse.
+but not waited for until it is on the disk: after a power failure Dagster's history, which is no part of the warehouse, may lack
+the last events of a refresh.
 """
 
 from __future__ import annotations
