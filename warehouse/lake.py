@@ -96,8 +96,9 @@ class Warehouse:
             connection = connect(path, read_only=False, limits=limits)
             warehouse = cls(path, connection, read_only=False, limits=limits, writer=writer)
             try:
-                warehouse._require_latest()
-                migrate.migrate(warehouse)
+                with warehouse.on_one_thread():
+                    warehouse._require_latest()
+                    migrate.migrate(warehouse)
             except BaseException:
                 warehouse.close()
                 raise
@@ -188,13 +189,24 @@ class Warehouse:
 
     @contextmanager
     def on_all_threads(self) -> Iterator[None]:
-        """Work on as many threads as the limits allow while it lasts, where the connection has been set to fewer.
+        """Work on as many threads as the limits allow while it lasts, where the connection has been set to fewer."""
+        with self._on_threads(self.limits.threads or os.cpu_count() or 1):
+            yield
+
+    @contextmanager
+    def on_one_thread(self) -> Iterator[None]:
+        """Work on one thread while it lasts.
 
         Over few rows a second thread doubles the processor's time and saves none: DuckDB wakes it for every statement.
         """
+        with self._on_threads(1):
+            yield
+
+    @contextmanager
+    def _on_threads(self, number: int) -> Iterator[None]:
         row = self.connection.execute("SELECT current_setting('threads')").fetchone()
         before = row[0] if row else 1
-        self.connection.execute(f"SET threads = {self.limits.threads or os.cpu_count() or 1:d}")
+        self.connection.execute(f"SET threads = {number:d}")
         try:
             yield
         finally:

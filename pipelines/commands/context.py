@@ -77,10 +77,11 @@ def open_warehouse(settings: Settings, limits: Limits | None = None) -> Warehous
     from pipelines.contracts.catalog import load_catalog
 
     warehouse = Warehouse.open(settings.warehouse, limits=limits, writer=settings.writer)
-    _note_settings(warehouse, settings)
-    marts.put_live_views(warehouse)
-    if settings.catalog is not None:
-        store_catalog(warehouse, load_catalog(settings.catalog).tables())
+    with warehouse.on_one_thread():
+        _note_settings(warehouse, settings)
+        marts.put_live_views(warehouse)
+        if settings.catalog is not None:
+            store_catalog(warehouse, load_catalog(settings.catalog).tables())
     return warehouse
 
 
