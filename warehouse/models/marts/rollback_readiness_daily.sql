@@ -106,7 +106,7 @@ undone AS (
         FROM tool_calls
         WHERE NOT is_undone AND (run_id, tool_call_id) IN (SELECT (run_id, tool_call_id) FROM elsewhere)
     ) AS t
-    JOIN (SELECT run_id, started_at, mode FROM runs WHERE run_id IN (SELECT run_id FROM elsewhere)) AS r USING (run_id)
+    JOIN runs AS r USING (run_id)
     WHERE t.effect = 'write' AND t.compensation IS NULL AND t.compensates IS NULL
         AND r.mode IS DISTINCT FROM 'shadow'
         AND t.tool_name NOT IN (SELECT compensation FROM catalog_tools WHERE compensation IS NOT NULL)
