@@ -21,6 +21,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from sqlalchemy import event
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
@@ -33,7 +34,7 @@ _BUSY_SECONDS = 60
 def _kept_engine(address: str) -> sqlalchemy.Engine:
     """An engine whose connections stay open, for any thread that has its turn."""
     engine = sqlalchemy.create_engine(address, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
-    sqlalchemy.event.listen(engine, "connect", _relaxed)
+    event.listen(engine, "connect", _relaxed)
     return engine
 
 
