@@ -219,28 +219,6 @@ def test_a_run_that_moves_leaves_its_day_and_workflow(lake: Warehouse, monkeypat
     assert lake.query("SELECT DISTINCT date FROM governance_by_day WHERE workflow = 'new'").item() == at.date()
 
 
-def test_a_mart_that_was_left_behind_learns_of_days_that_the_others_know_already(
-    lake: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    growing = Growing(5)
-    growing.arrive(lake, 105)
-    built_is_whole(lake, monkeypatch)
-    name = growing.names[100]
-    at = lake.query("SELECT started_at FROM runs WHERE run_id = ?", [name]).item() - 3 * DAY
-    it = Fleet()
-    common = {"trace_id": name, "run_id": name, "span_id": "first", "started_at": at, "ended_at": at}
-    it.add("spans", **common, **model_call(0.1), workflow="new", workflow_rank=0, parent_span_id=f"{name}-0")
-    it.store(lake)
-    for mart in BUILT:
-        if mart != "runs_hourly":
-            marts.build(lake, mart)
-    price = "UPDATE spans SET cost_usd = 0.7 WHERE run_id = ? AND kind = 'model'"
-    lake.transaction(lambda connection: connection.execute(price, [name]))
-    for mart in ("runs", "model_calls", "versions_daily"):
-        marts.build(lake, mart)
-    assert set(built_is_whole(lake, monkeypatch)) >= {"runs_hourly", "cost_by_day"}
-
-
 def test_time_alone_settles_and_closes_runs(lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     growing = Growing(1)
     growing.arrive(lake, 120)
