@@ -6,7 +6,9 @@ import functools
 import itertools
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +18,7 @@ import pytest
 from pipelines.broker import Broker, available, create_topics
 from pipelines.errors import PlumblineError
 from warehouse import Warehouse, migrate
+from warehouse.connection import CATALOG_FILE, DATA_DIRECTORY
 
 # No library reports home from a test run; the product's own configuration says the same.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -104,6 +107,10 @@ def new_warehouses_are_copies(tmp_path_factory: pytest.TempPathFactory) -> Itera
         is_new = not options.get("read_only") and not Path(path).exists()
         if is_new and migrate.migrations is migrations:
             shutil.copytree(empty(), path)
+            # Other clients read where the data lies from the catalog.
+            with closing(sqlite3.connect(Path(path) / CATALOG_FILE)) as catalog, catalog:
+                data = f"{Path(path).absolute() / DATA_DIRECTORY}/"
+                catalog.execute("UPDATE ducklake_metadata SET value = ? WHERE key = 'data_path'", [data])
         return opened(cls, path, **options)
 
     with pytest.MonkeyPatch.context() as patch:
