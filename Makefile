@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test interop focus faults benchmark benchmark-detection check format lock clean
+.PHONY: help demo test test-slow interop focus faults benchmark benchmark-detection check format lock clean
 MAKEFLAGS += --no-builtin-rules
 
 # A caller's settings that would make pip install elsewhere, or Python import from elsewhere.
@@ -51,15 +51,20 @@ else
 endif
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Options go in ARGS (make demo ARGS=--no-serve; make test ARGS='-k broker'), another interpreter in PYTHON."
 
 demo: $(VENV)/.run ## Sets up, then streams a week of agent traffic with known drifts and serves the dashboard
 	@$(VENV)/bin/plumbline demo $(ARGS)
 
 # No replacement for a worker that crashes: pytest-xdist 3.8.0 gives it work that is done already, and waits for ever.
-test: $(VENV)/.dev ## Sets up, then runs the tests
-	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 $(ARGS)
+PYTEST = $(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
+test: $(VENV)/.dev ## Sets up, then runs the everyday tests
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+# One test at a time: what is slow is mostly alone in its file.
+test-slow: $(VENV)/.dev ## Runs the slow tests: crashes at every step, long histories, old warehouses, a running Dagster (about 20 minutes)
+	@$(PYTEST) --dist load -m slow --ignore tests/interop $(ARGS)
 
 benchmark: $(VENV)/.dev ## Sets up, then measures speed, freshness and size, and writes docs/benchmarks.md (about 30 minutes)
 	@$(RUN) -m tests.benchmarks $(ARGS)

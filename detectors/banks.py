@@ -32,17 +32,20 @@ class ContinuousBank(Bank):
     the warm-up plus later counts) a value in cell *k* has ranks between the cumulative shares :math:`W_{k-1}` and
     :math:`W_k` of the weights before it, and the score
     :math:`z = \frac{1}{W_k - W_{k-1}} \int_{W_{k-1}}^{W_k} \mathrm{clip}(\Phi^{-1}(u), \pm 3)\,du`. Its bounds are those
-    of a normal value, given the score before it (:math:`\rho` from von Neumann's ratio, less half its standard error):
-    :math:`b_k = (\Phi^{-1}(W_k) - \rho z_{t-1})/\sqrt{1-\rho^2}`. How much likelier a shift :math:`\delta` makes the cell
-    feeds the e-detector
+    of a normal value, given the score before it: :math:`b_k = (\Phi^{-1}(W_k) - \rho z_{t-1})/\sqrt{1-\rho^2}` with
+    :math:`\rho = (\hat\rho - (1 - \hat\rho^2)/(n \hat\rho))_+`, von Neumann's :math:`\hat\rho` less what chance gives. How much
+    likelier a shift :math:`\delta` makes the cell feeds the e-detector
 
     .. math:: e_t^{\delta} = \frac{\Phi(b_k - \delta) - \Phi(b_{k-1} - \delta)}{\Phi(b_k) - \Phi(b_{k-1})}, \quad
-              R_t^{\delta} = (R_{t-1}^{\delta} + 1)\, e_t^{\delta}, \quad
-              M_t = \tfrac18 \sum_{\delta \in \pm\{0.2, 0.47, 1.03, 2.19\}} R_t^{\delta} .
+              R_t^{\delta} = (R_{t-1}^{\delta} + w_\delta)\, e_t^{\delta}, \quad
+              M_t = \sum_{\delta \in \pm\{0.2, 0.47, 1.03, 2.19\}} R_t^{\delta}
+
+    with :math:`w_\delta \propto 1 / |\delta|`, summing to 1: a nat of evidence costs :math:`2 / \delta^2` observations, so
+    what small shifts gain by their weight are tens, and what large ones lose is one.
 
     For exchangeable data the weights are Pólya's urn, so :math:`E e = 1` holds while the reference is still being learned,
     with ties too, and :math:`E M_t \le t`: the average run to :math:`M_t \ge A` is at least *A*. It is longer, because
-    *M* jumps over *A* instead of meeting it (Pollak 1987); so the alarm comes at :math:`\ln M_t + 0.35 (1 - \rho) \ge \ln A`,
+    *M* jumps over *A* instead of meeting it (Pollak 1987); so the alarm comes at :math:`\ln M_t + 0.18 (1 - \rho) \ge \ln A`,
     which by simulation keeps *A*.
 
     Above :math:`\rho = 0.1` the cell before says too little of the next, and the whitened score
@@ -63,6 +66,7 @@ class ContinuousBank(Bank):
 
     References
     ----------
+    Breiman (1995), Better subset regression using the nonnegative garrote (what chance gives).
     Brown, Durbin, Evans (1975), Techniques for testing the constancy of regression relationships over time (recursive
     residuals).
     Pollak (1987), Average run lengths of an optimal method of detecting a change in distribution (the overshoot).

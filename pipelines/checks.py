@@ -153,7 +153,7 @@ def _catalog(settings: Settings) -> Check:
 def _detectors(settings: Settings) -> Check:
     from detectors import Monitor
     from pipelines import checkpoint
-    from pipelines.detection import monitor_settings
+    from pipelines.monitoring import monitor_settings
 
     saved = checkpoint.load(settings.checkpoints)
     if saved is None:

@@ -18,7 +18,7 @@ from functools import partial
 
 import polars as pl
 
-from detectors import Monitor, MonitorSettings, StateError
+from detectors import Monitor, StateError
 from pipelines import batch as batches
 from pipelines import checkpoint
 from pipelines.alerts import store
@@ -28,6 +28,7 @@ from pipelines.alerts.recovery import Returns, pieces_of
 from pipelines.history import History
 from pipelines.latches import Latches
 from pipelines.lease import Lease
+from pipelines.monitoring import monitor_settings
 from pipelines.outage import Patience
 from pipelines.readiness import Readiness
 from pipelines.runs import FACTS, OpenRuns
@@ -363,14 +364,3 @@ FROM {table} AS s JOIN unseen_ranges AS r ON r.topic = s.topic AND r."partition"
 WHERE s."offset" >= r.first AND s."offset" < r."end" AND s.ingested_at BETWEEN ? AND ?
 ORDER BY s.ingested_at, s.topic, s."partition", s."offset"
 """
-
-
-def monitor_settings(settings: Settings) -> MonitorSettings:
-    """Return the detectors' settings as the operator's settings give them."""
-    given: dict[str, float | bool] = {
-        "second_opinion": settings.second_opinion,
-        "retire_after_days": settings.retire_after_days,
-    }
-    if settings.alarm_budget_per_week is not None:
-        given["alarm_budget_per_week"] = settings.alarm_budget_per_week
-    return MonitorSettings(**given)  # pyright: ignore[reportArgumentType]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
-from collections.abc import Iterator
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from pipelines.broker import Broker, available, create_topics
 from pipelines.errors import PlumblineError
+from warehouse import Warehouse, migrate
+from warehouse.connection import CATALOG_FILE, DATA_DIRECTORY
 
 # No library reports home from a test run; the product's own configuration says the same.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -81,6 +87,41 @@ def kafka(kafka_home: Path) -> Iterator[Kafka]:
         yield Kafka(address, kafka_home)
     finally:
         broker.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def new_warehouses_are_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Path]]:
+    """A warehouse that is opened where none is begins as a copy of an empty one: migrating it takes a second.
+
+    The first that is opened makes the empty one, as a user's is made.
+    """
+    opened, migrations = vars(Warehouse)["open"].__func__, migrate.migrations
+
+    @functools.cache
+    def empty() -> Path:
+        path = tmp_path_factory.mktemp("template") / "warehouse"
+        opened(Warehouse, path).close()
+        return path
+
+    def open_(cls: type[Warehouse], path: Path, **options: Any) -> Warehouse:
+        is_new = not options.get("read_only") and not Path(path).exists()
+        if is_new and migrate.migrations is migrations:
+            shutil.copytree(empty(), path)
+            # Other clients read where the data lies from the catalog.
+            with closing(sqlite3.connect(Path(path) / CATALOG_FILE)) as catalog, catalog:
+                data = f"{Path(path).absolute() / DATA_DIRECTORY}/"
+                catalog.execute("UPDATE ducklake_metadata SET value = ? WHERE key = 'data_path'", [data])
+        return opened(cls, path, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Warehouse, "open", classmethod(open_))
+        yield empty
+
+
+@pytest.fixture(scope="session")
+def template(new_warehouses_are_copies: Callable[[], Path]) -> Path:
+    """An empty, closed warehouse."""
+    return new_warehouses_are_copies()
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,8 @@ def connect(
     try:
         load_extensions(connection)
         connection.execute("SET TimeZone = 'UTC'")
+        # DuckDB draws one, on standard output, where Python runs no script: answers go there.
+        connection.execute("SET enable_progress_bar = false")
         data = path / DATA_DIRECTORY
         connection.execute(attach_statement(catalog, data, read_only=read_only, limits=limits))
         if as_of is not None:

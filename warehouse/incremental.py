@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from warehouse import queries
 from warehouse.headers import Relation
 from warehouse.marks import Changes
+
+if TYPE_CHECKING:
+    from warehouse.lake import Warehouse
 
 #: Runs to compute again, run_id, some of them more than once; of those that start on days to compute their start, and whether it
 #: can be trusted; in memory.
@@ -61,7 +64,7 @@ class Affected:
 
 
 def find_affected(
-    connection: duckdb.DuckDBPyConnection, mart: Relation, keyed: Set[str], changes: Changes, since: int, now: int
+    warehouse: Warehouse, mart: Relation, keyed: Set[str], changes: Changes, since: int, now: int
 ) -> Affected | None:
     """Fill :data:`AFFECTED` with the runs of `mart` that changed after snapshot `since`, up to `now`.
 
@@ -82,33 +85,66 @@ def find_affected(
     FeedGone
         A snapshot of the range is gone.
     """
+    connection = warehouse.connection
     begin(connection)
     is_moved_by_the_clock = mart.name == "runs"
     others = changes.changed - keyed - ({_CLOCK} if is_moved_by_the_clock else set())
     if others or changes.replaced & keyed:
         return None
     changed = changes.changed & keyed
-    told = {"told": "runs" in changed}
     try:
-        _note_runs(connection, changed, since, now)
-        if "outcomes" in keyed:
-            connection.execute(queries.sql("runs_drawn_in"), {"since": since + 1, "now": now})
-        if is_moved_by_the_clock and _CLOCK in changes.changed:
-            connection.execute(queries.sql("runs_moved_by_the_clock"))
-        if mart.incremental == "date":
-            if "runs" in changed:
-                connection.execute(queries.sql("days_of_changed_runs"))
-            connection.execute(queries.sql("days_of_affected_runs"), told)
-            _note_runs_of_days(connection)
-        first, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), told)
+        for table in sorted(changed):
+            _read_feed(warehouse, table, since, now)
+        if is_moved_by_the_clock or "outcomes" in keyed:
+            found = _found(warehouse, mart, keyed, changes, since, now)
+        else:
+            found = _found_before(warehouse, mart, keyed, changes, since, now)
     except duckdb.Error as error:
         raise FeedGone from error
+    first, is_known, affected, whole = found
     return Affected(first if is_known else None) if affected <= MOST * whole else None
 
 
-def find_changed(
-    connection: duckdb.DuckDBPyConnection, changes: Changes, tables: Set[str], since: int, now: int
-) -> Affected | None:
+def _found(
+    warehouse: Warehouse, mart: Relation, keyed: Set[str], changes: Changes, since: int, now: int
+) -> tuple[Any, ...]:
+    """Fill :data:`AFFECTED` by what the feeds told, and :data:`DAYS`; the row of `span_of_affected_runs`."""
+    connection, changed = warehouse.connection, changes.changed & keyed
+    told = {"told": "runs" in changed}
+    _note_runs(connection, changed)
+    if "outcomes" in keyed:
+        connection.execute(queries.sql("runs_drawn_in"), {"since": since + 1, "now": now})
+    if mart.name == "runs" and _CLOCK in changes.changed:
+        connection.execute(queries.sql("runs_moved_by_the_clock"))
+    if mart.incremental == "date":
+        if "runs" in changed:
+            connection.execute(queries.sql("days_of_changed_runs"))
+        connection.execute(queries.sql("days_of_affected_runs"), told)
+        _note_runs_of_days(connection)
+    return _row(connection, queries.sql("span_of_affected_runs"), told)
+
+
+def _found_before(
+    warehouse: Warehouse, mart: Relation, keyed: Set[str], changes: Changes, since: int, now: int
+) -> tuple[Any, ...]:
+    """As `_found`, of the last mart of that kind where the feeds told of the same runs and these are what they were then."""
+    connection, kind, changed = warehouse.connection, mart.incremental, changes.changed & keyed
+    of = f"{_row(connection, queries.sql('fingerprint_of_changed_runs'), [sorted(changed)])} {'runs' in changed}"
+    before: dict[str, tuple[Any, ...]] = warehouse.log.kept(f"affected by {kind}", {"runs", "spans"}, now, dict)
+    kept = {AFFECTED: f"memory.main.kept_affected_{kind}", DAYS: f"memory.main.kept_days_{kind}"}
+    if of in before:
+        for table, copy in kept.items():
+            connection.execute(f"INSERT INTO {table} FROM {copy}")
+    else:
+        before.clear()
+        found = _found(warehouse, mart, keyed, changes, since, now)
+        for table, copy in kept.items():
+            connection.execute(f"CREATE OR REPLACE TABLE {copy} AS FROM {table}")
+        before[of] = found
+    return before[of]
+
+
+def find_changed(warehouse: Warehouse, changes: Changes, tables: Set[str], since: int, now: int) -> Affected | None:
     """Fill :data:`AFFECTED` with the runs of which rows in `tables` changed after snapshot `since`, up to `now`.
 
     Returns
@@ -121,12 +157,15 @@ def find_changed(
     FeedGone
         A snapshot of the range is gone.
     """
+    connection = warehouse.connection
     begin(connection)
     if changes.replaced & tables:
         return None
     try:
         changed = changes.changed & tables
-        _note_runs(connection, changed, since, now)
+        for table in sorted(changed):
+            _read_feed(warehouse, table, since, now)
+        _note_runs(connection, changed)
         told = {"told": "runs" in changed}
         first, is_known, *_ = _row(connection, queries.sql("span_of_affected_runs"), told)
     except duckdb.Error as error:
@@ -134,9 +173,7 @@ def find_changed(
     return Affected(first if is_known else None)
 
 
-def find_days(
-    connection: duckdb.DuckDBPyConnection, first: date, last: date, pending: tuple[int, int] | None
-) -> Affected:
+def find_days(warehouse: Warehouse, first: date, last: date, pending: tuple[int, int] | None) -> Affected:
     """Fill :data:`DAYS` with the days from `first` to `last`, and :data:`AFFECTED` with the runs that start on them.
 
     Parameters
@@ -150,12 +187,13 @@ def find_days(
     FeedGone
         A snapshot of the range is gone.
     """
+    connection = warehouse.connection
     begin(connection)
     connection.execute(queries.sql("days_between"), {"first": first, "last": last})
     _note_runs_of_days(connection)
     try:
         if pending is not None and pending[0] < pending[1]:
-            _read_feed(connection, "spans", *pending)
+            _read_feed(warehouse, "spans", *pending)
         told = {"told": False}
         earliest, is_known, affected, whole = _row(connection, queries.sql("span_of_affected_runs"), told)
     except duckdb.Error as error:
@@ -175,23 +213,20 @@ def begin(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _note_runs(connection: duckdb.DuckDBPyConnection, tables: Set[str], since: int, now: int) -> None:
-    """Add the runs of changed rows to :data:`AFFECTED`."""
-    for table in sorted(tables):
-        _read_feed(connection, table, since, now)
-        connection.execute(
-            f"INSERT INTO {AFFECTED} (run_id) SELECT run_id FROM {FEED[0]} WHERE table_name = ?",  # noqa: S608 - our names
-            [table],
-        )
+def _note_runs(connection: duckdb.DuckDBPyConnection, tables: Set[str]) -> None:
+    """Add the runs of changed rows, as the feeds of `tables` told of them, to :data:`AFFECTED`."""
+    feed = f"SELECT DISTINCT run_id FROM {FEED[0]} WHERE list_contains(?::VARCHAR[], table_name)"  # noqa: S608 - our name
+    connection.execute(f"INSERT INTO {AFFECTED} (run_id) {feed}", [sorted(tables)])
 
 
-def _read_feed(connection: duckdb.DuckDBPyConnection, table: str, since: int, now: int) -> None:
+def _read_feed(warehouse: Warehouse, table: str, since: int, now: int) -> None:
     """Have in :data:`FEED` what changed of a table after `since`, up to `now`, or after an earlier snapshot.
 
     The marts of one refresh were built one soon after the other the last time, so what was read for the first of them holds for
     the next: the runs that changed in between are a few that are computed without need. What was read in an earlier
     refresh ends before `since`, and is read anew.
     """
+    connection = warehouse.connection
     known = connection.execute(
         f"SELECT until FROM {FEED[1]} WHERE table_name = ? AND since <= ? AND ? < begun",  # noqa: S608 - our name
         [table, since, since],
@@ -204,10 +239,10 @@ def _read_feed(connection: duckdb.DuckDBPyConnection, table: str, since: int, no
         since = known[0]
         connection.execute(f"UPDATE {FEED[1]} SET until = ? WHERE table_name = ?", [now, table])  # noqa: S608 - our name
         # Most snapshots in between are of other marts of this refresh: to ask which is cheaper than to read the feed of each.
-        between = connection.execute(queries.sql("tables_changed"), [since + 1, now]).fetchall()
-        if (None, True) in between:
+        between = warehouse.log.changes(since, now)
+        if between is None:
             raise FeedGone
-        if table not in {name for name, _ in between}:
+        if table not in between.changed:
             return
     else:
         return

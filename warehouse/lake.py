@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 import duckdb
 import polars as pl
 
-from warehouse import compaction, migrate
+from warehouse import compaction, marks, migrate
 from warehouse.connection import CATALOG_FILE, Limits, connect
 from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full
 from warehouse.held import HeldLog
@@ -43,6 +43,8 @@ class Warehouse:
         `transaction` and `insert` take turns.
     writer : str
         Noted with each snapshot that it commits (`warehouse.snapshots`); '' notes nothing.
+    log : marks.Log
+        What snapshots changed, as far as it was told.
     give_up_at : float
         From this moment of the monotonic clock on, nobody waits for a turn or for a lock any more. Set it from a signal
         handler to end a process in time.
@@ -52,7 +54,7 @@ class Warehouse:
         self, path: Path, connection: duckdb.DuckDBPyConnection, *, read_only: bool, limits: Limits, writer: str = ""
     ) -> None:
         self.path, self.connection, self.is_read_only, self.limits = path, connection, read_only, limits
-        self.writer = writer
+        self.writer, self.log = writer, marks.Log(connection)
         self._turn = threading.RLock()
         self._known_columns: dict[str, list[str]] = {}
         self._in_transaction = False
@@ -96,8 +98,9 @@ class Warehouse:
             connection = connect(path, read_only=False, limits=limits)
             warehouse = cls(path, connection, read_only=False, limits=limits, writer=writer)
             try:
-                warehouse._require_latest()
-                migrate.migrate(warehouse)
+                with warehouse.on_one_thread():
+                    warehouse._require_latest()
+                    migrate.migrate(warehouse)
             except BaseException:
                 warehouse.close()
                 raise
@@ -193,13 +196,24 @@ class Warehouse:
 
     @contextmanager
     def on_all_threads(self) -> Iterator[None]:
-        """Work on as many threads as the limits allow while it lasts, where the connection has been set to fewer.
+        """Work on as many threads as the limits allow while it lasts, where the connection has been set to fewer."""
+        with self._on_threads(self.limits.threads or os.cpu_count() or 1):
+            yield
+
+    @contextmanager
+    def on_one_thread(self) -> Iterator[None]:
+        """Work on one thread while it lasts.
 
         Over few rows a second thread doubles the processor's time and saves none: DuckDB wakes it for every statement.
         """
+        with self._on_threads(1):
+            yield
+
+    @contextmanager
+    def _on_threads(self, number: int) -> Iterator[None]:
         row = self.connection.execute("SELECT current_setting('threads')").fetchone()
         before = row[0] if row else 1
-        self.connection.execute(f"SET threads = {self.limits.threads or os.cpu_count() or 1:d}")
+        self.connection.execute(f"SET threads = {number:d}")
         try:
             yield
         finally:

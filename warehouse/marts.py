@@ -50,8 +50,12 @@ def kept_since(warehouse: Warehouse, name: str) -> date | None:
         new = (upstream(table) if (table := read.pop()) in names() else set()) - found
         read += new
         found |= new
-    kept = "SELECT max(kept_since) FROM retention WHERE list_contains(?::VARCHAR[], table_name)"
-    return warehouse.query(kept, [sorted(found)]).item()
+    kept = warehouse.log.kept("retention", {"retention"}, warehouse.snapshot(), lambda: _retained(warehouse))
+    return max((since for table, since in kept if table in found), default=None)
+
+
+def _retained(warehouse: Warehouse) -> list[tuple[str, date]]:
+    return warehouse.connection.execute("SELECT table_name, kept_since FROM retention").fetchall()
 
 
 def build(warehouse: Warehouse, name: str, *, whole: bool = False, days: tuple[date, date] | None = None) -> Built:
@@ -154,7 +158,7 @@ def _compute(warehouse: Warehouse, mart: Relation, whole: bool, days: tuple[date
         if days and since is not None:
             runs = None if whole else marks.built_from(warehouse, "runs", version("runs"))
             pending = None if runs is None else (runs, snapshot)
-            affected = incremental.find_days(connection, *days, pending)
+            affected = incremental.find_days(warehouse, *days, pending)
             now = None  # by the old mark the next build finds what else has changed, and runs that left these days
         elif since is not None and not whole:
             changes = marks.changes(warehouse, since, snapshot)
@@ -163,7 +167,7 @@ def _compute(warehouse: Warehouse, mart: Relation, whole: bool, days: tuple[date
                 if not changes.changed:
                     return Built(_count(connection, mart.name))
                 if mart.incremental:
-                    affected = incremental.find_affected(connection, mart, keyed, changes, since, snapshot)
+                    affected = incremental.find_affected(warehouse, mart, keyed, changes, since, snapshot)
         kept_from = kept_since(warehouse, mart.name)
         if affected is None:
             is_large = since is None or whole or bool(mart.incremental)
@@ -172,7 +176,7 @@ def _compute(warehouse: Warehouse, mart: Relation, whole: bool, days: tuple[date
             if mart.incremental == "date":
                 _note_all_days(connection, mart.name, since is not None)
         else:
-            with narrowing.narrowed(connection, mart, affected, snapshot):
+            with narrowing.narrowed(warehouse, mart, affected, snapshot):
                 connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
             if not affected.is_few:
                 others = f"date NOT IN (SELECT date FROM {incremental.DAYS})"  # noqa: S608 - our name

@@ -10,13 +10,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse import queries
 from warehouse.headers import Relation
 from warehouse.incremental import AFFECTED, Affected
 from warehouse.registry import models, upstream, views_of
+
+if TYPE_CHECKING:
+    from warehouse.lake import Warehouse
 
 #: What is copied: for marts of which kind, of which table, of which runs, as of which snapshot.
 KEPT = "memory.main.kept_copies"
@@ -56,7 +59,7 @@ def _columns_read(kind: str) -> dict[str, set[str]]:
 
 
 @contextmanager
-def narrowed(connection: duckdb.DuckDBPyConnection, mart: Relation, affected: Affected, now: int) -> Iterator[None]:
+def narrowed(warehouse: Warehouse, mart: Relation, affected: Affected, now: int) -> Iterator[None]:
     """While it lasts, the connection sees of what `mart` reads the rows of affected runs only, in views of the lake as well.
 
     Of nothing where these are not few.
@@ -66,9 +69,10 @@ def narrowed(connection: duckdb.DuckDBPyConnection, mart: Relation, affected: Af
     now : int
         The snapshot that is read.
     """
+    connection = warehouse.connection
     kind, tables = mart.incremental, sorted(keyed(mart.name)) if affected.is_few else []
     runs = _fingerprint(connection, affected) if tables else ""
-    current = _current(connection, kind, runs, now) if tables else set()
+    current = _current(warehouse, kind, runs, now) if tables else set()
     large: list[str] = []
     for table in tables:
         copy = f'memory.main."kept_{kind}_{table}"'
@@ -91,32 +95,24 @@ def _fingerprint(connection: duckdb.DuckDBPyConnection, affected: Affected) -> s
     return f"{row} {affected.since}"
 
 
-def _current(connection: duckdb.DuckDBPyConnection, kind: str, runs: str, now: int) -> set[str]:
+def _current(warehouse: Warehouse, kind: str, runs: str, now: int) -> set[str]:
     """Tables of which there is a copy for marts of that kind, of these runs, and that are still what they were then.
 
     What else was copied for marts of that kind is dropped.
     """
+    connection = warehouse.connection
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {KEPT} (kind VARCHAR, table_name VARCHAR, runs VARCHAR, snapshot BIGINT)"
     )
     copies = connection.execute(f"SELECT table_name, runs, snapshot FROM {KEPT} WHERE kind = ?", [kind]).fetchall()  # noqa: S608 - our name
-    changed = {snapshot: _changed(connection, snapshot, now) for snapshot in {snapshot for _, _, snapshot in copies}}
     current: set[str] = set()
     for table, of_runs, snapshot in copies:
-        since = changed[snapshot]
-        if of_runs == runs and since is not None and table not in since:
+        since = warehouse.log.changes(snapshot, now) if snapshot <= now else None
+        if of_runs == runs and since is not None and table not in since.changed:
             current.add(table)
         else:
             _forget(connection, kind, table)
     return current
-
-
-def _changed(connection: duckdb.DuckDBPyConnection, since: int, now: int) -> set[str] | None:
-    """Tables changed after snapshot `since`, up to `now`; None where that is not known any more."""
-    if since == now:
-        return set()
-    found = connection.execute(queries.sql("tables_changed"), [since + 1, now]).fetchall()
-    return None if since > now or (None, True) in found else {name for name, _ in found if name is not None}
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, copy: str, kind: str, table: str, affected: Affected) -> int:

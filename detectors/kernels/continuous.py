@@ -17,14 +17,13 @@ from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, between, sho
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
 LOOSE = 0.1  # correlation above which scores are compared, not cells: a cell says too little of the next one's
-DOUBT = 0.5  # standard errors taken off an estimated correlation: without one, chance would cost 2 % of every shift
-# By how much ln(threshold) is overshot, so that evidence may count as that much more: simulation says at least 0.49 on every
-# law of docs/drift.md; less where neighbours are correlated, as the correlation is only estimated.
-OVERSHOOT = 0.35
+# The part of the statistic that each shift has, of 8 in all: small ones, of which a nat costs most observations, the greater.
+PARTS = np.tile(4.0 / SHIFTS / (1.0 / SHIFTS).sum(), 2)
+# By how much ln(threshold) is overshot (0.23 by simulation of normal values), so that evidence may count as much more.
+OVERSHOOT = 0.18
 # Quantiles (in 64ths) at which the reference is cut: fine in the tails, where a drift shows first.
 CUTS = np.array([1, 4, 8, 14, 20, 26, 32, 38, 44, 50, 56, 60, 63]) / 64.0
-# The components of the grid that carry an onset tracker (a small and a large shift, up then down).
-TRACKED = np.array([0, 2, 4, 6])
+TRACKED = np.array([0, 2, 4, 6])  # of the grid, with an onset tracker each: a small and a large shift, up then down
 RESCALE_AT = 2.0**20
 FROM_ONE_ONSET = 0.5  # part of ln(threshold) from one change point at least: the sum over all grows for ever
 # An onset's interval goes from the first start whose log likelihood is within EARLIER of the likeliest one's to the last one
@@ -322,7 +321,8 @@ def observe_continuous(
         correlation = 0.0
         if variance > 0.0:
             correlation = 1.0 - moments[3] / (2.0 * (moments[0] - 1.0) * variance)
-            correlation -= DOUBT * math.sqrt(max(1.0 - correlation * correlation, 0.0) / moments[0])
+            if correlation > 0.0:  # less what chance gives, which would cost 2 % of every shift
+                correlation -= (1.0 - correlation * correlation) / (moments[0] * correlation)
             correlation = min(max(correlation, 0.0), 0.9)
         scale = 1.0 - correlation * correlation
         if by_season:  # what the season explains is gone from the spread, and the scores are those of the warm-up
@@ -362,7 +362,7 @@ def observe_continuous(
             cell_ratios(bottom, top, ratios)
         total = 0.0
         for i in range(8):
-            stream.statistic[i] = (stream.statistic[i] + 1.0) * ratios[i]
+            stream.statistic[i] = (stream.statistic[i] + PARTS[i]) * ratios[i]
             total += stream.statistic[i]
         strongest = 0.0
         second = times[row] - times[row] % SECOND

@@ -83,18 +83,19 @@ def open_warehouse(settings: Settings, limits: Limits | None = None, *, keeps_lo
     from pipelines.contracts.catalog import load_catalog
 
     warehouse = Warehouse.open(settings.warehouse, limits=limits, writer=settings.writer)
-    _note_settings(warehouse, settings)
-    marts.put_live_views(warehouse)
-    if keeps_log:
-        warehouse.keep_log()
-    if settings.catalog is not None:
-        store_catalog(warehouse, load_catalog(settings.catalog).tables())
+    with warehouse.on_one_thread():
+        _note_settings(warehouse, settings)
+        marts.put_live_views(warehouse)
+        if keeps_log:
+            warehouse.keep_log()
+        if settings.catalog is not None:
+            store_catalog(warehouse, load_catalog(settings.catalog).tables())
     return warehouse
 
 
 def _note_settings(warehouse: Warehouse, settings: Settings) -> None:
     """Tell the marts what they depend on, where it is not what they were told."""
-    from pipelines.detection import monitor_settings
+    from pipelines.monitoring import monitor_settings
 
     budget = monitor_settings(settings).alarm_budget_per_week
     noted = pl.DataFrame(

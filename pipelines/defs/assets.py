@@ -52,7 +52,9 @@ DAYS = Days(EARLIEST, end_offset=1)
 _FACT_GROUPS = {"catalog": "catalog", "signals": "alerts", "incidents": "alerts"}
 
 # Not duckdb_columns(): that binds every view of the lake again after each build, half a second of CPU each time.
-_COLUMNS = "SELECT column_name, column_type FROM (DESCRIBE FROM query_table(?))"
+_COLUMNS = """
+SELECT column_name, column_type, (SELECT id FROM ducklake_last_committed_snapshot('lake')) FROM (DESCRIBE FROM query_table(?))
+"""
 
 
 def mart_assets() -> list[dg.AssetsDefinition]:
@@ -133,11 +135,9 @@ def _days_asked_for(context: dg.AssetExecutionContext) -> tuple[date, date] | No
 
 def built(warehouse: Warehouse, mart: Relation, rows: int) -> dg.MaterializeResult:
     """What Dagster keeps of a build that has just been committed: row count, column schema and snapshot."""
-    snapshot = warehouse.query("SELECT id FROM ducklake_last_committed_snapshot('lake')").item()
-    columns = [
-        dg.TableColumn(name, type=kind, description=mart.columns.get(name))
-        for name, kind in warehouse.query(_COLUMNS, [mart.name]).iter_rows()
-    ]
+    found = warehouse.connection.execute(_COLUMNS, [mart.name]).fetchall()
+    columns = [dg.TableColumn(name, type=kind, description=mart.columns.get(name)) for name, kind, _ in found]
+    snapshot = found[0][2]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows,

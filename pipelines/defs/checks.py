@@ -1,10 +1,12 @@
 """The checks: one stands between `runs` and what depends on it, one between the sums by day and the figures of cost, one warns.
 
-While a blocking one fails, the marts behind it keep their last good rows.
+While a blocking one fails, the marts behind it keep their last good rows. Great Expectations makes them in a whole refresh and
+the first time; between these Polars counts the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +16,11 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from pipelines.defs.expectations import Expectation, between, findings, not_null, row_count, total, unique
+from pipelines.defs.counting import counted
+from pipelines.defs.expectations import Expectation, Finding, between, findings, not_null, row_count, total, unique
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES
-from pipelines.defs.verdicts import Examined, checked, passed_at
+from pipelines.defs.verdicts import Examined, checked, is_counted, passed_at
 from pipelines.stages.normalise import AHEAD, EARLIEST
 from warehouse import Warehouse, WarehouseError, incremental, marks, marts
 
@@ -33,8 +36,11 @@ _SAME_USD = 1e-6
 #: Share of a model's calls that have a price.
 _PRICED = 0.95
 
+#: `findings` or `counted`.
+_Findings = Callable[..., list[Finding]]
+
 _RUNS = (
-    "Great Expectations on the runs that changed since the check passed last, in a whole refresh on every run: identity, "
+    "Great Expectations on every run in a whole refresh, between these a count of the same on the runs that changed: identity, "
     "ranges of counts, costs and times, and no run or call lost from the spans or counted twice. While it fails, what depends "
     "on runs is not rebuilt."
 )
@@ -68,10 +74,15 @@ class Totals:
 def runs_are_sound(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the mart `runs` can be built upon."""
     since = None if lakehouse.whole else passed_at(lakehouse.warehouse, "runs_are_sound")
-    return checked(lakehouse, "runs_are_sound", _RUNS, lambda: examine_runs(lakehouse.warehouse, since))
+    how = _how(lakehouse, "runs_are_sound")
+    return checked(lakehouse, "runs_are_sound", _RUNS, lambda: examine_runs(lakehouse.warehouse, since, how=how))
 
 
-def examine_runs(warehouse: Warehouse, since: int | None = None) -> Examined:
+def _how(lakehouse: Lakehouse, check: str) -> _Findings:
+    return counted if is_counted(lakehouse, check) else findings
+
+
+def examine_runs(warehouse: Warehouse, since: int | None = None, *, how: _Findings = findings) -> Examined:
     """Findings on `runs` as it is; where it was sound at snapshot `since`, on the runs that changed after it.
 
     The stream commits while a mart is computed, so what the spans add up to is taken twice: as of the snapshot that the
@@ -84,7 +95,7 @@ def examine_runs(warehouse: Warehouse, since: int | None = None) -> Examined:
         with warehouse.reading() as now, nullcontext() if since is not None else warehouse.on_all_threads():
             affected, changes = None, marks.changes(warehouse, since, now) if since is not None else None
             if since is not None and changes is not None and "retention" not in changes.changed:
-                affected = incremental.find_changed(connection, changes, {"runs", "spans"}, since, now)
+                affected = incremental.find_changed(warehouse, changes, {"runs", "spans"}, since, now)
             else:
                 incremental.begin(connection)
             kept = {"since": marts.kept_since(warehouse, "runs"), "all": affected is None}
@@ -95,14 +106,14 @@ def examine_runs(warehouse: Warehouse, since: int | None = None) -> Examined:
                 for snapshot in {min(built, now), now}
             }
     except incremental.FeedGone:
-        return examine_runs(warehouse)
+        return examine_runs(warehouse, how=how)
     finally:
         for table in incremental.MADE:
             connection.execute(f"DROP TABLE IF EXISTS {table}")
     rules = expected_of_runs(totals[min(built, now)], totals[now], now=datetime.now(UTC).replace(tzinfo=None))
     if affected is not None and frame.is_empty() and totals[now].runs == 0:
         return Examined([], now)
-    return Examined(findings(frame, rules, key="run_id"), now)
+    return Examined(how(frame, rules, key="run_id"), now)
 
 
 @dg.asset_check(
@@ -113,18 +124,20 @@ def examine_runs(warehouse: Warehouse, since: int | None = None) -> Examined:
 )
 def cost_agrees_with_runs(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the mart `cost_by_day` can be built upon."""
+    name = "cost_agrees_with_runs"
+    how = _how(lakehouse, name)
     return checked(
-        lakehouse, "cost_agrees_with_runs", _COST, lambda: examine_cost(lakehouse.warehouse), of={"runs", "cost_by_day"}
+        lakehouse, name, _COST, lambda: examine_cost(lakehouse.warehouse, how=how), of={"runs", "cost_by_day"}
     )
 
 
-def examine_cost(warehouse: Warehouse) -> Examined:
+def examine_cost(warehouse: Warehouse, *, how: _Findings = findings) -> Examined:
     """Findings on `cost_by_day` beside `runs`, of the days that retention left whole."""
     since = marts.kept_since(warehouse, "cost_by_day")
     with warehouse.reading() as now:
         frame = warehouse.query(_sql("cost_beside_runs"), [since, since])
     counts = [between(name, 0, 0) for name in ("runs", "successes", "priced_runs")]
-    return Examined(findings(frame, [*counts, between("cost_usd", 0, _SAME_USD)], key="place"), now)
+    return Examined(how(frame, [*counts, between("cost_usd", 0, _SAME_USD)], key="place"), now)
 
 
 @dg.asset_check(
@@ -138,17 +151,17 @@ def prices_are_known(lakehouse: Lakehouse) -> dg.AssetCheckResult:
         lakehouse,
         "prices_are_known",
         _PRICES,
-        lambda: examine_prices(lakehouse.warehouse),
+        lambda: examine_prices(lakehouse.warehouse, how=_how(lakehouse, "prices_are_known")),
         of={"model_calls"},
         severity=dg.AssetCheckSeverity.WARN,
     )
 
 
-def examine_prices(warehouse: Warehouse) -> Examined:
+def examine_prices(warehouse: Warehouse, *, how: _Findings = findings) -> Examined:
     """Findings on the price coverage of each model."""
     with warehouse.reading() as now:
         frame = warehouse.query(_sql("price_coverage"))
-    return Examined(findings(frame, [between("coverage_ratio", _PRICED)], key="model"), now)
+    return Examined(how(frame, [between("coverage_ratio", _PRICED)], key="model"), now)
 
 
 def _built_from(warehouse: Warehouse) -> int:

@@ -15,7 +15,7 @@ import polars as pl
 if TYPE_CHECKING:
     import pandas as pd
 
-_EXAMPLES = 5  # bad rows named per expectation
+EXAMPLES = 5  # bad rows named per expectation
 _LONGEST = 64  # characters quoted of a value
 
 
@@ -115,7 +115,7 @@ def findings(frame: pl.DataFrame, expectations: list[Expectation], *, key: str) 
             for place, expectation in enumerate(expectations)
         ],
     )
-    report = {"result_format": "SUMMARY", "unexpected_index_column_names": [key], "partial_unexpected_count": _EXAMPLES}
+    report = {"result_format": "SUMMARY", "unexpected_index_column_names": [key], "partial_unexpected_count": EXAMPLES}
     results = batch.validate(suite, result_format=report).results  # in an order of the library's own
     by_place = {
         (result.expectation_config.meta or {})["place"]: result for result in results if result.expectation_config
@@ -153,6 +153,8 @@ def _messages(exception_info: dict[str, Any]) -> list[Any]:
 
 
 def shown(value: Any) -> str:
-    """A value from a trace as short, printable text."""
+    """A value from a trace as short, printable text; 'null' where there is none."""
+    if value is None or value != value:  # NaN and NaT are pandas' nulls
+        return "null"
     text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

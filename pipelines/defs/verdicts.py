@@ -140,6 +140,11 @@ def _result(found: list[Finding], severity: dg.AssetCheckSeverity, page: Path) -
     )
 
 
+def is_counted(lakehouse: Lakehouse, check: str) -> bool:
+    """Whether a check may be counted (`pipelines.defs.counting`): it has been made before, and this is no whole refresh."""
+    return not lakehouse.whole and bool(marks.left(lakehouse.warehouse, _message(check)))
+
+
 def passed_at(warehouse: Warehouse, check: str) -> int | None:
     """Snapshot at which a check passed when it was made last; None where it did not, or that is not known any more."""
     said = marks.left(warehouse, _message(check))

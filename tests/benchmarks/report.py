@@ -111,7 +111,7 @@ def _growth(figures: list[dict[str, Any]]) -> str:
 def _refresh(figures: list[dict[str, Any]]) -> str:
     return _table(
         [
-            *("`plumbline refresh`", "rows in `spans`", "the command, s", "of it the marts, s"),
+            *("`plumbline refresh`", "rows in `spans`", "the command, s", "of the first's, %", "of it the marts, s"),
             *("processor time, s", "of the first's, %"),
         ],
         [
@@ -119,6 +119,7 @@ def _refresh(figures: list[dict[str, Any]]) -> str:
                 each["what"],
                 f"{each['rows']:,}",
                 f"{each['refresh_seconds']:.1f}",
+                f"{100 * each['refresh_seconds'] / figures[0]['refresh_seconds']:.1f}",
                 f"{each['marts_seconds']:.1f}",
                 f"{each['processor_seconds']:.1f}",
                 f"{100 * each['processor_seconds'] / figures[0]['processor_seconds']:.1f}",

@@ -79,6 +79,7 @@ def test_the_storm_becomes_one_message_per_workflow_subscription_and_interval(tm
         assert each["most_per_workflow_and_interval"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["plumbline sql", "ATTACH"])
 def test_a_reader_asks_in_turn_and_counts_what_fails(tmp_path: Path, way: str) -> None:
     assert len(reading.statements()) == 20

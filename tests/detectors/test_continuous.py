@@ -87,6 +87,16 @@ def test_stationary_values_alarm_no_oftener_than_stated(
     assert (found >= 0).sum() <= 28
 
 
+def test_small_shifts_have_the_greater_part_of_the_statistic() -> None:
+    """With equal parts a fifth of a standard deviation took a median of 607 observations here, and a quarter was missed."""
+    assert continuous.PARTS.sum() == pytest.approx(8.0)
+    np.testing.assert_allclose(continuous.PARTS[:4] * normal.SHIFTS, continuous.PARTS[0] * normal.SHIFTS[0])
+    _, found = alarms(shifted(math.exp(0.2), 1.0)(np.random.default_rng(1), 300, 3_000), math.log(1e5))
+    delay = np.where(found < 0, np.inf, found - 999.0)[(found < 0) | (found >= 1_000)]
+    assert np.median(delay) <= 560
+    assert np.isfinite(delay).mean() > 0.78
+
+
 @pytest.mark.parametrize("correlation", [0.3, 0.6])
 def test_autocorrelation_raises_no_more_alarms(correlation: float, rng: np.random.Generator) -> None:
     values = rng.normal(size=(100, 3000))

@@ -27,6 +27,7 @@ SEEDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scenario", "seed"), SEEDS)
 def test_nothing_is_lost_or_doubled_and_the_alarms_are_the_same(ground: Ground, scenario: str, seed: int) -> None:
     result = SCENARIOS[scenario](ground, seed)
@@ -34,6 +35,7 @@ def test_nothing_is_lost_or_doubled_and_the_alarms_are_the_same(ground: Ground, 
     assert result.clean, result
 
 
+@pytest.mark.slow
 def test_a_broker_that_dies_under_load_costs_nothing_either(kafka: object, tmp_path: Path) -> None:
     broker = Broker(tmp_path / "broker-home")  # its own: other tests need the session's alive
     try:

@@ -33,6 +33,7 @@ def ended(worker: subprocess.Popen[str]) -> str:
     return worker.communicate(timeout=PATIENCE)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_with_a_backlog_commits_and_ends_and_a_second_signal_changes_nothing(
     ground: Ground, number: signal.Signals
@@ -50,6 +51,7 @@ def test_a_worker_with_a_backlog_commits_and_ends_and_a_second_signal_changes_no
         assert ground.compare(home, 1).clean
 
 
+@pytest.mark.slow
 def test_a_worker_that_waits_for_a_lock_ends_and_says_what_it_left(ground: Ground) -> None:
     with ground.trial() as home:
         worker = ground.start(ground.settings(home, batch_spans=100, outage_seconds=LONG), until_end=False)
@@ -65,6 +67,7 @@ def test_a_worker_that_waits_for_a_lock_ends_and_says_what_it_left(ground: Groun
         assert ground.compare(home, 1).clean
 
 
+@pytest.mark.slow
 def test_a_lock_that_outlasts_the_patience_ends_the_worker_with_one_line(ground: Ground) -> None:
     with ground.trial() as home:
         worker = ground.start(ground.settings(home, batch_spans=100, outage_seconds=0.5), until_end=False)
@@ -90,6 +93,7 @@ def broken_ground(kafka: object, tmp_path_factory: pytest.TempPathFactory):
     broker.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("outage_seconds", "status"), [(LONG, 0), (0.5, 1)])
 def test_a_worker_whose_broker_is_gone_waits_says_so_and_ends_when_told_or_out_of_patience(
     broken_ground: tuple[Ground, Broker], outage_seconds: float, status: int

@@ -51,6 +51,7 @@ def test_the_process_has_a_session_of_its_own(kafka) -> None:
     assert os.getsid(pid) == pid, "a Ctrl-C in the terminal that started it would end it"
 
 
+@pytest.mark.slow
 def test_data_survives_a_stop_and_a_start(kafka, tmp_path: Path) -> None:
     # a second broker beside the session's: also shows that two homes do not disturb each other
     broker = Broker(tmp_path)
@@ -93,6 +94,7 @@ def test_a_broker_that_gives_up_says_why(kafka, tmp_path: Path) -> None:
     assert broker.status().state == "stopped"
 
 
+@pytest.mark.slow
 def test_a_killed_broker_is_seen_as_stopped_and_starts_again(kafka, tmp_path: Path) -> None:
     broker = Broker(tmp_path)
     broker.start(port=0)

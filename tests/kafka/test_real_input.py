@@ -46,6 +46,7 @@ def read_all(bootstrap: str, topic: str) -> list[Any]:
         consumer.close()
 
 
+@pytest.mark.slow
 def test_tau2_through_kafka_costs_what_its_source_says(
     kafka: Any, topic: str, shared_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

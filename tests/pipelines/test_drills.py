@@ -38,6 +38,7 @@ def at(seconds: float) -> str:
     return (START + timedelta(seconds=seconds)).isoformat()
 
 
+@pytest.mark.slow
 def test_a_drill_is_recorded_and_measured(home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     home = Path(shutil.copytree(home, tmp_path / "home"))
 

@@ -66,6 +66,7 @@ def run_of(trace: str, hours: int, session: str = "s") -> bytes:
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 
 
+@pytest.mark.slow
 def test_outcomes_that_come_later_restate_their_cohort(tmp_path: Path) -> None:
     home = tmp_path / "home"
     traces = written(tmp_path / "traces.jsonl", run_of(A, 1), run_of(B, 2), run_of(C, 3, session="t"))
@@ -132,6 +133,7 @@ def test_an_evaluation_that_comes_later_restates_too(tmp_path: Path) -> None:
     assert found == [(A, "success"), (B, None), (C, "failure")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_real_spans_in_any_order_and_any_batches_assemble_to_the_same_runs(
     seed: int, shared_data: Path, tmp_path: Path

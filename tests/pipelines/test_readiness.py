@@ -10,7 +10,7 @@ import pytest
 from detectors import READINESS_SCHEMA, Monitor
 from pipelines import checkpoint
 from pipelines.commands.flow import run_stream
-from pipelines.detection import monitor_settings
+from pipelines.monitoring import monitor_settings
 from pipelines.readiness import Readiness
 from pipelines.settings import Settings
 from pipelines.simulate import simulate

@@ -80,6 +80,7 @@ def test_the_unbroken_run_raises_signals_at_this_budget(unbroken: Settings) -> N
     assert len(stored(unbroken, INCIDENTS)) >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "checkpoint_seconds"), [(1, 0.0), (2, 1e9)])
 def test_a_crash_after_any_batch_loses_nothing_doubles_nothing_and_alarms_alike(
     seed: int, checkpoint_seconds: float, traffic: list[Path], unbroken: Settings, tmp_path: Path
@@ -113,6 +114,7 @@ def test_replaying_the_same_files_changes_nothing(traffic: list[Path], unbroken:
         assert_frame_equal(stored(unbroken, sql), frame)
 
 
+@pytest.mark.slow
 def test_without_a_checkpoint_the_detectors_warm_up_from_the_warehouse_to_the_same_state(
     traffic: list[Path], unbroken: Settings, tmp_path: Path
 ) -> None:
@@ -128,6 +130,7 @@ def test_without_a_checkpoint_the_detectors_warm_up_from_the_warehouse_to_the_sa
     assert_frame_equal(stored(settings, SIGNALS), stored(unbroken, SIGNALS))
 
 
+@pytest.mark.slow
 def test_a_state_of_another_version_is_said_once_and_learned_anew(
     traffic: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,14 +17,6 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "warehouse"
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty, closed warehouse: copying it is quicker than migrating a new one for each test."""
-    path = tmp_path_factory.mktemp("template") / "warehouse"
-    Warehouse.open(path).close()
-    return path
-
-
 @pytest.fixture
 def empty(home: Path, template: Path) -> Iterator[Warehouse]:
     shutil.copytree(template, home)

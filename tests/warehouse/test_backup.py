@@ -80,6 +80,7 @@ def test_a_second_backup_adds_what_is_new_and_those_beyond_the_kept_ones_go(fill
     assert not list(damaged(into, manifest.read(into)))
 
 
+@pytest.mark.slow
 def test_a_backup_beside_a_writer_and_a_compaction_is_whole_as_of_one_moment(
     template: Path, home: Path, tmp_path: Path
 ) -> None:

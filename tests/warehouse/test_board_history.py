@@ -38,6 +38,7 @@ def test_the_last_day_of_the_history_is_what_is_said_of_today(board: Warehouse) 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [1, 3, 20])
 def test_a_day_of_the_history_is_what_was_said_on_that_day(
     board: Warehouse, tmp_path: Path, template: Path, days: int

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from tests.warehouse.compactor import compact, start
 from warehouse import Warehouse, read_only
@@ -21,6 +22,7 @@ import sys
 import time
 from pathlib import Path
 import polars as pl
+import pytest
 from warehouse import Warehouse
 with Warehouse.open(Path(sys.argv[1])) as warehouse:
     n = 0
@@ -101,6 +103,7 @@ def test_a_snapshot_stays_until_it_is_old_to_the_minute(empty: Warehouse, home: 
     assert expire(empty, keep=timedelta(0)) == {"snapshots_expired": len(left) - 1}, "the latest stays"
 
 
+@pytest.mark.slow
 def test_compacting_beside_a_writer_and_a_reader_loses_nothing(template: Path, home: Path, tmp_path: Path) -> None:
     shutil.copytree(template, home)
     stop, seen = tmp_path / "stop", [0]

@@ -178,6 +178,7 @@ def lake(empty: Warehouse) -> Warehouse:
     return empty
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_step_by_step_gives_what_all_at_once_gives(lake: Warehouse, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     growing = Growing(seed)
@@ -219,6 +220,7 @@ def test_a_run_that_moves_leaves_its_day_and_workflow(lake: Warehouse, monkeypat
     assert lake.query("SELECT DISTINCT date FROM governance_by_day WHERE workflow = 'new'").item() == at.date()
 
 
+@pytest.mark.slow
 def test_time_alone_settles_and_closes_runs(lake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     growing = Growing(1)
     growing.arrive(lake, 120)
@@ -247,6 +249,7 @@ def test_another_version_of_a_model_computes_all(lake: Warehouse, monkeypatch: p
     assert "runs" not in built_is_whole(lake, monkeypatch)
 
 
+@pytest.mark.slow
 def test_compaction_and_expired_snapshots_change_nothing(
     home: Path, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +294,7 @@ def on(frame: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
     return frame.filter(pl.col("date").is_between(first, last))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [0.99, 0.0], ids=["by their runs", "out of everything"])
 def test_days_asked_for_are_what_a_whole_build_gives_and_no_other_is_touched(
     lake: Warehouse, most: float, monkeypatch: pytest.MonkeyPatch
@@ -374,6 +378,7 @@ def test_days_are_built_of_nothing_that_is_there_as_a_whole(lake: Warehouse) -> 
         assert len(built.days) > 1 or built.rows == 0
 
 
+@pytest.mark.slow
 def test_days_that_cannot_be_built_are_refused(lake: Warehouse) -> None:
     growing = Growing(4)
     growing.arrive(lake, 60)

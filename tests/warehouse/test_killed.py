@@ -50,6 +50,7 @@ def sound(home: Path) -> None:
     assert not found.faulty and not found.is_behind
 
 
+@pytest.mark.slow
 def test_compaction_and_expiry(busy: Path, tmp_path: Path) -> None:
     before = everything(busy)
     counted = copied(busy, tmp_path / "counted")
@@ -79,6 +80,7 @@ def copied(source: Path, target: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_backup(busy: Path, tmp_path: Path) -> None:
     into = tmp_path / "kept"
     first = work_on(busy, "backup", into, 2, "2026-09-01T00:00:00")
@@ -101,6 +103,7 @@ def test_backup(busy: Path, tmp_path: Path) -> None:
         shutil.rmtree(there)
 
 
+@pytest.mark.slow
 def test_restore(busy: Path, tmp_path: Path) -> None:
     before = everything(busy)
     into = tmp_path / "kept"
@@ -122,6 +125,7 @@ def raise_for(answer: dict[str, str]) -> None:
     raise WarehouseError(answer["error"])
 
 
+@pytest.mark.slow
 def test_retention(busy: Path, tmp_path: Path) -> None:
     letters = pl.DataFrame(
         {
@@ -142,6 +146,7 @@ def test_retention(busy: Path, tmp_path: Path) -> None:
         shutil.rmtree(home)
 
 
+@pytest.mark.slow
 def test_migration(tmp_path: Path) -> None:
     from tests.warehouse.old import stored, unpacked
 

@@ -35,6 +35,17 @@ def test_opening_again_changes_nothing(home: Path) -> None:
         assert second.query("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')").item() == before
 
 
+def test_nothing_but_answers_is_written_to_standard_output(home: Path, template: Path) -> None:
+    # DuckDB shows its progress there in a Python without a script, which this is.
+    shutil.copytree(template, home)
+    asked = "SELECT current_setting('enable_progress_bar') AS bar"
+    script = f"from pathlib import Path; from warehouse import Warehouse; w = Warehouse.open(Path({str(home)!r})); "
+    done = subprocess.run(
+        [sys.executable, "-c", script + f'print(w.query("{asked}").item()); w.close()'], capture_output=True, text=True
+    )
+    assert done.stdout == "False\n", done.stderr
+
+
 def test_a_warehouse_of_a_newer_version_is_refused(home: Path) -> None:
     with Warehouse.open(home) as warehouse:
         warehouse.transaction(lambda c: c.execute("INSERT INTO schema_migrations VALUES (9999, 'later', now())"))

@@ -35,9 +35,44 @@ def test_nothing_is_known_where_the_first_snapshot_is_gone(empty: Warehouse) -> 
     since = now(empty)
     for number in range(3):
         run(empty, f"INSERT INTO few VALUES ({number})")
-    assert marks.changes(empty, since, now(empty)) is not None
     empty.query("CALL ducklake_expire_snapshots('lake', older_than => now())")
     assert marks.changes(empty, since, now(empty)) is None
+
+
+def test_what_was_read_before_is_what_is_read_anew(empty: Warehouse) -> None:
+    first = now(empty)
+    run(empty, "CREATE TABLE few (n INTEGER)", "CREATE TABLE many (n INTEGER)")
+    for table in ("few", "many", "few", "few", "many"):
+        run(empty, f"INSERT INTO {table} VALUES (1)")
+        if table == "many":
+            assert marks.changes(empty, first, now(empty)) is not None
+    run(empty, "CREATE OR REPLACE TABLE many AS SELECT 1 AS n")
+    last = now(empty)
+    ranges = [
+        (since, until) for since in range(first, last + 1) for until in (last, last - 1, first + 2) if since <= until
+    ]
+    for since, until in ranges:
+        anew = marks.Log(empty.connection).changes(since, until)
+        assert marks.changes(empty, since, until) == anew, (since, until)
+    assert len({marks.changes(empty, *each) for each in ranges}) > 3
+
+
+def test_what_follows_from_tables_is_kept_until_one_of_them_changes(empty: Warehouse) -> None:
+    run(empty, "CREATE TABLE few (n INTEGER)", "CREATE TABLE many (n INTEGER)")
+    asked: list[int] = []
+
+    def count() -> int:
+        asked.append(empty.query("SELECT count(*) FROM few").item())
+        return asked[-1]
+
+    def kept() -> int:
+        return empty.log.kept("rows of few", {"few"}, now(empty), count)
+
+    assert kept() == 0
+    run(empty, "INSERT INTO many VALUES (1)")
+    assert kept() == 0 and asked == [0]
+    run(empty, "INSERT INTO few VALUES (1)")
+    assert kept() == 1 and asked == [0, 1]
 
 
 def test_the_latest_message_holds_and_one_of_an_empty_transaction_is_none(empty: Warehouse) -> None:

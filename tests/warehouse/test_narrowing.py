@@ -85,4 +85,20 @@ def test_a_large_copy_is_not_kept(lake: Warehouse, monkeypatch: pytest.MonkeyPat
     assert_is_whole(lake)
     assert tables.count("run_id spans") > 1
     kept = lake.query("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'kept_%' AND estimated_size > 0")
-    assert kept["table_name"].to_list() == ["kept_copies"]
+    of_runs = {f"kept_{what}_{kind}" for what in ("affected", "days") for kind in ("run_id", "date")}
+    assert set(kept["table_name"]) - of_runs == {"kept_copies"}
+
+
+def test_a_mart_left_behind_learns_of_days_that_the_others_know_already(lake: Warehouse) -> None:
+    at = START - timedelta(days=2)
+    it = Fleet()
+    run = {"trace_id": "run-7", "run_id": "run-7", "workflow": "b", "workflow_rank": 0}
+    it.add("spans", **run, span_id="first", parent_span_id="run-7-0", started_at=at, ended_at=at, **model_call(0.5))
+    it.store(lake)
+    for name in marts.names():
+        if name != "runs_hourly":
+            marts.build(lake, name)
+    lake.transaction(lambda c: c.execute("UPDATE spans SET cost_usd = 0.7 WHERE run_id = 'run-7' AND kind = 'model'"))
+    for name in marts.names():
+        marts.build(lake, name)
+    assert_is_whole(lake)

@@ -43,6 +43,7 @@ def migrated(home: Path) -> dict[str, int]:
     return json.loads(done.stdout[done.stdout.index("{") :])  # behind the bar that DuckDB draws of a slow statement
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("archive", stored(), ids=lambda archive: archive.name[:4])
 def test_every_row_is_still_what_it_was_and_the_marts_count_it(archive: Path, tmp_path: Path) -> None:
     home = unpacked(archive, tmp_path / "warehouse")

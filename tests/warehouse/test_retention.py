@@ -71,6 +71,7 @@ def test_without_the_kept_rows_the_marts_would_lose_the_expired_days(
     assert fleet.query("SELECT count(*) FROM runs WHERE started_at < DATE '2025-08-21'").item() == 0
 
 
+@pytest.mark.slow
 def test_days_that_are_kept_still_change_and_late_spans_of_expired_days_do_not_count(fleet: Warehouse) -> None:
     retention.apply(fleet, {"spans": 10}, now=TODAY)
     before = states(fleet)
@@ -89,6 +90,7 @@ def test_days_that_are_kept_still_change_and_late_spans_of_expired_days_do_not_c
     )
 
 
+@pytest.mark.slow
 def test_files_of_expired_days_disappear_with_compaction(fleet: Warehouse, home: Path) -> None:
     def days_on_disk() -> int:
         return len({path.parent for path in (home / "data/main/spans").rglob("*.parquet")})

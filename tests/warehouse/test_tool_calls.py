@@ -147,3 +147,30 @@ def test_views_of_a_model_that_is_gone_are_dropped_and_those_of_others_stay(empt
         empty.connection.execute(f'COMMENT ON VIEW lake.main."{quoted}" IS {comment}')
     marts.put_live_views(empty)
     assert views() == ours | {"our_report", "plain"}
+
+
+def test_a_call_says_whether_its_run_undid_it_or_it_undoes_another_runs(empty: Warehouse) -> None:
+    it = Fleet()
+
+    def call(tool: str, call_id: str | None = None, compensates: str | None = None) -> dict[str, Any]:
+        return {**tool_call(tool, compensates=compensates), "tool_call_id": call_id}
+
+    it.run("one", "w", model_call(0.1), call("book", "c1"), call("cancel", "c2", "c1"), call("keep", "c3"))
+    it.run("two", "w", model_call(0.1), call("cancel", "c4", "c3"), call("book", "c5"))
+    it.run("three", "w", model_call(0.1), call("cancel", None, "c6"))
+    requested(it, "three", ("book", "c6"))
+    it.store(empty)
+    for name in ("event_clock", "runs", "tool_calls"):
+        marts.build(empty, name)
+    said = empty.query(
+        "SELECT run_id, coalesce(tool_call_id, tool_name) AS call, is_undone, undoes_elsewhere FROM tool_calls ORDER BY ALL"
+    )
+    assert said.rows() == [
+        ("one", "c1", True, False),
+        ("one", "c2", False, False),
+        ("one", "c3", False, False),
+        ("three", "c6", True, False),
+        ("three", "cancel", False, False),
+        ("two", "c4", False, True),
+        ("two", "c5", False, False),
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.detection import batch, cases, measure, oracle, ours, peers, report
+from tests.benchmarks.detection import batch, cases, equal, floors, measure, oracle, ours, peers, report
 from tests.benchmarks.machine import machine
 
 FULL = {
@@ -38,6 +38,11 @@ FULL = {
     "evidently_large_window": 500,
     "evidently_stride": 20,
     "evidently_speed_looks": 200,
+    "own_streams": 2_000,  # without change, of ours: its rows alone are cheap
+    "floor_repetitions": 1_000,
+    "floor_null_streams": 400,
+    "equal_repetitions": 400,
+    "equal_null_streams": 300,
     "processes": 2,
 }
 SHORT = FULL | {
@@ -69,6 +74,11 @@ QUICK = FULL | {
     "evidently_stride": 50,
     "evidently_large_window": 50,
     "evidently_speed_looks": 2,
+    "own_streams": 5,
+    "floor_repetitions": 5,
+    "floor_null_streams": 4,
+    "equal_repetitions": 2,
+    "equal_null_streams": 2,
     "processes": 1,
 }
 
@@ -91,15 +101,32 @@ def main() -> None:
     sizes.add_argument(
         "--ours", action="store_true", help="ours alone, at the sizes and beside the others of docs/detection.json"
     )
+    sizes.add_argument(
+        "--floors",
+        action="store_true",
+        help="what no detector can beat that learns, into docs/detection.json and the page",
+    )
+    sizes.add_argument(
+        "--equal",
+        action="store_true",
+        help="ADWIN and ours at equal run lengths on each law, into docs/detection.json and the page",
+    )
     sizes.add_argument("--speed", action="store_true", help="speed alone, into docs/detection.json and the page")
     options = given.parse_args()
-    if options.tables or options.evidently or options.ours or options.speed:
+    if options.tables or options.evidently or options.ours or options.floors or options.equal or options.speed:
         results = json.loads(report.RESULTS.read_text(encoding="utf-8"))
         if options.evidently:
             results["options"] = {k: v for k, v in FULL.items() if k.startswith("evidently")} | results["options"]
             results["evidently"] = batch.measured(results["options"])
         if options.ours:
             _ours(results)
+        results["options"] |= {
+            each: value for each, value in FULL.items() if each.startswith(("own", "floor", "equal"))
+        }
+        if options.floors:
+            results["floors"] = floors.measured(results["options"])
+        if options.equal:
+            results["equal"] = equal.measured(results["options"])
         if options.speed:
             results["speed_on"] = machine() | {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}"}
             results["options"] |= {name: value for name, value in FULL.items() if name.startswith(("speed", "river"))}
@@ -119,7 +146,7 @@ def _ours(results: dict[str, Any]) -> None:
     options = results["options"]
     rows = {row["case"]: row for row in results["nulls"] if row["detector"] == "ours"}
     for case in cases.nulls():
-        rows[case.name] |= _null_of_ours(case, cases.without_change(case, options), options)
+        rows[case.name] |= _null_of_ours(case, options)
     methods = {row["case"]: row["methods"] for row in results["changes"]}
     for case in cases.changes():
         alarms = ours.run(case, cases.with_change(case, options), options["arl"])
@@ -130,7 +157,8 @@ def _ours(results: dict[str, Any]) -> None:
     results["ours_at"] = f"{datetime.now(UTC):%Y-%m-%d}"
 
 
-def _null_of_ours(case: cases.Case, values: cases.Values, options: dict[str, int]) -> dict[str, Any]:
+def _null_of_ours(case: cases.Case, options: dict[str, int]) -> dict[str, Any]:
+    values = cases.without_change(case, options | {"streams": options["own_streams"]})
     warm_up = max(options["warm_up"], cases.DAY) if case.kind == "continuous" else options["warm_up"]
     return measure.run_length(ours.run(case, values, options["arl"]), warm_up)
 
@@ -172,6 +200,8 @@ def measured(options: dict[str, int]) -> dict[str, Any]:
         "nulls": nulls,
         "changes": changes,
         "series": _series(options),
+        "floors": floors.measured(options),
+        "equal": equal.measured(options),
         "minutes": round((time.monotonic() - begun) / 60, 1),
     }
 
@@ -198,7 +228,7 @@ def _calibration(options: dict[str, int]) -> list[dict[str, Any]]:
 
 def _null(case: cases.Case, options: dict[str, int]) -> list[dict[str, Any]]:
     values = cases.without_change(case, options)
-    rows = [("ours", _null_of_ours(case, values, options))]
+    rows = [("ours", _null_of_ours(case, options))]
     for name in peers.of_kind(case):
         few = values[: options["peer_repetitions"]]
         alarms = peers.run(name, peers.PEERS[name][2], few, options["processes"])

@@ -30,6 +30,9 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
         "calibration": _calibration(results["calibration"], results["options"]["arl"]),
         "nulls": _nulls(results["nulls"], results["options"]["arl"]),
         "changes": _changes(results["changes"]),
+        "floors": _floors((results.get("floors") or {"rows": []})["rows"]),
+        "laws": _laws((results.get("equal") or {"laws": {}})["laws"], results["options"]["arl"]),
+        "equal": _equal((results.get("equal") or {"rows": []})["rows"]),
         "series": _series(results["series"]),
         "speed": _speed(results["speed"], results["options"], results["evidently"]),
     }
@@ -164,6 +167,74 @@ def _changes(found: list[dict[str, Any]]) -> str:
     return _table(
         ["change", "detector", "median / p90 delay", "alarmed before", "× oracle", "aim", "ahead of comparable peers"],
         rows,
+    )
+
+
+def _floors(found: list[dict[str, Any]]) -> str:
+    head = ["change", "oracle", "floor: told the change", "floor: told neither size nor direction", "ours"]
+    head += ["aim", "told × oracle", "told neither × oracle", "ours × oracle", "ours × its floor"]
+
+    def ratio(row: dict[str, Any], above: str, below: str) -> str:
+        upper, lower = (row["delays"].get(name, {}).get("median") for name in (above, below))
+        return f"{upper / lower:.2f}" if upper and lower else "–"
+
+    def untold(row: dict[str, Any]) -> str:
+        return "untold" if "untold" in row["delays"] else "told"
+
+    return _table(
+        head,
+        [
+            [
+                row["case"],
+                *(_delay(row["delays"].get(name)) for name in ("oracle", "told", "untold", "ours")),
+                str(row["aim"]),
+                ratio(row, "told", "oracle"),
+                ratio(row, "untold", "oracle"),
+                ratio(row, "ours", "oracle"),
+                ratio(row, "ours", untold(row)),
+            ]
+            for row in found
+        ],
+    )
+
+
+def _delay(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "–"
+    median, p90 = ("∞" if found[name] is None else f"{found[name]:,.0f}" for name in ("median", "p90"))
+    missed = f", missed {found['miss_rate']:.2f}" if found["miss_rate"] and found["miss_rate"] >= 0.005 else ""
+    return f"{median} / {p90}{missed}"
+
+
+def _laws(found: dict[str, dict[str, Any]], arl: float) -> str:
+    head = ["law", "ours at the threshold promised", "ADWIN's default", "ours, equal", "ADWIN, equal", "its knob"]
+    return _table(
+        head,
+        [
+            [
+                name,
+                _arl(law["promised"]) + f": {standing(law['promised'], arl)}",
+                _arl(law["usual"]) + f": {standing(law['usual'], arl)}",
+                _arl(law["ours"]["null"]),
+                _arl(law["peer"]["null"]) if law["peer"]["null"] else "no setting reaches it",
+                f"{law['peer']['knob']:.2g}" if law["peer"]["knob"] else "–",
+            ]
+            for name, law in found.items()
+        ],
+    )
+
+
+def _equal(found: list[dict[str, Any]]) -> str:
+    def ahead(delays: dict[str, dict[str, Any]]) -> str:
+        ours, theirs = (delays.get(name, {}).get("median") or float("inf") for name in ("ours", "peer"))
+        return "ours" if ours < theirs else "ADWIN" if theirs < ours else "neither"
+
+    return _table(
+        ["change", "ours, median / p90", "ADWIN, median / p90", "ahead by the median"],
+        [
+            [row["case"], _delay(row["delays"]["ours"]), _delay(row["delays"].get("peer")), ahead(row["delays"])]
+            for row in found
+        ],
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.benchmarks.detection import batch, cases, measure, oracle, ours, peers, report
+from tests.benchmarks.detection import batch, cases, equal, floors, measure, oracle, ours, peers, report
 from tests.benchmarks.detection.__main__ import QUICK, measured
 
 
@@ -84,6 +84,48 @@ def test_a_threshold_is_tuned_to_the_run_length_and_not_beyond() -> None:
     assert batch.Scores("ks", True, 0.05, scores * 0, job).tuned(2_000) is None
 
 
+def test_a_floor_grows_by_one_an_observation_without_change_whatever_the_mean_that_it_must_learn() -> None:
+    rng = np.random.default_rng(6)
+    family = floors.of_numbers(np.array([0.5, -0.5]), np.ones(2))
+    values = rng.normal(size=(600, 4_000)) + rng.uniform(-0.03, 0.03, size=(600, 1))
+    first, sums = family.run(values, 500, 200.0)
+    assert (first >= 500).all()
+    assert np.mean(first + 1 - 500) == pytest.approx(np.mean(sums), rel=0.1)
+
+
+def test_ours_is_near_the_floor_that_is_told_no_more() -> None:
+    case = next(case for case in cases.changes() if case.name == "normal +0.5 σ")
+    options = QUICK | {
+        "change_at": 1_000,
+        "floor_null_streams": 300,
+        "repetitions": 200,
+        "oracle_observations": 3_000_000,
+    }
+    found = floors._row(case, options)["delays"]
+    known, told, untold, mine = (found[name]["median"] for name in ("oracle", "told", "untold", "ours"))
+    assert known <= told < untold
+    assert 0.95 * untold < mine < 1.2 * untold
+
+
+def test_every_arrangement_of_a_mix_is_weighed_once() -> None:
+    found = {case.name: floors.families(case)["told"].moves for case in cases.changes() if case.kind == "mix"}
+    assert {moves.shape for moves in found.values()} == {(252, 10), (90, 10)}
+    assert all(len(np.unique(moves, axis=0)) == len(moves) for moves in found.values())
+    np.testing.assert_allclose([moves.mean(axis=1).max() for moves in found.values()], 1.0)
+
+
+def test_equal_run_lengths_are_tuned_on_what_a_case_was_before_its_change() -> None:
+    nulls = {case.name: case for case in cases.nulls()}
+    told = {case.name: equal.law_of(case) for case in cases.changes()}
+    assert [name for name, law in told.items() if law is None] == [
+        case.name for case in cases.changes() if case.seasonal or case.kind == "mix"
+    ]
+    for case in cases.changes():
+        if law := told[case.name]:
+            mine, theirs = (each.before(np.random.default_rng(8), 2, 50) for each in (case, nulls[law]))
+            np.testing.assert_array_equal(mine, theirs)
+
+
 @pytest.mark.slow
 def test_evidently_chooses_its_test_by_the_reference_and_is_asked_for_no_look_after_an_alarm() -> None:
     if not batch.ready():
@@ -128,12 +170,12 @@ def test_a_tiny_run_fills_every_table_of_the_page(tmp_path: Path, monkeypatch: p
     results = measured(QUICK)
     page = tmp_path / "detection.md"
     marks = list(report.tables(results))
-    page.write_text("before\n" + "".join(f"<!-- {mark} -->\nold\n<!-- end -->\n" for mark in marks) + "after\n")
+    page.write_text("before\n" + "".join(f"<!-- {mark} -->\nstale\n<!-- end -->\n" for mark in marks) + "after\n")
     monkeypatch.setattr(report, "PAGE", page)
     monkeypatch.setattr(report, "RESULTS", tmp_path / "detection.json")
     report.record(results)
     text = page.read_text()
-    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert text.startswith("before\n") and text.endswith("after\n") and "stale" not in text
     assert all(case.name in text for case in [*cases.nulls(), *cases.changes()])
     assert "Evidently ks" in text if batch.ready() else "Evidently was not measured" in text
     assert json.loads((tmp_path / "detection.json").read_text())["options"]["seed"] == QUICK["seed"]

@@ -216,6 +216,7 @@ def test_a_replay_applies_a_judgement_at_its_place_and_raises_the_same_signals(
     assert saved is not None and len(saved.judgements) == len(stored(judged, "SELECT * FROM acknowledgements"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["judgement placed", "judgement followed"])
 def test_a_worker_killed_at_a_judgement_changes_nothing(
     point: str, first_day: Path, judged: Path, days: list[Path], tmp_path: Path

@@ -157,6 +157,7 @@ def test_the_same_drift_again_is_another_incident(
     assert stored(home, ITSELF)["watermark_at"][-1] > drift(again, "undone_at")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["one batch", "a restart", "every checkpoint lost", "an older checkpoint"])
 def test_batches_restarts_and_replays_change_nothing(
     how: str, told: tuple[Path, list[Message]], ended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -184,6 +185,7 @@ def test_batches_restarts_and_replays_change_nothing(
     assert_frame_equal(streams(home), streams(told[0]))
 
 
+@pytest.mark.slow
 def test_a_worker_killed_as_an_incident_is_back_changes_nothing(
     told: tuple[Path, list[Message]], ended: Path, tmp_path: Path
 ) -> None:

@@ -129,7 +129,7 @@ def test_no_rows_break_no_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("a\x1b[31m\nb", "a\ufffd[31m\ufffdb"), ("x" * 100, "x" * 63 + "…"), (None, "None")]
+    ("value", "text"), [("a\x1b[31m\nb", "a\ufffd[31m\ufffdb"), ("x" * 100, "x" * 63 + "…"), (None, "null")]
 )
 def test_values_from_traces_are_shown_short_and_printable(value: Any, text: str) -> None:
     assert shown(value) == text

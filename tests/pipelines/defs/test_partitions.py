@@ -43,6 +43,7 @@ def again(refreshed: tuple[Path, RefreshResult], tmp_path: Path) -> Path:
     return Path(shutil.copytree(refreshed[0], tmp_path / "again"))
 
 
+@pytest.mark.slow
 def test_a_refresh_records_the_days_that_it_computed_and_no_others(
     again: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

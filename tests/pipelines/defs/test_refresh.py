@@ -74,6 +74,7 @@ def test_text_from_traces_stays_text(refreshed: tuple[Path, RefreshResult]) -> N
     assert rows_of(home, "SELECT count(*) FROM spans").item() == 3 * RUNS
 
 
+@pytest.mark.slow
 def test_a_failed_check_keeps_the_marts_behind_it_as_they_were(
     refreshed: tuple[Path, RefreshResult], tmp_path: Path
 ) -> None:

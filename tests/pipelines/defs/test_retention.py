@@ -22,6 +22,7 @@ def retain(home: Path) -> dg.ExecuteInProcessResult:
     )
 
 
+@pytest.mark.slow
 def test_the_job_deletes_by_the_settings_and_the_next_refresh_is_sound(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

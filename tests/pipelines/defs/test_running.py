@@ -89,9 +89,7 @@ def until(found: Callable[[], Any], what: str) -> Any:
 
 
 @pytest.fixture
-def running(home: Path, tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[Running]:
-    if "slow" not in str(pytestconfig.getoption("markexpr")):
-        pytest.skip("takes minutes: make test ARGS='-m slow tests/pipelines/defs'")
+def running(home: Path, tmp_path: Path) -> Iterator[Running]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -62,6 +62,7 @@ def another_table(home: Path) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [another_span, another_price_list, another_table, lambda home: ["--whole"]])
 def test_with_something_new_it_is_made(home: Path, change: Callable[[Path], list[str]]) -> None:
     before = runs_recorded(home)

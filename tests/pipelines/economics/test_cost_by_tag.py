@@ -88,6 +88,7 @@ def test_a_period_bounds_the_runs(home: Path) -> None:
     assert starts.min() == first
 
 
+@pytest.mark.slow
 def test_the_command_shows_runs_without_the_tag_too_and_runs_no_text(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

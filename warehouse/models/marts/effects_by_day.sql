@@ -24,7 +24,7 @@ call AS (
         t.tool_name,
         t.effect,
         CASE t.effect
-            WHEN 'write' THEN t.compensation IS NOT NULL OR u.run_id IS NOT NULL
+            WHEN 'write' THEN t.compensation IS NOT NULL OR t.is_undone
             WHEN 'irreversible' THEN EXISTS (
                 SELECT 1
                 FROM granted AS g
@@ -34,7 +34,6 @@ call AS (
         END AS is_covered
     FROM tool_calls AS t
     JOIN runs AS r USING (run_id)
-    LEFT JOIN stg_undone_calls AS u ON u.run_id = t.run_id AND u.tool_call_id = t.tool_call_id AND u.is_own
     WHERE r.started_at IS NOT NULL
         AND r.mode IS DISTINCT FROM 'shadow'
         AND t.compensates IS NULL

@@ -97,11 +97,11 @@ call AS (
             FROM approvals AS g
             WHERE g.run_id = t.run_id AND g.status = 'granted' AND (g.tool_name IS NULL OR g.tool_name = t.tool_name)
         ) AS is_unapproved,
-        t.effect = 'write' AND t.compensation IS NULL AND t.compensates IS NULL AND u.run_id IS NULL
+        t.effect = 'write' AND t.compensation IS NULL AND t.compensates IS NULL AND NOT t.is_undone AND u.run_id IS NULL
             AND t.tool_name NOT IN (SELECT compensation FROM catalog_tools WHERE compensation IS NOT NULL) AS is_final
     FROM tool_calls AS t
     JOIN recent AS r USING (run_id)
-    LEFT JOIN stg_undone_calls AS u ON u.run_id = t.run_id AND u.tool_call_id = t.tool_call_id
+    LEFT JOIN stg_undone_elsewhere AS u ON u.run_id = t.run_id AND u.tool_call_id = t.tool_call_id
     LEFT JOIN catalog_workflows AS c ON c.workflow = r.workflow
 ),
 called AS (

@@ -97,16 +97,16 @@ known_good AS (
 ),
 -- Calls that another run undid: the day's own mart knows those undone within their run.
 elsewhere AS MATERIALIZED (  -- few, mostly none: then neither calls nor runs need be read again
-    SELECT run_id, tool_call_id FROM stg_undone_calls WHERE NOT is_own
+    SELECT run_id, tool_call_id FROM stg_undone_elsewhere
 ),
 undone AS (
     SELECT r.started_at::DATE AS date, t.workflow, t.tool_name, t.effect, count(*) AS number
     FROM (
         SELECT run_id, workflow, tool_name, tool_call_id, effect, compensation, compensates
         FROM tool_calls
-        WHERE (run_id, tool_call_id) IN (SELECT (run_id, tool_call_id) FROM elsewhere)
+        WHERE NOT is_undone AND (run_id, tool_call_id) IN (SELECT (run_id, tool_call_id) FROM elsewhere)
     ) AS t
-    JOIN (SELECT run_id, started_at, mode FROM runs WHERE run_id IN (SELECT run_id FROM elsewhere)) AS r USING (run_id)
+    JOIN runs AS r USING (run_id)
     WHERE t.effect = 'write' AND t.compensation IS NULL AND t.compensates IS NULL
         AND r.mode IS DISTINCT FROM 'shadow'
         AND t.tool_name NOT IN (SELECT compensation FROM catalog_tools WHERE compensation IS NOT NULL)

@@ -24,6 +24,8 @@
 --   arguments_shape: Hash of the argument names and types, in hex.
 --   effect: 'read', 'write' or 'irreversible': as sent, else the catalog's.
 --   compensates: Id of the tool call that this one undoes.
+--   is_undone: Whether another call of its run undid it.
+--   undoes_elsewhere: Whether it undoes a call, and none of its run has that id: the call is another run's.
 --   compensation: The catalog's tool that undoes this one.
 --   is_certified: Whether the catalog certifies the tool as a shared component.
 --   observed_in: 'tool span' or 'model output'.
@@ -31,6 +33,13 @@
 
 WITH certified AS (
     SELECT DISTINCT name AS tool_name FROM catalog_components WHERE component_kind = 'tool' AND certified
+),
+-- Few: a request in a model's output undoes nothing.
+undoing AS MATERIALIZED (
+    SELECT DISTINCT run_id, compensates AS tool_call_id FROM spans WHERE kind = 'tool' AND compensates IS NOT NULL
+),
+undone AS (
+    SELECT DISTINCT run_id, tool_call_id FROM stg_tool_calls SEMI JOIN undoing USING (run_id, tool_call_id)
 )
 SELECT
     s.trace_id,
@@ -50,6 +59,8 @@ SELECT
     s.arguments_shape,
     coalesce(s.tool_effect, c.effect) AS effect,
     s.compensates,
+    u.run_id IS NOT NULL AS is_undone,
+    s.compensates IS NOT NULL AND o.run_id IS NULL AS undoes_elsewhere,
     c.compensation,
     coalesce(c.certified, false) OR f.tool_name IS NOT NULL AS is_certified,
     s.observed_in,
@@ -58,3 +69,5 @@ FROM stg_tool_calls AS s
 JOIN runs AS r USING (run_id)
 LEFT JOIN catalog_tools AS c USING (tool_name)
 LEFT JOIN certified AS f USING (tool_name)
+LEFT JOIN undone AS u ON u.run_id = s.run_id AND u.tool_call_id = s.tool_call_id
+LEFT JOIN undone AS o ON o.run_id = s.run_id AND o.tool_call_id = s.compensates

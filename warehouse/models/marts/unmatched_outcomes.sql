@@ -42,8 +42,8 @@ found AS (
 unmatched AS (
     SELECT outcome_id, false AS is_found
     FROM outcomes
+    ANTI JOIN runs USING (run_id)
     WHERE run_id IS NOT NULL AND evaluated_span_id IS NULL AND response_id IS NULL
-        AND run_id NOT IN (SELECT run_id FROM runs WHERE run_id IS NOT NULL)
     UNION ALL
     SELECT o.outcome_id, true
     FROM outcomes AS o
