@@ -10,7 +10,7 @@ import json
 import struct
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -37,16 +37,16 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> byt
         list(pool.map(Planes.look, *_jobs([one for one in planes if one.records])))
         for one in planes:
             one.cut()
-        ends = np.cumsum([one.room for one in planes], dtype=np.int64).tolist()
-        flat = np.empty(ends[-1] if ends else 0, np.uint8)
-        for one, end in zip(planes, ends, strict=True):
-            one.place(flat[end - one.room : end])
+        begins = [0, *accumulate(one.room for one in planes)]
+        flat = np.empty(begins[-1], np.uint8)
+        for one, (begin, end) in zip(planes, pairwise(begins), strict=True):
+            one.place(flat[begin:end])
         list(pool.map(Planes.turn, *_jobs([one for one in planes if one.varies])))
         list(pool.map(Planes.split, planes))
     sections, places, sizes = [one.told() for one in planes], list[int](), list[int]()
-    for section, one, end in zip(sections, planes, ends, strict=True):
+    for section, begin in zip(sections, begins, strict=False):  # the last is where all end
         mine = [size for lengths in lengths_of(section) for size in _frames(lengths)]
-        places += [end - one.room + before for before in accumulate(mine, initial=0)][:-1]
+        places += [*accumulate(mine, initial=begin)][:-1]
         sizes += mine
     frames = _compressed(flat, places, sizes)
     document = {"header": header, "sections": sections, "frames": [len(frame) for frame in frames]}
