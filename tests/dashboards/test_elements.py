@@ -15,6 +15,10 @@ from dashboards.encoded import properties
 from dashboards.pages.parts import attributes
 
 
+def _sent(element: Any) -> str:
+    return str(to_json_plotly(element, engine="json"))
+
+
 def pairs() -> list[tuple[Any, Any]]:
     given: dict[str, Any] = {"className": "c", "title": None, **attributes(data_label="x", aria_label="y")}
     return [
@@ -28,9 +32,9 @@ def pairs() -> list[tuple[Any, Any]]:
 @pytest.mark.parametrize(("ours", "dashs"), pairs())
 def test_an_element_is_dashs_own(ours: Any, dashs: Any) -> None:
     assert isinstance(ours, type(dashs))
-    wanted = to_json_plotly(dashs, engine="json")
-    assert json.loads(to_json_plotly(ours, engine="json")) == json.loads(wanted)
-    assert json.loads(to_json_plotly(copy.deepcopy(ours), engine="json")) == json.loads(wanted)
+    wanted = _sent(dashs)
+    assert json.loads(_sent(ours)) == json.loads(wanted)
+    assert json.loads(_sent(copy.deepcopy(ours))) == json.loads(wanted)
     assert {name: str(value) for name, value in properties(ours).items()} == {
         name: str(value) for name, value in dashs.to_plotly_json()["props"].items()
     }

@@ -259,7 +259,7 @@ def test_a_page_is_made_once_and_one_that_failed_is_made_again(reader: Reader, m
         broken.setitem(BY_PATH, "/cost", dataclasses.replace(BY_PATH["/cost"], content=lambda asked: 1 / 0))
         assert "can't be made" in said(render(pages, "/cost", Filters()))
     first = render(pages, "/cost", Filters())
-    assert "Cost per successful outcome" in to_json_plotly(first[1:])
+    assert "Cost per successful outcome" in str(to_json_plotly(first[1:]))
     assert render(pages, "/cost", Filters())[1:] == first[1:]
     assert len(made) == 1
 
@@ -268,7 +268,7 @@ def test_a_kept_page_is_what_a_browser_gets_of_the_page_itself(reader: Reader) -
     for page in PAGES:
         bar, heading, content = render(Pages(reader), page.path, Filters())
         as_kept = render(Kept(Pages(reader)), page.path, Filters())
-        as_made, sent = (json.loads(to_json_plotly(each)) for each in ([bar, heading, stilled(content)], as_kept))
+        as_made, sent = (json.loads(str(to_json_plotly(each))) for each in ([bar, heading, stilled(content)], as_kept))
         assert as_made == sent, page.path
 
 

@@ -117,7 +117,7 @@ def test_a_client_without_time_to_look_does_not_part_with_what_it_was_handing_ou
     in_hand = got[-1]
     source.hold({(settings.topic, in_hand)})
     with monkeypatch.context() as busy:  # as where the group's answer is late
-        busy.setattr(source._consumer._coordinator, "poll", lambda **_: False)
+        busy.setattr(vars(source._consumer)["_coordinator"], "poll", lambda **_: False)
         assert reader.polled(1, 0.2) == []
     while len(got) < 2 * RUNS:
         if got.count(1 - in_hand) == RUNS:

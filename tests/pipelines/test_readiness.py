@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -26,7 +27,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(directory / name) for name in truth.files]
 
 
-def streamed(home: Path, files: list[str], **values: float) -> Settings:
+def streamed(home: Path, files: list[str], **values: Any) -> Settings:
     settings = Settings(home=home, **values)
     run_stream(settings, "files", files, until_end=True)
     return settings
