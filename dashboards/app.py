@@ -31,6 +31,7 @@ from dashboards.desk import Desk
 from dashboards.encoded import encoded
 from dashboards.errors import DashboardError
 from dashboards.filters import Filters
+from dashboards.makers import Makers
 from dashboards.pages import empty, figures, shell
 from dashboards.pages.asked import Asked
 from dashboards.pages.parts import attributes
@@ -52,9 +53,6 @@ _ASK_MS = 2_000
 
 # A page is some hundred kilobytes of JSON; ten pages under a hundred filters.
 _PAGES_KEPT = 1_000
-
-# Pages that are made at once. One interpreter makes them one after the other anyway; answers that are kept go before.
-_MAKERS = 2
 
 # How often it is looked whether the pages that most people open must be made anew, in seconds.
 _READY_SECONDS = 2.0
@@ -261,7 +259,7 @@ class Pages:
 
 _Key = tuple[str, str, Filters]
 
-_making = threading.BoundedSemaphore(_MAKERS)
+_making = Makers()
 
 
 class Kept:
@@ -353,6 +351,8 @@ def keep_ready(shelf: Shelf, stop: threading.Event) -> None:
         except (WarehouseError, duckdb.Error):  # whoever opens a page is told
             now = made
         for page in PAGES if now != made else ():
+            # Where there is always somebody, pages are made by who asks for them and, now and then, here.
+            _making.wait_for_nobody(_READY_SECONDS)
             if not stop.is_set():
                 render(pages, page.path, Filters())
         made = now

@@ -21,8 +21,9 @@ from dashboards.access.scope import Scope
 from dashboards.cohorts import decided
 from dashboards.copies import Copies, Stored, changed_tables
 from dashboards.filters import Filters, ending, window
-from dashboards.newest import Known, Newest, Watcher
-from dashboards.views import LIVE, Extent, State, View
+from dashboards.known import Known
+from dashboards.newest import Newest, Watcher, revision_text
+from dashboards.views import Extent, State, View
 from warehouse import Limits, Warehouse, WarehouseError, marts, read_only
 from warehouse.audited import Narrative, narrative
 from warehouse.syntax import syntax_tree, tables_read
@@ -38,19 +39,8 @@ POLICY_METRICS = frozenset({"denied", "approval_skipped", "outdated_policy"})
 # Marts of this version that pages aggregate: where a warehouse has not been refreshed since, their own SQL stands in for them.
 _STAND_INS = ("runs_hourly", "model_usage_hourly")
 
-# Tables by which `Reader.revision` changes: queries/revision.sql, compared_at.sql and told_at.sql ask these.
-_REVISED = frozenset(
-    {
-        *("runs", "runs_hourly", "reuse_daily", "rollback_readiness", "scorecard_daily"),
-        *("incidents", "release_comparisons", "notifications"),
-    }
-)
-
 # A view is some hundred kilobytes; this many serve the filters that a team looks at.
 _VIEWS_KEPT = 64
-# Answers that pages share are small, and few.
-_ANSWERS_KEPT = 512
-
 # How old the answer to a page that asks whether anything changed may be.
 _LOOK_SECONDS = 0.5
 
@@ -75,6 +65,13 @@ def _named(name: str) -> frozenset[str]:
     with duckdb.connect() as parser:
         tree = syntax_tree(parser, statement(name))
     return frozenset(tables_read(tree)) if tree is not None else frozenset()
+
+
+@cache
+def _read(name: str) -> frozenset[str]:
+    """Tables of the lake that ``queries/<name>.sql`` reads, itself and by the product's own views."""
+    live = {mart: model for mart, model in marts.models().items() if model.kind == "view"}
+    return frozenset[str]().union(*(marts.upstream(each) if each in live else {each} for each in _named(name)))
 
 
 class _Page(threading.local):
@@ -103,6 +100,7 @@ class Reader:
         self._views: dict[tuple[str, Filters], View | None] = {}
         self._known: Known | None = None
         self._looked = (float("-inf"), "")
+        self._looking = threading.Lock()
         self._newest = Newest(self.path / "catalog.sqlite")
         self._watcher: Watcher | None = None
         self._streamed: tuple[float, datetime | None, datetime | None] = (float("-inf"), None, None)
@@ -159,15 +157,15 @@ class Reader:
             return narrative(self._open(), run_id)
 
     def kept(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
-        """`rows`, asked once a revision: for what pages of several filters share."""
+        """`rows`, asked again with a revision that changed what they are of: for what pages share."""
         with self._lock:
             known = self._now()
             key = (name, repr(params))
-            if key not in known.answers:
-                if len(known.answers) >= _ANSWERS_KEPT:
-                    known.answers.clear()
-                known.answers[key] = self.rows(name, params)
-            return known.answers[key]
+            found = known.answers.get(key)
+            if found is None:
+                found = self.rows(name, params)
+                known.keep(key, found)
+            return found
 
     def _open(self) -> Warehouse:
         identity = self._identified()
@@ -185,9 +183,9 @@ class Reader:
                     raise
             self._warehouse, self._identity = warehouse, identity
             self._copies = Copies(warehouse, "lake.main" if self._scope is None else "memory.main")
-            if self._scope is None:
-                asked = (statement("snapshot"), statement("changes_since"))
-                self._watcher = Watcher(warehouse.connection.cursor(), self._newest, *asked)
+            cursor = warehouse.connection.cursor()
+            cursor.execute("USE lake" if self._scope is None else "USE memory.main")
+            self._watcher = Watcher(cursor, self._newest, identity, statement, self._scope)
         return self._warehouse
 
     def _identified(self) -> tuple[int, int, int] | None:
@@ -236,27 +234,21 @@ class Reader:
         """A text that changes when a refresh, an incident or a delivery changed what pages show (`views.revision_of`)."""
         if not (self.path / "catalog.sqlite").is_file():
             return State.EMPTY.name
-        unchanged = self._unchanged()
-        if unchanged is not None:
-            return unchanged
-        with self._lock:
-            if self._scope is not None:
-                self._scope.renew(self._open())
-            return self._now().revision
-
-    def _unchanged(self) -> str | None:
-        """The revision as it is known, where nothing that it speaks of has changed; None: it must be looked at.
-
-        Asked by a connection of its own, so that nobody whose page is kept waits for one that is made.
-        """
         known, watcher = self._known, self._watcher
-        if known is None or watcher is None or self._identity != self._identified():
-            return None
-        return known.revision if self._page.depth or watcher.left_alone(known.snapshot, known.revised) else None
+        if known is not None and self._page.depth:
+            return known.revision
+        # By a connection of its own: nobody whose page is kept waits for one that is made.
+        if watcher is not None and self._identity == self._identified():
+            found = watcher.revision()
+            # What a scope sees may have been found to be another by that.
+            if found is not None and self._identity == self._identified():
+                return found
+        with self._lock:
+            return self._now().revision
 
     def lately(self) -> str:
         """`revision` as of at most half a second ago: many open pages that ask whether anything changed cost one look."""
-        with self._lock:
+        with self._looking:
             if time.monotonic() > self._looked[0] + _LOOK_SECONDS:
                 self._looked = (time.monotonic(), self.revision())
             return self._looked[1]
@@ -264,17 +256,11 @@ class Reader:
     def extent(self) -> Extent | None:
         """What the marts hold; None without a run."""
         with self._lock:
-            known = self._now()
-            if known.extent_at != known.revision:
-                known.extent, known.extent_at = self._extent(), known.revision
-            if known.extent is not None and self._copies is not None:
-                self._copies.part_at(ending(known.extent.latest_at).hour)
-            return known.extent
-
-    def _extent(self) -> Extent | None:
-        row = self.rows("extent").row(0, named=True)
-        if not row["runs"] or row["earliest_at"] is None:
-            return None
+            row = self.kept("extent").row(0, named=True)
+            if not row["runs"] or row["earliest_at"] is None:
+                return None
+            if self._copies is not None:
+                self._copies.part_at(ending(row["latest_at"]).hour)
         offered = (tuple(row[name] or ()) for name in ("workflows", "environments", "teams", "releases"))
         return Extent(row["earliest_at"], row["latest_at"], row["runs"], *offered)
 
@@ -284,38 +270,40 @@ class Reader:
             return self._known
         self._open()
         snapshot = self._newest.snapshot(lambda: self._asked("snapshot").item())
-        if self._known is None or self._known.snapshot != snapshot:
-            self._known = self._look(snapshot, self._known)
+        if self._known is None or self._known.snapshot < snapshot:
+            self._known = self._look(self._known)
         return self._known
 
-    def _look(self, snapshot: int, before: Known | None) -> Known:
+    def _look(self, before: Known | None) -> Known:
         """What the lake holds by now, and what that leaves of `before`."""
-        listed = self._asked("tables").rows()
-        there = frozenset(name for name, _, _ in listed)
-        stored = {name: Stored(number, size) for name, number, size in listed if number is not None}
-        changed: set[int] | None = None
-        if before is not None:
-            changes = self._asked("changes_since", [before.snapshot])
-            if changes.height == snapshot - before.snapshot:
-                changed = changed_tables(changes["changes_made"])
+        warehouse = self._open()
+        # A catalog gets its log with its first writer, who may come later.
+        warehouse.keep_log()
+        try:
+            with warehouse.reading() as snapshot:
+                listed = self._asked("tables").rows()
+                changed = self._changed(before.snapshot, snapshot) if before is not None else None
+                there = frozenset(name for name, _, _ in listed)
+                stored = {name: Stored(number, size) for name, number, size in listed if number is not None}
+                # Before the revision is asked, which is to be that of the lake and not of a copy.
+                if self._copies is not None:
+                    self._copies.know(stored, changed)
+                revision = revision_text(self._asked, self._identity, there)
+        except BaseException:
+            self.close()  # copies that it meant to drop may be there again
+            raise
         if before is None or before.tables != there:
             self._stand_in(there)
-        if self._copies is not None:
-            self._copies.know(stored, changed)
-        revised = frozenset(stored[name].table_id for name in _REVISED & stored.keys())
-        if before is None or before.tables != there or changed is None or changed & (revised | before.revised):
-            built, *live = self._asked("revision").row(0) if "incidents" in there else ("",)
-            compared = self._asked("compared_at").row(0) if "release_comparisons" in there else ()
-            live += self._asked("told_at").row(0) if "notifications" in there else ()
-            revision = f"{(self._identity, built, *map(str, compared))}{LIVE}{[*map(str, live)]}"
-        else:
-            revision = before.revision
-        known = Known(snapshot, there, revision, revised)
-        if before is not None and before.extent_at == revision:
-            known.extent, known.extent_at = before.extent, revision
-        if before is not None and before.revision == revision:
-            known.answers = before.answers
+        known = Known(snapshot, stored, there, revision)
+        if before is not None:
+            # What a scope sees of a table depends on others.
+            known.inherit(before, changed, _read if self._scope is None else lambda _: None)
         return known
+
+    def _changed(self, known: int, newest: int) -> set[int] | None:
+        """Numbers of the tables that snapshots after `known` changed, until `newest`; None where one of them has expired."""
+        changes = self._asked("changes_since", [known, newest])
+        return changed_tables(changes["changes_made"]) if changes.height == newest - known else None
 
     def view(self, filters: Filters) -> View | None:
         """What the pages show under `filters`; None where there is no run.
@@ -345,7 +333,7 @@ class Reader:
         incidents = self.kept("incidents", [shown.previous_start, filters.workflow])
         ids = [incidents["incident_id"].to_list()]
         there = self.tables()
-        cohorts = self.rows("cohorts", scope)
+        cohorts = self.kept("cohorts", scope)
         return View(
             filters=filters,
             window=shown,
@@ -358,7 +346,6 @@ class Reader:
             signals=self.kept("signals", ids),
             streamed_at=self._streamed_at(extent.latest_at),
             judgements=self.kept("judgements", ids) if "acknowledgements" in there else pl.DataFrame(),
-            precision=self.kept("precision") if "alarm_precision" in there else pl.DataFrame(),
             comparisons=self.kept("release_comparisons", [filters.workflow])
             if "release_comparisons" in there
             else pl.DataFrame(),

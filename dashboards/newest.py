@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 
+from dashboards.access.scope import Scope
 from dashboards.copies import changed_tables
-from dashboards.views import Extent
+from dashboards.views import LIVE
 
 # A file's time is that of the kernel's last tick, some milliseconds ago.
 _SETTLED_NS = 50_000_000
@@ -26,6 +27,14 @@ _TRUSTED_SECONDS = 1.0
 
 # Of more snapshots than this it is not asked what each changed.
 _SNAPSHOTS_READ = 100
+
+#: Tables by which the revision changes: queries/revision.sql, compared_at.sql and told_at.sql ask these.
+REVISED = frozenset(
+    {
+        *("runs", "runs_hourly", "reuse_daily", "rollback_readiness", "scorecard_daily"),
+        *("incidents", "release_comparisons", "notifications"),
+    }
+)
 
 _Stamp = tuple[tuple[int, int, int], ...]
 
@@ -70,50 +79,73 @@ class Newest:
         return tuple(found)
 
 
-@dataclass(slots=True)
-class Known:
-    """What one snapshot of the lake holds, as far as it was asked."""
+Asked = Callable[[str, Sequence[Any]], pl.DataFrame]
 
-    snapshot: int
-    tables: frozenset[str]
-    revision: str
-    revised: frozenset[int]
-    extent: Extent | None = None
-    extent_at: str = ""
-    answers: dict[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
+
+def revision_text(asked: Asked, identity: object, there: Set[str]) -> str:
+    """What pages depend on besides their filters, as `asked` finds it: see `dashboards.data.Reader.revision`.
+
+    Parameters
+    ----------
+    asked : callable
+        Rows of ``queries/NAME.sql`` with parameters.
+    identity : object
+        Which catalog it is, and as whom it is seen.
+    there : set of str
+        Tables that are there.
+    """
+    built, *live = asked("revision", ()).row(0) if "incidents" in there else ("",)
+    compared = asked("compared_at", ()).row(0) if "release_comparisons" in there else ()
+    live += asked("told_at", ()).row(0) if "notifications" in there else ()
+    return f"{(identity, built, *map(str, compared))}{LIVE}{[*map(str, live)]}"
 
 
 class Watcher:
-    """Says whether snapshots after one that is known left tables alone; by a connection that waits for no page.
+    """Tells the revision by a connection that waits for no page.
 
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-        Its own to use and to close.
+        Its own to use and to close; what it names without a schema is what the pages name.
     newest : Newest
-    snapshot, changes : str
-        The statements that ask for the newest snapshot, and for what those after ``$1`` changed.
+    identity : object
+        As `revision_text` has it.
+    statement : callable
+        Text of ``queries/NAME.sql``.
+    scope : Scope | None
+        Whose views the connection sees; they are looked at now and then.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, newest: Newest, snapshot: str, changes: str) -> None:
-        self._connection, self._newest, self._snapshot, self._changes = connection, newest, snapshot, changes
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        newest: Newest,
+        identity: object,
+        statement: Callable[[str], str],
+        scope: Scope | None = None,
+    ) -> None:
+        self._connection, self._newest, self._identity, self._statement = connection, newest, identity, statement
+        self._scope = scope
         self._lock = threading.Lock()
         self._is_open = True
+        self._at = -1
+        self._tables: frozenset[int] = frozenset()
+        self._text = ""
 
-    def left_alone(self, known: int, tables: Set[int]) -> bool:
-        """Whether no snapshot after `known` changed one of `tables` (their numbers), or made or dropped any."""
+    def revision(self) -> str | None:
+        """The revision by now; None where the connection has been closed."""
         with self._lock:
             if not self._is_open:
-                return False
-            newest = self._newest.snapshot(lambda: self._asked(self._snapshot)[0][0])
-            if newest == known:
-                return True
-            if newest > known + _SNAPSHOTS_READ:
-                return False
-            changes = [said for _, said in self._asked(self._changes, known)]
-        # Of a snapshot that has expired since nothing is told.
-        is_told = len(changes) == newest - known
-        return is_told and not any(map(_makes_tables, changes)) and not changed_tables(changes) & tables
+                return None
+            if self._scope is not None:
+                self._scope.renew(self)
+            if self._newest.snapshot(lambda: self._asked("snapshot").item()) > self._at:
+                self._look()
+            return self._text
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Rows of a statement."""
+        return self._connection.execute(sql, list(params)).pl()
 
     def close(self) -> None:
         """Close the connection."""
@@ -121,8 +153,30 @@ class Watcher:
             self._is_open = False
             self._connection.close()
 
-    def _asked(self, statement: str, *params: int) -> list[tuple[int, str]]:
-        return self._connection.execute(statement, list(params)).fetchall()
+    def _look(self) -> None:
+        # All of it as of one snapshot: what is told of it holds for no later one.
+        self._connection.execute("BEGIN TRANSACTION")
+        try:
+            newest = self._asked("snapshot").item()
+            if self._is_touched(newest):
+                listed = {name: number for name, number, _ in self._asked("tables").rows()}
+                self._text = revision_text(self._asked, self._identity, listed.keys())
+                self._tables = frozenset(listed[name] for name in REVISED & listed.keys())
+            self._at = newest
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def _is_touched(self, newest: int) -> bool:
+        """Whether a snapshot since the last look changed what a revision depends on, or made or dropped tables."""
+        if not self._text or newest > self._at + _SNAPSHOTS_READ:
+            return True
+        changes = self._asked("changes_since", [self._at, newest])["changes_made"].to_list()
+        # Of a snapshot that has expired since nothing is told.
+        is_told = len(changes) == newest - self._at
+        return not is_told or any(map(_makes_tables, changes)) or bool(changed_tables(changes) & self._tables)
+
+    def _asked(self, name: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        return self.query(self._statement(name), params)
 
 
 def _makes_tables(changes: str) -> bool:

@@ -54,9 +54,9 @@ class View:
         The query of the same name; a page that does not show one leaves it empty.
     streamed_at : datetime | None
         Start of the newest span (UTC), to tell marts that lag behind the stream.
-    judgements, precision, comparisons : pl.DataFrame
-        What people said about the incidents, how many alarms were real, and releases beside those before them; without rows in a
-        warehouse of an earlier version.
+    judgements, comparisons : pl.DataFrame
+        What people said about the incidents, and releases beside those before them; without rows in a warehouse of an earlier
+        version.
     """
 
     filters: Filters
@@ -70,7 +70,6 @@ class View:
     signals: pl.DataFrame
     streamed_at: datetime | None
     judgements: pl.DataFrame = field(default_factory=pl.DataFrame)
-    precision: pl.DataFrame = field(default_factory=pl.DataFrame)
     comparisons: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def parameters(self) -> list[Any]:

@@ -21,8 +21,9 @@ import duckdb
 import polars as pl
 
 from warehouse import compaction, marks, migrate
-from warehouse.connection import Limits, connect
+from warehouse.connection import CATALOG_FILE, Limits, connect
 from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full
+from warehouse.held import HeldLog
 from warehouse.turns import turn
 from warehouse.upkeep import mark
 
@@ -59,6 +60,7 @@ class Warehouse:
         self._in_transaction = False
         self._noted_at = float("-inf")
         self.give_up_at = float("inf")
+        self._log = HeldLog(path.absolute() / CATALOG_FILE)
 
     @classmethod
     def open(
@@ -156,6 +158,11 @@ class Warehouse:
             self._noted_at = now
             with suppress(duckdb.Error):  # the transaction is committed, whatever becomes of the note
                 mark.note(self.path, self.snapshot())
+
+    def keep_log(self) -> None:
+        """Keep the catalog's log until `close`: for a process that works beside others for long. See `warehouse.held`."""
+        with self._turn:
+            self._log.hold(self.connection)
 
     def snapshot(self) -> int:
         """Id of the latest snapshot."""
@@ -288,6 +295,7 @@ class Warehouse:
     def close(self) -> None:
         """Close the connection; later calls fail."""
         with self._turn:
+            self._log.release()
             if self._noted_at > float("-inf"):  # it has written
                 with suppress(duckdb.Error):
                     mark.note(self.path, max(self.snapshot(), mark.read(self.path)))

@@ -12,10 +12,13 @@ two marts have totals of the scope's own in their place, never averages of ratio
 from __future__ import annotations
 
 import time
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
 
 from warehouse import Warehouse, marts
 
@@ -48,6 +51,14 @@ _SCORECARD, _OF_TEAMS = "scorecard_daily", "scorecard_of_teams"
 _LOOKED_SECONDS, _RENEWED_SECONDS = 1.0, 60.0
 
 
+class Asked(Protocol):
+    """A warehouse, or another connection to it."""
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Rows of a statement."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What the views depend on: the workflows that are seen, and the columns of each table."""
@@ -77,7 +88,7 @@ class Scope:
         self._built: int | None = None
         self._look_at = self._renew_at = 0.0
 
-    def renew(self, warehouse: Warehouse) -> None:
+    def renew(self, warehouse: Asked) -> None:
         """Look whether the views that were put still show what they should; if not, `version` rises."""
         now = time.monotonic()
         if now < self._look_at:
@@ -90,7 +101,7 @@ class Scope:
         if self._found(warehouse) != self._seen:
             self.version += 1
 
-    def _found(self, warehouse: Warehouse) -> _Seen:
+    def _found(self, warehouse: Asked) -> _Seen:
         tables = {name: tuple(columns) for name, columns in warehouse.query(_text("scoped_columns")).iter_rows()}
         teams = [sorted(self.teams)]
         workflows = set(warehouse.query(_text("of_catalog"), teams)["workflow"])
@@ -149,7 +160,7 @@ def rule_of(name: str, columns: Set[str], tables: Set[str]) -> str:
     return _OF_TEAM if "team" in columns else "FALSE"
 
 
-def _built(warehouse: Warehouse) -> int | None:
+def _built(warehouse: Asked) -> int | None:
     return warehouse.query(_text("built")).item()
 
 

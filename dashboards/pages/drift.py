@@ -45,13 +45,13 @@ def page(asked: Asked) -> html.Div:
     """
     view, reader, is_report = asked.view, asked.reader, asked.is_report
     if view.incidents.is_empty():
-        return html.Div([_quiet(view), watched(asked), _precision(view)])
+        return html.Div([_quiet(view), watched(asked), _precision(reader)])
     chosen = _chosen(view)
     listed = _listed(view)
     return html.Div(
         [
             detail(view, reader, chosen, can_act=asked.can_act, has_names=asked.has_names) if chosen else None,
-            _tiles(view),
+            _tiles(view, reader),
             None if is_report else _choices(view),
             card(
                 "Incidents over time",
@@ -71,7 +71,7 @@ def page(asked: Asked) -> html.Div:
             else None,
             _incidents(view, listed, is_report=is_report),
             watched(asked),
-            _precision(view),
+            _precision(reader),
             *(_reported(view, reader) if is_report else ()),
         ]
     )
@@ -133,7 +133,7 @@ def _choice(view: View, filtered: str, everything: str, offered: list[tuple[str,
     return html.Div(links, className="choices-of")
 
 
-def _tiles(view: View) -> html.Div:
+def _tiles(view: View, reader: Reader) -> html.Div:
     open_rows = view.incidents.filter(pl.col("state").is_in(OPEN_STATES))
     opened = view.incidents.filter(pl.col("opened_at") >= view.window.start)
     delays = view.incidents.select((pl.col("opened_at") - pl.col("onset_at")).drop_nulls().median()).item()
@@ -158,15 +158,16 @@ def _tiles(view: View) -> html.Div:
                 key="incident_timeline",
                 foot="from estimated onset to alarm",
             ),
-            _alarms(view),
+            _alarms(view, reader),
         ],
         className="tiles four",
     )
 
 
-def _alarms(view: View) -> html.Div:
+def _alarms(view: View, reader: Reader) -> html.Div:
     """The false alarms beside what is allowed; the signals where an earlier version wrote the warehouse."""
-    fleet = view.precision.filter(family="(all)").to_dicts() if not view.precision.is_empty() else []
+    judged = _judged(reader)
+    fleet = judged.filter(family="(all)").to_dicts() if not judged.is_empty() else []
     if not fleet:
         behind = f"behind {text.count(view.incidents.height)} incidents"
         return tile("Signals", text.count(view.signals.height), key="evidence", foot=behind)
@@ -197,11 +198,17 @@ _PRECISION_COLUMNS = (
 )
 
 
-def _precision(view: View) -> html.Section | None:
+def _judged(reader: Reader) -> pl.DataFrame:
+    """How many alarms were real; without rows in a warehouse of an earlier version. It reads the spans: no other page asks it."""
+    return reader.kept("precision") if reader.has("alarm_precision") else pl.DataFrame()
+
+
+def _precision(reader: Reader) -> html.Section | None:
     """Whether the alarms were right, by family, and the false ones beside the budget."""
-    if view.precision.is_empty():
+    judged = _judged(reader)
+    if judged.is_empty():
         return None
-    rows = view.precision.to_dicts()
+    rows = judged.to_dicts()
     budget, weeks = rows[0]["budget_per_week"], rows[0]["weeks"]
     allowed = "" if budget is None else f" Allowed for the whole fleet: {text.significant(budget)} a week."
     return card(

@@ -28,7 +28,7 @@ def api(
     settings = settings_of(context)
     tokens = permitted(settings, host, allow_remote=allow_remote)
     existing_warehouse(settings)
-    with listening(host, port) as listener, open_warehouse(settings, _LIMITS) as warehouse:
+    with listening(host, port) as listener, open_warehouse(settings, _LIMITS, keeps_log=True) as warehouse:
         serve(
             settings,
             warehouse,

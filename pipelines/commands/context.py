@@ -72,14 +72,22 @@ def broker_address(settings: Settings) -> str:
     return address
 
 
-def open_warehouse(settings: Settings, limits: Limits | None = None) -> Warehouse:
-    """Return the home's warehouse, open for writing, with the catalog's tables as the file has them."""
+def open_warehouse(settings: Settings, limits: Limits | None = None, *, keeps_log: bool = False) -> Warehouse:
+    """Return the home's warehouse, open for writing, with the catalog's tables as the file has them.
+
+    Parameters
+    ----------
+    keeps_log : bool
+        For a command that runs until it is stopped: `Warehouse.keep_log`.
+    """
     from pipelines.contracts.catalog import load_catalog
 
     warehouse = Warehouse.open(settings.warehouse, limits=limits, writer=settings.writer)
     with warehouse.on_one_thread():
         _note_settings(warehouse, settings)
         marts.put_live_views(warehouse)
+        if keeps_log:
+            warehouse.keep_log()
         if settings.catalog is not None:
             store_catalog(warehouse, load_catalog(settings.catalog).tables())
     return warehouse

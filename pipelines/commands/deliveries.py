@@ -74,7 +74,7 @@ def deliver(
     existing_warehouse(settings)
     settings = _with_broker(settings)
     told = subscribed(settings, _line, with_topic=bool(settings.bootstrap_servers))
-    with _until_stopped() as stopped, open_warehouse(settings, WORKER_LIMITS) as warehouse:
+    with _until_stopped() as stopped, open_warehouse(settings, WORKER_LIMITS, keeps_log=True) as warehouse:
         notifier = Notifier(settings, warehouse, told.subscriptions, told.channels, tell=_line)
         patience = Patience(settings.outage_seconds, _line, stopped.is_set)
         try:

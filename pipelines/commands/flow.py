@@ -272,7 +272,7 @@ def _run(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
         opened = Patience(settings.outage_seconds, tell, lambda: False, metrics.outage.set).through(
-            lambda: open_warehouse(settings, WORKER_LIMITS)
+            lambda: open_warehouse(settings, WORKER_LIMITS, keeps_log=True)
         )
         with opened as warehouse, progress_bar("spans") as update:
             stream = Stream(

@@ -76,7 +76,7 @@ def test_every_query_runs_on_the_real_marts(real_marts: Path) -> None:
         "runs_marked": [now, now, *[None] * 9, None, None, 50, []],
         "runs_newest": [now, now, *[None] * 6, 50],
         "runs_listed": [["x"], now, now],
-        "changes_since": [0],
+        "changes_since": [0, 1],
         "run_spans": ["x", 5],
         "delivery_log": ["x", 5],
         "tool_calls": [*span, None, None, 3600, None, None],

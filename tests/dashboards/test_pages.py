@@ -21,6 +21,7 @@ from dashboards.definitions import DEFINITIONS
 from dashboards.definitions.trust import TRUST
 from dashboards.export import Writer
 from dashboards.filters import Filters
+from dashboards.pages import drift
 from dashboards.pages.asked import Asked
 from dashboards.pages.figuring import figured
 from dashboards.pages.incident import values
@@ -173,7 +174,9 @@ def test_figures_that_lag_behind_the_stream_say_so(view: View, reader: Reader) -
     assert "ahead of these figures" not in said(content_of(reader, "/", view))
 
 
-def test_names_from_traces_stay_text_on_every_page(view: View, reader: Reader) -> None:
+def test_names_from_traces_stay_text_on_every_page(view: View, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    precision = reader.kept("precision").with_columns(family=pl.lit(HOSTILE))
+    monkeypatch.setattr(drift, "_judged", lambda _: precision)
     renamed = pl.lit(HOSTILE).alias("workflow")
     hostile = dataclasses.replace(
         view,
@@ -194,7 +197,6 @@ def test_names_from_traces_stay_text_on_every_page(view: View, reader: Reader) -
         judgements=view.judgements.with_columns(
             incident_id=pl.lit("inc-0001"), said_by=pl.lit(HOSTILE), note=pl.lit(HOSTILE), judgement=pl.lit(HOSTILE)
         ),
-        precision=view.precision.with_columns(family=pl.lit(HOSTILE)),
         comparisons=view.comparisons.with_columns(
             renamed, from_release=pl.lit(HOSTILE), to_release=pl.lit(HOSTILE), missing=pl.lit(HOSTILE)
         ),

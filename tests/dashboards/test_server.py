@@ -15,6 +15,7 @@ from dash import html
 from flask.testing import FlaskClient
 
 from dashboards import DashboardError, app, create_app, serve
+from dashboards.access.readers import Readers
 from dashboards.data import Reader
 from dashboards.filters import Filters
 from dashboards.server import served
@@ -115,3 +116,28 @@ def test_many_who_ask_for_the_same_page_at_once_cost_one_making_of_it(
         each.join()
     assert len(made) == 1 and len(found) == 6
     assert all(page == found[0] for page in found)
+
+
+def test_pages_that_nobody_has_asked_for_wait_for_those_that_somebody_has(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, stop, made, wait = threading.Event(), threading.Event(), [], app._making.wait_for_nobody
+
+    def told(seconds: float) -> bool:
+        waits.set()
+        return wait(seconds)
+
+    def render(_: object, path: str, __: Filters) -> None:
+        made.append(path)
+        stop.set()
+
+    monkeypatch.setattr(app, "_READY_SECONDS", 60.0)
+    monkeypatch.setattr(app._making, "wait_for_nobody", told)
+    monkeypatch.setattr(app, "render", render)
+    ready = threading.Thread(target=app.keep_ready, args=(app.Shelf(Readers(home)), stop), daemon=True)
+    with app._making:
+        ready.start()
+        assert waits.wait(60)
+        assert not made
+    ready.join(60)
+    assert made
