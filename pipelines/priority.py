@@ -20,13 +20,21 @@ _LOWEST = 19
 
 
 def give_way(nice: int) -> None:
-    """Make this process as nice as `nice` at least, for good; at 19, the lowest, let it take only what others leave."""
+    """Make this process as nice as `nice` at least, for good; at 19, the lowest, let it take only what others leave.
+
+    That is, on Linux, the idle class, on all cores but one.
+    """
     with contextlib.suppress(OSError):  # it is as low as it can be, or a container forbids it
         os.nice(max(0, nice - os.nice(0)))
         # A process that wakes up waits for the time slice of a nicer one, some milliseconds each time; not for an idle one's.
         # Beside eight readers that cost a stream a third of its speed.
-        if nice == _LOWEST and hasattr(os, "SCHED_IDLE"):
+        if nice == _LOWEST and hasattr(os, "SCHED_IDLE") and os.sched_getscheduler(0) != os.SCHED_IDLE:
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+            # Threads of Polars that wait for work offer their core around instead of sleeping. An idle process that takes it keeps
+            # it for some milliseconds, with work there or not; where a core has no such process, they are moved to that one.
+            _, *others = sorted(os.sched_getaffinity(0))
+            if others:
+                os.sched_setaffinity(0, others)
 
 
 def give_way_early(arguments: Sequence[str]) -> None:

@@ -121,7 +121,7 @@ class Settings:
         start, in MiB, on Linux. 0: ``query_memory_mb`` of each slot, ``query_result_mb`` and 1,024.
     query_nice : int
         How nice such a process is at least, 0 to 19: the stream comes first. At 19 it takes, on Linux, only what others
-        leave (``SCHED_IDLE``).
+        leave (``SCHED_IDLE``), on all cores but one.
     sql_token : str
         What clients of the SQL server show as their password or bearer token; without it one is made in ``home``.
     writer : str

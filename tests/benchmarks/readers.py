@@ -1,7 +1,7 @@
 """Readers beside ingestion: what a worker loses to eight of them that ask the cookbook's questions without a pause.
 
-Rounds alternate, without and with readers, each over a backlog of its own into the same warehouse, as fast as the worker goes.
-After each one the rows are those that were sent, and the offsets those of the broker.
+Rounds are without readers, with, with, without, and so on, so that what a growing warehouse costs falls to both; each is over a
+backlog of its own, the same weekday a week later, into the same warehouse, as fast as the worker goes. After each one the rows are those that were sent, and the offsets those of the broker.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def beside(scratch: Path, spans: int, rounds: int, *, seed: int) -> dict[str, An
     broker.start(progress=lambda _: None)
     try:
         for number in range(1 + 2 * rounds):
-            load = traffic(scratch / f"traffic{number}", spans, seed=seed + number, day=number)
+            load = traffic(scratch / f"traffic{number}", spans, seed=seed + number, day=7 * number)
             messages += publish_files(list(load.files), settings)[0]
             sent += load.spans
-            with_readers = number > 0 and number % 2 == 0
+            with_readers = number % 4 in (2, 3)
             if with_readers:
                 with _reading(settings.home, scratch / f"readers{number}", read):
                     one = _round(settings, load)

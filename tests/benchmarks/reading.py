@@ -19,6 +19,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines.priority import give_way
 from warehouse import Limits, Reader
 from warehouse.attaching import attach_lines
 from warehouse.extensions import load_extensions
@@ -75,7 +76,7 @@ def opened(way: str, home: Path) -> Iterator[_Ask]:
 
 def _give_way() -> None:
     """As docs/warehouse.md tells who brings a process of their own."""
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    give_way(19)
 
 
 def read(ask: _Ask, asked: list[str], goes_on: Callable[[], bool]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""An analyst's command gives way before it loads anything; every other one keeps its priority."""
+"""An analyst's command gives way before it loads anything; every other one keeps its priority and all cores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Watch:
     def find_spec(self, name, path=None, target=None):
         if name == "pipelines.cli":
             loaded = sorted({"duckdb", "polars", "pyarrow", "typer"} & sys.modules.keys())
-            print(os.nice(0), os.sched_getscheduler(0), loaded, flush=True)
+            print(os.nice(0), os.sched_getscheduler(0), len(os.sched_getaffinity(0)), loaded, flush=True)
             os._exit(0)
 
 sys.meta_path.insert(0, Watch())
@@ -45,14 +45,15 @@ def begun(folder: Path, *arguments: str, nice: str | None = "19") -> str:
 
 
 def test_an_analysts_command_gives_way_before_it_loads_anything(tmp_path: Path) -> None:
-    lowest = f"19 {os.SCHED_IDLE} []"
+    cores = len(os.sched_getaffinity(0))
+    lowest = f"19 {os.SCHED_IDLE} {max(1, cores - 1)} []"
     assert begun(tmp_path, "--home", "h", "sql", "SELECT 1") == lowest
     assert begun(tmp_path, "sql-server", nice=None) == lowest, "the default"
-    assert begun(tmp_path, "sql", nice="3") == f"{max(3, os.nice(0))} {os.sched_getscheduler(0)} []"
+    assert begun(tmp_path, "sql", nice="3") == f"{max(3, os.nice(0))} {os.sched_getscheduler(0)} {cores} []"
 
 
 def test_other_commands_keep_their_priority_and_so_does_one_whose_settings_are_broken(tmp_path: Path) -> None:
-    same = f"{os.nice(0)} {os.sched_getscheduler(0)} []"
+    same = f"{os.nice(0)} {os.sched_getscheduler(0)} {len(os.sched_getaffinity(0))} []"
     assert begun(tmp_path, "--home", "sql", "stream") == same
     assert begun(tmp_path, "sql", nice="very") == same
     (tmp_path / "plumbline.toml").write_text("query_nice = 0\n", encoding="ascii")
