@@ -30,8 +30,8 @@ def give_way(nice: int) -> None:
         # Beside eight readers that cost a stream a third of its speed.
         if nice == _LOWEST and hasattr(os, "SCHED_IDLE") and os.sched_getscheduler(0) != os.SCHED_IDLE:
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-            # Threads of Polars that wait for work offer their core around instead of sleeping. An idle process that takes it keeps
-            # it for some milliseconds, with work there or not; where a core has no such process, they are moved to that one.
+            # Threads of Polars that wait for work offer their core around instead of sleeping. An idle process that takes it
+            # keeps it for some milliseconds, with work there or not; where a core has no such process, they are moved there.
             _, *others = sorted(os.sched_getaffinity(0))
             if others:
                 os.sched_setaffinity(0, others)

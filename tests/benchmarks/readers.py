@@ -1,7 +1,8 @@
 """Readers beside ingestion: what a worker loses to eight of them that ask the cookbook's questions without a pause.
 
 Rounds are without readers, with, with, without, and so on, so that what a growing warehouse costs falls to both; each is over a
-backlog of its own, the same weekday a week later, into the same warehouse, as fast as the worker goes. After each one the rows are those that were sent, and the offsets those of the broker.
+backlog of its own, the same weekday a week later, into the same warehouse, as fast as the worker goes. After each one the rows
+are those that were sent, and the offsets those of the broker.
 """
 
 from __future__ import annotations
