@@ -26,7 +26,7 @@ from warehouse.extensions import load_extensions
 COOKBOOK = Path(__file__).parents[2] / "docs" / "cookbook.md"
 WAYS = ("plumbline sql", "sql-server", "Reader", "ATTACH")
 
-_Ask = Callable[[str], int]
+_Ask = Callable[[str], object]
 
 
 def statements() -> list[str]:
@@ -36,45 +36,46 @@ def statements() -> list[str]:
 
 @contextmanager
 def opened(way: str, home: Path) -> Iterator[_Ask]:
-    """What asks a statement in one way, and says how many rows came."""
+    """What asks a statement in one way, and takes its whole answer."""
     warehouse = home / "warehouse"
     if way == "plumbline sql":
         command = [sys.executable, "-P", "-m", "pipelines", "--home", str(home), "sql", "--format", "json"]
 
-        def by_command(sql: str) -> int:
-            done = subprocess.run([*command, sql], capture_output=True, text=True, check=False)
+        def by_command(sql: str) -> None:  # as a shell does, which gives way to nobody, and reads no answer
+            asked = [*command, sql]
+            done = subprocess.run(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(done.stderr.strip())
-            return len(json.loads(done.stdout))
 
         yield by_command
     elif way == "sql-server":
         import adbc_driver_flightsql.dbapi as flight_sql
 
+        _give_way()
         shown = {"username": "reader", "password": (home / "sql_server.token").read_text(encoding="ascii").strip()}
         address = (home / "sql_server.address").read_text(encoding="ascii")
         with flight_sql.connect(address, db_kwargs=shown, autocommit=True) as connection, connection.cursor() as cursor:
 
-            def by_driver(sql: str) -> int:
+            def by_driver(sql: str) -> object:
                 cursor.execute(sql)
-                return cursor.fetch_arrow_table().num_rows
+                return cursor.fetch_arrow_table()
 
             yield by_driver
     elif way == "Reader":
         _give_way()
         with Reader(warehouse, limits=Limits(threads=1)) as reader:
-            yield lambda sql: reader.select(sql).height
+            yield reader.select
     else:
         _give_way()
         with duckdb.connect(config={"threads": 1}) as connection:
             load_extensions(connection)
             for line in attach_lines(warehouse):
                 connection.execute(line)
-            yield lambda sql: len(connection.execute(sql).fetchall())
+            yield lambda sql: connection.execute(sql).fetchall()
 
 
 def _give_way() -> None:
-    """As docs/warehouse.md tells who brings a process of their own."""
+    """As docs/warehouse.md tells who brings a process of their own; the server's client, which has its own machine, as well."""
     give_way(19)
 
 
