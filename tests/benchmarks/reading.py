@@ -26,7 +26,7 @@ from warehouse.extensions import load_extensions
 COOKBOOK = Path(__file__).parents[2] / "docs" / "cookbook.md"
 WAYS = ("plumbline sql", "sql-server", "Reader", "ATTACH")
 
-_Ask = Callable[[str], object]
+_Ask = Callable[[str], int]
 
 
 def statements() -> list[str]:
@@ -36,16 +36,16 @@ def statements() -> list[str]:
 
 @contextmanager
 def opened(way: str, home: Path) -> Iterator[_Ask]:
-    """What asks a statement in one way, and takes its whole answer."""
+    """What asks a statement in one way, and says how many rows came; of `plumbline sql`, how many lines."""
     warehouse = home / "warehouse"
     if way == "plumbline sql":
-        command = [sys.executable, "-P", "-m", "pipelines", "--home", str(home), "sql", "--format", "json"]
+        command = [sys.executable, "-P", "-m", "pipelines", "--home", str(home), "sql", "--format", "csv"]
 
-        def by_command(sql: str) -> None:  # as a shell does, which gives way to nobody, and reads no answer
-            asked = [*command, sql]
-            done = subprocess.run(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        def by_command(sql: str) -> int:  # as from a shell, which gives way to nobody
+            done = subprocess.run([*command, sql], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(done.stderr.strip())
+            return done.stdout.count("\n") - 1
 
         yield by_command
     elif way == "sql-server":
@@ -56,22 +56,22 @@ def opened(way: str, home: Path) -> Iterator[_Ask]:
         address = (home / "sql_server.address").read_text(encoding="ascii")
         with flight_sql.connect(address, db_kwargs=shown, autocommit=True) as connection, connection.cursor() as cursor:
 
-            def by_driver(sql: str) -> object:
+            def by_driver(sql: str) -> int:
                 cursor.execute(sql)
-                return cursor.fetch_arrow_table()
+                return cursor.fetch_arrow_table().num_rows
 
             yield by_driver
     elif way == "Reader":
         _give_way()
         with Reader(warehouse, limits=Limits(threads=1)) as reader:
-            yield reader.select
+            yield lambda sql: reader.select(sql).height
     else:
         _give_way()
         with duckdb.connect(config={"threads": 1}) as connection:
             load_extensions(connection)
             for line in attach_lines(warehouse):
                 connection.execute(line)
-            yield lambda sql: connection.execute(sql).fetchall()
+            yield lambda sql: len(connection.execute(sql).fetchall())
 
 
 def _give_way() -> None:
