@@ -59,6 +59,18 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
+def counted(value: float, plural: str) -> str:
+    """A count with what is counted, whose first word has an ``s`` where it is not one.
+
+    Examples
+    --------
+    >>> counted(1, "days with a change"), counted(1200, "runs")
+    ('1 day with a change', '1,200 runs')
+    """
+    first, *others = plural.split(" ")
+    return " ".join([count(value), first.removesuffix("s") if value == 1 else first, *others])
+
+
 def usd(value: float | None) -> str:
     """US dollars to three significant digits below 1, to the cent below 10,000, then in thousands or millions.
 

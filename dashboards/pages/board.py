@@ -166,7 +166,7 @@ def _control_row(figure: Control, against: str) -> list[Any]:
         html.Strong(figure.shown),
         delta(figure.change(against)) or text.UNKNOWN,
         spark(trend, f"{figure.name} by day") if trend else text.UNKNOWN,  # an image without children is false
-        f"{text.count(figure.rests_on)} {figure.rests_on_name}" if figure.rests_on else text.UNKNOWN,
+        text.counted(figure.rests_on, figure.rests_on_name) if figure.rests_on else text.UNKNOWN,
     ]
 
 
