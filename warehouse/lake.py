@@ -217,7 +217,9 @@ class Warehouse:
         try:
             yield
         finally:
-            self.connection.execute(f"SET threads = {before:d}")
+            # By a connection beside: a transaction in which something failed takes no statement, and would hide what it was.
+            with self.connection.cursor() as beside:
+                beside.execute(f"SET threads = {before:d}")
 
     def _retried(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         wait = _FIRST_WAIT_S

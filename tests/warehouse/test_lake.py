@@ -337,3 +337,7 @@ def test_all_threads_are_for_a_while_and_the_setting_before_comes_back(home: Pat
             assert threads(warehouse) == 3
             raise ZeroDivisionError
         assert threads(warehouse) == 1
+        # A failed statement aborts the transaction, which then takes no other: what failed is told, not that.
+        with pytest.raises(duckdb.Error, match="that it was"), warehouse.reading(), warehouse.on_all_threads():
+            warehouse.query("SELECT error('that it was')")
+        assert threads(warehouse) == 1
