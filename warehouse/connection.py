@@ -20,6 +20,9 @@ CATALOG_FILE = "catalog.sqlite"
 DATA_DIRECTORY = "data"
 LAKE = "lake"
 
+# 4 GB, the limit of a connection that asks for no other.
+_GIB_OF_DEFAULT = 3.7
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -48,6 +51,18 @@ class Limits:
     inlined_rows: int = 100
     turn_wait_s: float = 120.0
     retries: int = 12
+
+
+def ample_memory() -> str:
+    """Return what a whole refresh may use: half of the memory of this machine, or of its control group, but 4 GB at least.
+
+    A mart that is computed from everything holds lists per run, which DuckDB can't spill: 30 million spans need more than 4 GB.
+    """
+    with duckdb.connect() as fresh:  # which finds the memory, and by itself would take four fifths of it
+        found = fresh.execute("SELECT current_setting('memory_limit')").fetchone()
+    number, unit = (found[0] if found else "0 B").split()
+    half = float(number) * 0.5 / 0.8
+    return f"{half:.1f}{unit}" if unit == "TiB" or (unit == "GiB" and half > _GIB_OF_DEFAULT) else Limits().memory
 
 
 def connect(

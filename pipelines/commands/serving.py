@@ -92,9 +92,11 @@ def run_refresh(settings: Settings, *, whole: bool = False, days: tuple[date, da
     result = None if whole or days else unchanged.found_last(settings)
     if result is None:
         from pipelines.defs.refresh import refresh as run
+        from warehouse.connection import Limits, ample_memory
 
+        limits = Limits(memory=ample_memory())
         # Opened here, so that migrations and catalog come first.
-        result = run(settings.home, whole=whole, days=days, warehouse=open_warehouse(settings))
+        result = run(settings.home, whole=whole, days=days, warehouse=open_warehouse(settings, limits))
         if days is None:
             unchanged.note(settings, result)
     if result.failed_checks:

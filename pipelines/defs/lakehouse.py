@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr
 from pipelines.errors import TerminalError
 from pipelines.settings import load_settings
 from warehouse import Limits, Warehouse, marks
+from warehouse.connection import ample_memory
 
 #: Tag of a run of the job `refresh` during which nothing changed that marts follow from.
 UNDISTURBED = "plumbline/undisturbed"
@@ -77,7 +78,7 @@ class Lakehouse(dg.ConfigurableResource):
 
     def _opened(self) -> Warehouse:
         threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
-        return Warehouse.open(self.directory, limits=Limits(threads=threads))
+        return Warehouse.open(self.directory, limits=Limits(memory=ample_memory(), threads=threads))
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lakehouse]:

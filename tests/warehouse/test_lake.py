@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from warehouse import Limits, Warehouse, WarehouseBusyError, WarehouseError, read_only
-from warehouse.connection import connect
+from warehouse.connection import ample_memory, connect
 from warehouse.migrate import migrations
 from warehouse.turns import turn
 
@@ -325,6 +325,16 @@ def test_reading_where_there_is_nothing_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="plumbline stream"):
         read_only(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(("limit", "half"), [("2GB", "4GB"), ("16GiB", "10.0GiB"), ("2TiB", "1.2TiB")])
+def test_a_whole_refresh_may_use_half_of_the_memory_but_not_less_than_others(
+    monkeypatch: pytest.MonkeyPatch, limit: str, half: str
+) -> None:
+    # DuckDB's own limit, four fifths of what there is.
+    fresh = duckdb.connect(config={"memory_limit": limit})
+    monkeypatch.setattr("warehouse.connection.duckdb.connect", lambda: fresh)
+    assert ample_memory() == half
 
 
 def test_all_threads_are_for_a_while_and_the_setting_before_comes_back(home: Path) -> None:
