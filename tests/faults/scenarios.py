@@ -187,7 +187,8 @@ def _small_disk(home: Path, room: int) -> Iterator[tuple[Callable[[], None], Cal
             yield (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)), lambda: None)
     finally:
         if mounted:
-            subprocess.run(["umount", str(home)], check=True)
+            # Lazily: a process that kept the log of a catalog has its file open for as long as it lives.
+            subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
 def yesterdays_catalog(ground: Ground, seed: int) -> Result:
