@@ -56,7 +56,7 @@ class Limits:
 def ample_memory() -> str:
     """Return what a whole refresh may use: half of the memory of this machine, or of its control group, but 4 GB at least.
 
-    A mart that is computed from everything holds lists per run, which DuckDB can't spill: 30 million spans need more than 4 GB.
+    Not all that a mart needs while it is computed from everything can be spilled: over 30 million spans `runs` failed with 4 GB.
     """
     with duckdb.connect() as fresh:  # which finds the memory, and by itself would take four fifths of it
         found = fresh.execute("SELECT current_setting('memory_limit')").fetchone()

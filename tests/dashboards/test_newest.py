@@ -77,16 +77,22 @@ def test_after_a_while_it_is_asked_whatever_the_files_say(catalog: Path, monkeyp
     assert of.snapshot(lambda: 2) == 2
 
 
+def asked_beside_a_statement(reader: Reader, pages: Kept) -> list[object]:
+    """The page as somebody gets it while another's statement runs; nothing where it waited for that."""
+    got: list[object] = []
+    asking = threading.Thread(target=lambda: got.append(render(pages, "/cost", Filters())), daemon=True)
+    with reader._lock:
+        asking.start()
+        asking.join(60)
+        return [*got]
+
+
 def test_a_kept_page_waits_for_no_statement(own_home: Path) -> None:
     reader = Reader(own_home)
     pages = Kept(Pages(reader))
     first = render(pages, "/cost", Filters())
     _stream(own_home)
-    again: list[object] = []
-    asking = threading.Thread(target=lambda: again.append(render(pages, "/cost", Filters())), daemon=True)
-    with reader._lock:
-        asking.start()
-        asking.join(60)
+    again = asked_beside_a_statement(reader, pages)
     assert again and again[0] is first
     with Warehouse.open(own_home / "warehouse") as warehouse:
         warehouse.transaction(
@@ -163,10 +169,6 @@ def test_a_team_s_kept_page_waits_for_no_statement(own_home: Path) -> None:
     reader = Reader(own_home, Scope(frozenset({"payments"})))
     pages = Kept(Pages(reader))
     first = render(pages, "/cost", Filters())
-    again: list[object] = []
-    asking = threading.Thread(target=lambda: again.append(render(pages, "/cost", Filters())), daemon=True)
-    with reader._lock:
-        asking.start()
-        asking.join(60)
+    again = asked_beside_a_statement(reader, pages)
     assert again and again[0] is first
     reader.close()
