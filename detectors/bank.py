@@ -19,7 +19,7 @@ from detectors.state import Arrays, Layout, as_records, columns, records, resize
 RING = 512  # last standardised scores that the second opinion sees
 KEPT_WHEN_RELEARNING = {"observations", "recent"}
 CLEARED_BY_REARMING = {
-    *("statistic", "starts", "cusum", "onset_n", "onset_sum", "onset_depth", "onset_low_at", "onset_high_at"),
+    *("statistic", "alone", "starts", "cusum", "onset_n", "onset_sum", "onset_depth", "onset_low_at", "onset_high_at"),
     *("log_e", "run_n", "run_sum", "run_counts", "alarm_at"),
 }
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detectors.bank import Bank
 from detectors.categories import Categories
+from detectors.earlier import mixes
 from detectors.kernels import continuous, mix, rate
 from detectors.kernels.continuous_state import LAYOUT, SEASON_LAYOUT
 from detectors.kernels.mix_state import LAYOUT as MIX_LAYOUT
@@ -196,14 +197,14 @@ class RateBank(Bank):
     predictive :math:`p = (\sum s + \frac12)/(n + 1)` (Krichevsky-Trofimov), odds times *k* give the e-value
 
     .. math:: e = \frac{1 + s(k-1)}{1 + p(k-1)}, \quad
-              R_t^k = \left(R_{t-1}^k + 1 \pm \tfrac12 (1 - 2p)\right) e, \quad
-              M_t = \tfrac18 \sum_{k \in \{1.5, 2.3, 4.5, 11\}^{\pm1}} R_t^k ,
+              R_t^k = \left(R_{t-1}^k + 1 \pm \tfrac34 (1 - 2p)\right) e, \quad
+              M_t = \tfrac18 \sum_{k \in \{1.5, 2.3, 4.5, 11\}^{\pm1}} w_k R_t^k , \quad w = (1, 1.2, 1.2, 0.6),
 
-    plus for odds that rise: a rare event that becomes frequent gets up to three times the weight of one that becomes rarer
-    still, of which there is little to be seen. The weight is known before the run, so that :math:`E M_t \le t` still holds.
-    With one observation a run, *e* is the Bernoulli likelihood ratio; with more it is the mean of theirs, an e-value
-    whatever their dependence. Evidence of rare events comes in jumps, which land above *A*; alarm at
-    :math:`\ln M_t + 0.25\,|1 - 2p| \ge \ln A`, which by simulation keeps *A*.
+    plus for odds that rise: a rare event that becomes frequent gets up to seven times the weight of one that becomes rarer
+    still, of which there is little to be seen and which is seldom bad news. The weight is known before the run, so that
+    :math:`E M_t \le t` still holds. With one observation a run, *e* is the Bernoulli likelihood ratio; with more it is the
+    mean of theirs, an e-value whatever their dependence. Evidence of rare events comes in jumps, which land above *A*; alarm at
+    :math:`\ln M_t + 0.1 + 0.45\,(1 - 2p)^8 \ge \ln A`, which by simulation keeps *A*.
 
     References
     ----------
@@ -243,12 +244,18 @@ class MixBank(Bank):
     .. math:: q_c^{k,m} = p_c + \frac{h}{h + m} d_c, \quad
               q_c^{k,few} \propto p_c + \frac{h}{h + m} d_c \left(1 - \frac{p_c}{h d_c^2}\right)_+
 
-    .. math:: e_i^{k,j} = \sum_c s_c \frac{q_c^{k,j}}{p_c}, \quad R_t^j = \sum_k \prod_{i > k} e_i^{k,j}, \quad
-              M_t = \sum_j w_j R_t^j, \quad w = (0.2, 0.25, 0.3, 0.25),
+    .. math:: e_i^{k,j} = \sum_c s_c \frac{q_c^{k,j}}{p_c}, \quad R_t^j = \sum_k \prod_{i > k} e_i^{k,j}
 
-    the Shiryaev-Roberts form of the likelihood ratio with estimated parameters. Change points are kept in eight groups,
+    the Shiryaev-Roberts form of the likelihood ratio with estimated parameters. Change points are kept in six groups,
     coarser with age, that share their :math:`N^k` and *n*; any choice made of the past leaves an e-value. It is linear in
-    the shares, so the dependence within a run does no harm. Alarm at :math:`M_t \ge A` where the generalised likelihood
+    the shares, so the dependence within a run does no harm. That one category alone moved, at the expense or in favour of
+    all others, needs no estimate: its odds became *o* times what they were,
+
+    .. math:: S_t^{c,o} = (S_{t-1}^{c,o} + 1) \frac{1 + s_c (o - 1)}{1 + p_c (o - 1)}, \quad
+              M_t = \sum_j w_j R_t^j + \frac{0.1}{d} \sum_{c,\, o \in \{2.2, 5, 1/4\}} S_t^{c,o}
+
+    with :math:`w = (0.14, 0.175, 0.21, 0.175)` and *d* categories. Alarm at :math:`\ln M_t + 0.15 \ge \ln A` (*M* jumps over
+    *A*; by simulation that much keeps *A*) where the generalised likelihood
     ratio (GLR) of two multinomials against one, at some change point, exceeds half of :math:`\ln A` beyond the
     :math:`(d - 1)/2` that *d* categories give by chance: a stream that never varies would sum its way to *A* in time.
     The onset comes from trackers over exponential windows of 12, 48 and 192 runs. Validated by simulation (docs/drift.md).
@@ -284,6 +291,10 @@ class MixBank(Bank):
         )
         self.found = self.categories.settle(self.arrays["phase"], self.arrays["bucket"])
         return list(zip(alarm_slots.tolist(), alarm_rows.tolist(), strict=True))
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take over what `snapshot` gave, of an earlier version too."""
+        Bank.restore(self, arrays | {"table": mixes(arrays["table"])})
 
     def rearm(self, slot: int, *, relearn: bool) -> None:
         """Watch an alarmed stream again; the windows start from the reference."""

@@ -22,8 +22,8 @@ from detectors.planes import Bytes, Planes, filled, lengths_of
 from detectors.state import Arrays
 
 MAGIC = b"PLMB"
-VERSION = 5
-READ = (4, VERSION)  # 4 had no words with a bit for each row
+VERSION = 6
+READ = (4, 5, VERSION)  # 4 had no words with a bit for each row, 5 other records of mixes (`detectors.earlier`)
 PREFIX = struct.Struct(">4sHI")  # magic, version, length of the compressed index
 FRAME = 32_768  # bytes from which planes are compressed together: a table of codes for each kind of byte
 THREADS = 2  # a checkpoint is a moment's work, beside which decoding goes on

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.compiled import Table, compiled, fetch
-from detectors.kernels.mix_state import BUCKETS, CODES, DEPTHS, EXPECTATIONS, STARTS, MixStream
+from detectors.kernels.mix_state import BUCKETS, CODES, DEPTHS, EXPECTATIONS, MOVES, STARTS, MixStream
 from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, shorten, shortened
 
 WARMING, WATCHING, ALARMED = 0, 1, 2
@@ -27,7 +27,12 @@ SPACING = 12  # runs after which the youngest group is complete and the next one
 # What a change is expected to be, each with its part of the statistic: many categories move far, less, a little; few
 # move. Runs' worth of the reference mixed into a group's counts. Both chosen by simulation (docs/drift.md).
 PRIORS = np.array([14.0, 50.0, 180.0, 25.0])
-PARTS = np.array([0.2, 0.25, 0.3, 0.25])
+PARTS = np.array([0.14, 0.175, 0.21, 0.175])
+# Or one category moves, at the expense or in favour of all others: to so many times its odds, each with this part.
+ODDS = np.array([2.2, 5.0, 0.25])
+ALONE = 0.1
+# By how much ln(threshold) is overshot at least, by simulation, so that evidence may count as much more.
+OVERSHOOT = 0.15
 FEW = 3  # the one in which a category keeps its share of before unless it has moved beyond CHANCE
 CHANCE = 1.0  # square of the standardised move that chance alone gives on average
 TINY = 1e-30  # keeps a square above zero
@@ -197,6 +202,25 @@ def weigh_starts(
 
 
 @compiled
+def weigh_categories(
+    stream: MixStream, reference: NDArray[np.float64], shares: NDArray[np.float64], used: int
+) -> float:
+    """Take the open run, of `shares`, into the statistics of one category that moved; return their part.
+
+    Each is that of a rate, the share of one bucket, as `detectors.kernels.rate` has them.
+    """
+    total = 0.0
+    for j in range(MOVES):
+        more = ODDS[j] - 1.0
+        for k in range(used):
+            e = (1.0 + shares[k] * more) / (1.0 + reference[k] * more)
+            level = (stream.alone[j, k] + 1.0) * e
+            stream.alone[j, k] = level
+            total += level
+    return ALONE * total / used
+
+
+@compiled
 def from_one_onset(stream: MixStream, total_weight: float, needed: float) -> bool:
     """Tell whether some change point's likelihood ratio exceeds `needed` beyond what estimating the shares gives by chance.
 
@@ -260,6 +284,7 @@ def close_run(
         reference[k] = weights[k] / total_weight
         shares[k] = counts[k] / n
     statistic = weigh_starts(stream, reference, shares, used, total_weight, room)
+    statistic += weigh_categories(stream, reference, shares, used)
     score = 0.0
     dated = False
     for j in range(3):
@@ -314,9 +339,11 @@ def close_run(
             weights[k] *= 0.5
     for c in range(EXPECTATIONS):
         shorten(stream.statistic[c], DOWN, EVIDENCE)
+    for j in range(MOVES):
+        shorten(stream.alone[j, :used], DOWN, EVIDENCE)
     shorten(stream.cusum, 1.0, TRACKER)
     shorten(stream.onset_depth, 1.0, TRACKER)
-    stream.log_e = shortened(math.log(statistic) * DOWN, EVIDENCE)
+    stream.log_e = shortened((math.log(statistic) + OVERSHOOT) * DOWN, EVIDENCE)
     stream.threshold = log_threshold
     if stream.log_e < log_threshold or not dated:
         return False

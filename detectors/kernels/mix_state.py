@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 CODES = 64  # categories told apart in warm-up; the last code takes the overflow
 BUCKETS = 16
 # Change points looked at, in groups that get coarser with age: each group has the counts of its runs.
-STARTS = 8
+STARTS = 6
 EXPECTATIONS = 4  # of what a change is, for each of the groups
+MOVES = 3  # of one category against all others, for each bucket
 DEPTHS = 3  # times kept of how the path fell to its minimum, one per EARLIER / 2 of depth
 
 
@@ -35,6 +36,7 @@ class MixStream:
     start_n: NDArray[np.int32]  # (STARTS,): runs since each group's change point
     start_shares: NDArray[np.float32]  # (BUCKETS, STARTS): sum over those runs
     statistic: NDArray[np.float32]  # (EXPECTATIONS, STARTS): sum over the group's change points
+    alone: NDArray[np.float32]  # (MOVES, BUCKETS): sum over all change points, one category having moved
     cusum: NDArray[np.float32]  # (3,): onset trackers, one per window
     onset_n: NDArray[np.int32]  # (3,): observations since the tracker left zero
     onset_units: NDArray[np.int32]  # (3,): runs since then
@@ -54,7 +56,7 @@ LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "run_at": ((), "i8"), "run_counts": ((CODES,), "f4"), "code_shares": ((CODES,), "f4"), "bucket": ((CODES,), "u1"),
     "weights": ((BUCKETS,), "f4"), "window": ((BUCKETS, 3), "f4"), "starts": ((), "u1"), "start_n": ((STARTS,), "i4"),
     "start_shares": ((BUCKETS, STARTS), "f4"), "statistic": ((EXPECTATIONS, STARTS), "f4"),
-    "cusum": ((3,), "f4"),
+    "alone": ((MOVES, BUCKETS), "f4"), "cusum": ((3,), "f4"),
     "onset_n": ((3,), "i4"), "onset_units": ((3,), "i4"), "onset_at": ((3,), "i8"),
     "onset_shares": ((BUCKETS, 3), "f4"), "onset_depth": ((3,), "f4"), "onset_low_at": ((3, DEPTHS), "i8"),
     "onset_high_at": ((3,), "i8"),

@@ -16,11 +16,14 @@ from detectors.kernels.short import COUNT, DOWN, EVIDENCE, TRACKER, shorten, sho
 WARMING, WATCHING, ALARMED = 0, 1, 2
 # Multiples of the odds that the grid watches: four upwards, then four downwards.
 ODDS = np.array([1.5, 2.3, 4.5, 11.0, 1 / 1.5, 1 / 2.3, 1 / 4.5, 1 / 11.0])
-# A rare event that becomes frequent is looked for three times as hard as one that becomes rarer still, which hardly shows: of
+# The part of the statistic that each has, of 8 in all: a nat costs few observations of large odds, so they have the lesser.
+PARTS = np.tile([1.0, 1.2, 1.2, 0.6], 2)
+# A rare event that becomes frequent is looked for seven times as hard as one that becomes rarer still, which hardly shows: of
 # the weight of a start the greater part goes to the odds that lead towards one half. At a share of one half they are equal.
-FAVOUR = 0.5
-# Evidence of a rare event comes in jumps and so lands above the threshold: by simulation that much can be added to its log.
-OVERSHOOT = 0.25
+FAVOUR = 0.75
+# Evidence comes in jumps and so lands above the threshold, that of a rare event (or of a rare lack of it) in great ones: by
+# simulation that much can be added to its log, and so much more where the share is next to 0 or 1.
+OVERSHOOT, RARE_OVERSHOOT = 0.1, 0.45
 # The components of the grid that carry an onset tracker: up, then down.
 TRACKED = np.array([0, 2, 3, 4, 6, 7])
 # Part of ln(threshold) that must come from one change point: the sum over all of them reaches any threshold in time.
@@ -89,7 +92,7 @@ def close_run(stream: RateStream, ring: NDArray[np.float32], s: int, log_thresho
             e = (1.0 + share * (ODDS[i] - 1.0)) / (1.0 + p * (ODDS[i] - 1.0))
             start = 1.0 + lean if i < 4 else 1.0 - lean
             stream.statistic[i] = (stream.statistic[i] + start) * e
-            total += stream.statistic[i]
+            total += PARTS[i] * stream.statistic[i]
         strongest = 0.0
         for i in range(6):
             odds = ODDS[TRACKED[i]]
@@ -121,7 +124,9 @@ def close_run(stream: RateStream, ring: NDArray[np.float32], s: int, log_thresho
         shorten(stream.statistic, DOWN, EVIDENCE)
         shorten(stream.cusum, 1.0, TRACKER)
         shorten(stream.onset_depth, 1.0, TRACKER)
-        evidence = math.log(total / 8.0) + OVERSHOOT * abs(1.0 - 2.0 * p)
+        one_sided = (1.0 - 2.0 * p) ** 2
+        one_sided *= one_sided
+        evidence = math.log(total / 8.0) + OVERSHOOT + RARE_OVERSHOOT * one_sided * one_sided
         stream.log_e = shortened(evidence * DOWN, EVIDENCE)
         stream.threshold = log_threshold
         alarm = stream.log_e >= log_threshold and strongest >= FROM_ONE_ONSET * log_threshold

@@ -137,6 +137,38 @@ def test_what_a_run_can_say_is_one_on_average(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(mean, 1.0, rtol=1e-5)
 
 
+def test_what_a_run_can_say_of_one_category_is_one_on_average(rng: np.random.Generator) -> None:
+    state, _ = alarms(draw(rng, TEN, (1, 1500)), math.log(1e12))
+    used = int((state.weights[0] > 0).sum())
+    reference = state.weights[0].astype(float) / float(state.weights[0].sum())
+    mean = np.zeros(state.alone[0].shape)
+    for bucket in range(used):
+        stream = state.copy()
+        total = mix.weigh_categories(stream[0], reference, np.eye(mix.BUCKETS)[bucket], used)
+        assert total == pytest.approx(mix.ALONE * stream.alone[0].sum() / used, rel=1e-5)
+        mean += reference[bucket] * stream.alone[0]
+    np.testing.assert_allclose(mean[:, :used], state.alone[0][:, :used] + 1.0, rtol=1e-5)
+    assert not state.alone[0][:, used:].any()
+    assert mix.PARTS.sum() + mix.ALONE * len(mix.ODDS) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("share", "longest"),
+    [
+        pytest.param(0.2, 310, id="doubles"),
+        pytest.param(0.3, 88, id="trebles"),
+        pytest.param(0.0, 170, id="disappears"),
+    ],
+)
+def test_one_of_ten_that_moves_alone_is_found(share: float, longest: int, rng: np.random.Generator) -> None:
+    """Medians were 324, 90 and 175 runs where no expectation was of one category alone."""
+    after = np.array([share] + 9 * [(1 - share) / 9])
+    codes = np.concatenate([draw(rng, np.ones(10), (400, 2000)), draw(rng, after, (400, 1000))], axis=1)
+    _, found = alarms(codes, math.log(1e5))
+    late = found[(found < 0) | (found >= 2000)]
+    assert np.median(np.where(late < 0, np.inf, late - 2000)) <= longest
+
+
 def test_a_stream_that_never_varies_raises_no_alarm_however_long(rng: np.random.Generator) -> None:
     """Each run says a little for less of what never comes: the sum passes the threshold, no change point alone does."""
     limit = math.log(1000)

@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as arrays_of
 
 from detectors import Monitor, MonitorSettings, StateError, state
 from detectors import packed as codec
+from detectors.earlier import mixes
 from detectors.kernels import rate
 from tests.detectors.conftest import Frame
 
@@ -74,7 +75,7 @@ def test_another_version_is_named(small_fleet: pl.DataFrame) -> None:
 
 def test_a_state_that_version_3_wrote_is_named() -> None:
     begin = bytes.fromhex("504c4d42000300000e0128b52ffd0048d51c0066686e215067dc0683d3312db28c4412dbd7c8bf8d0199998da3")
-    with pytest.raises(StateError, match=r"version 3, this program reads version 4 to 5: .*learn their reference anew"):
+    with pytest.raises(StateError, match=r"version 3, this program reads version 4 to 6: .*learn their reference anew"):
         Monitor.decode(begin)
 
 
@@ -91,7 +92,29 @@ def test_a_state_that_version_4_wrote_is_read() -> None:
     assert again == {**header, "retired": []}, "nobody had counted them"
     assert same.keys() == arrays.keys()
     for name, array in arrays.items():
-        assert state.turned(same[name].dtype, array).tobytes() == same[name].tobytes()
+        expected = mixes(array) if name == "mix.table" else state.turned(same[name].dtype, array)
+        assert expected.tobytes() == same[name].tobytes()
+
+
+def test_groups_of_a_mix_that_version_5_wrote_are_joined(frame: Frame) -> None:
+    """Two workflows' mixes of eight groups each, 200 runs after their warm-up, and one of five."""
+    data = (Path(__file__).parent / "states/version-5.bin").read_bytes()
+    before = codec.decode(data)[1]["mix.table"]
+    assert before["starts"].tolist() == [8, 8, 5], "the test shows nothing without more groups than there are now"
+    settings_ = MonitorSettings(warm_up_continuous=30, warm_up_rate=30, warm_up_mix=200)
+    monitor = Monitor.decode(data, settings_)
+    after = codec.decode(monitor.encode())[1]["mix.table"]
+    assert after["starts"].tolist() == [6, 6, 5]
+    np.testing.assert_allclose(after["statistic"].sum(axis=2), before["statistic"].sum(axis=2), rtol=1e-5)
+    np.testing.assert_array_equal(after["start_n"][:2, 1:], before["start_n"][:2, 3:])
+    np.testing.assert_array_equal(after["start_n"][2, :5], before["start_n"][2, :5])
+    np.testing.assert_allclose(after["start_shares"].sum(axis=1), after["start_n"], rtol=1e-4)
+    for row in range(2):
+        says_most = before["statistic"][row, :, :3].sum(axis=0).argmax()
+        assert after["start_n"][row, 0] == before["start_n"][row, says_most]
+    assert not after["alone"].any()
+    moved = frame(["0"] * 60, workflow="b", metric="tool_mix", kind="mix").with_columns(family=pl.lit("tool"))
+    assert monitor.update(moved)["kind"].to_list() == ["mix"]
 
 
 def test_arrays_that_were_stored_with_their_axes_the_other_way_round_are_turned() -> None:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from detectors.kernels.continuous import PARTS
 from detectors.kernels.normal import SHIFTS
 from detectors.kernels.rate import FAVOUR, ODDS
+from detectors.kernels.rate import PARTS as RATE_PARTS
 from tests.benchmarks.detection import cases, measure, oracle, ours
 from tests.benchmarks.detection.cases import Case, Values
 
@@ -165,7 +166,7 @@ def families(case: Case) -> dict[str, Family]:
         return {"told": of_mixes(factors)}
     if case.kind == "rate":
         no, yes = np.exp(case.llr(codes)).tolist()
-        share = np.repeat((1 + FAVOUR, 1 - FAVOUR), len(ODDS) // 2)
+        share = RATE_PARTS * np.repeat((1 + FAVOUR, 1 - FAVOUR), len(ODDS) // 2)
         return {"told": of_rates(np.array([yes / no]), np.ones(1)), "untold": of_rates(ODDS, share)}
     low, high = case.llr(np.exp([-0.5, 0.5]) if case.name.startswith("cost") else np.array([0.0, 1.0])).tolist()
     both = np.concatenate((SHIFTS, -SHIFTS))
