@@ -173,6 +173,11 @@ def changes() -> list[Case]:
     mixes += [
         (f"one {what} another", even + d * one_to_another) for d, what in ((0.05, "half to"), (0.1, "replaced by"))
     ]
+    one_to_all = np.array((1.0,) + 9 * (-1 / 9,))
+    mixes += [
+        (f"one {what} all others", even + d * one_to_all)
+        for d, what in ((0.1, "takes 0.1 from"), (0.2, "takes 0.2 from"), (0.4, "takes 0.4 from"), (-0.1, "is lost to"))
+    ]
     for name, moved in mixes:
         with np.errstate(divide="ignore"):  # of what is gone there is no more: one value of it clears the oracle
             logs = np.log(moved / even)
