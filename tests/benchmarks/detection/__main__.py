@@ -212,14 +212,16 @@ def _say(begun: float, what: str) -> None:
 
 def _calibration(options: dict[str, int]) -> list[dict[str, Any]]:
     """Default and tuned knob of each peer; the run length of the knob found is measured on numbers of its own."""
-    streams, n = options["peer_null_streams"], options["peer_null_observations"]
+    n = options["peer_null_observations"]
     found = []
     for name, (kind, _, default, _, _) in peers.PEERS.items():
         law = cases.null_of(kind)
+        streams = max(options["peer_null_streams"] // (4 if name in peers.SLOW else 1), 2)
         tune, check = (law.before(cases.numbers(options, f"{name} {part}"), streams, n) for part in ("tune", "check"))
-        knobs: dict[str, float | None] = {"default": default}
-        if name not in peers.SLOW:
-            knobs["tuned"] = peers.tuned(name, tune, options["arl"], options["bisection_steps"], options["processes"])
+        knobs: dict[str, float | None] = {
+            "default": default,
+            "tuned": peers.tuned(name, tune, options["arl"], options["bisection_steps"], options["processes"]),
+        }
         for setting, knob in knobs.items():
             null = None if knob is None else measure.run_length(peers.run(name, knob, check, options["processes"]))
             found.append({"detector": name, "setting": setting, "knob": knob, "law": law.name, "null": null})

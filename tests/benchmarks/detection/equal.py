@@ -16,9 +16,9 @@ from tests.benchmarks.detection.cases import Case, Values
 #: What each case was before its change: the null of that name.
 LAWS = {
     "normal": "normal", "ramp": "normal", "cost": "lognormal, mean 1", "rate 1%": "Bernoulli 1 %", "rate 5%": "Bernoulli 5 %",
-    "tokens, code": "tokens, code, shuffled", "tokens, conv": "tokens, conv, shuffled",
+    "mix": "mix of 10", "tokens, code": "tokens, code, shuffled", "tokens, conv": "tokens, conv, shuffled",
 }  # fmt: skip
-PEER = {"continuous": "ADWIN", "rate": "ADWIN on 0/1"}
+PEER = {"continuous": "ADWIN", "rate": "ADWIN on 0/1", "mix": "10 × ADWIN"}
 LOOSE, STRICT = 0.9, 1e-12  # of ADWIN's confidence; heavy tails need a stricter one than `peers` bisects to
 STEPS = 12
 
