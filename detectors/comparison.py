@@ -24,11 +24,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special  # pyright: ignore[reportMissingTypeStubs]
+from scipy import special  # pyright: ignore[reportMissingTypeStubs]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -38,6 +38,8 @@ TUNED_FOR = 200
 LEAST_FOR_MEANS = 50
 #: Runs of each group before a rate is compared: fewer are no reason to look, though the interval would hold.
 LEAST_FOR_RATES = 10
+#: How exactly the ends of an interval of a rate are found.
+_ENDS_WITHIN = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,15 @@ def _end(excess: Callable[[float], float], inside: float, outside: float) -> flo
     """Where the evidence passes the limit between a difference inside and the farthest there is."""
     if excess(outside) <= 0:
         return outside
-    root: Callable[..., Any] = optimize.brentq  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return float(root(excess, inside, outside, xtol=1e-9))
+    while (
+        abs(outside - inside) > _ENDS_WITHIN
+    ):  # halving: to load scipy.optimize takes longer than a hundred comparisons
+        middle = (inside + outside) / 2
+        if excess(middle) > 0:
+            outside = middle
+        else:
+            inside = middle
+    return (inside + outside) / 2
 
 
 def mean_difference(first: Group, second: Group, alpha: float) -> Interval:

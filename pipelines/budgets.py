@@ -61,6 +61,8 @@ def write_budgets(warehouse: Warehouse) -> int:
 def budgets_by_month(warehouse: Warehouse) -> pl.DataFrame:
     """The columns of ``budgets_monthly`` but when they were computed, by scope, name and month."""
     budgets = warehouse.query("SELECT scope, name, budget_usd_per_month FROM catalog_budgets ORDER BY ALL")
+    if budgets.is_empty():  # all runs need not be added up for none
+        return pl.DataFrame(schema=_COLUMNS)
     spend = warehouse.query(sql("spend_by_day"))
     today = spend["date"].max()
     if today is None:

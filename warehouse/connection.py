@@ -65,6 +65,15 @@ def ample_memory() -> str:
     return f"{half:.1f}{unit}" if unit == "TiB" or (unit == "GiB" and half > _GIB_OF_DEFAULT) else Limits().memory
 
 
+def limits_of_refresh(threads: int | None = None) -> Limits:
+    """Return what a refresh may use: :func:`ample_memory`, and marts as files alone.
+
+    Where a table may have inlined rows, DuckLake looks for them whenever it is read, and first reads the whole catalog as it was
+    when they were put there: 20 ms of CPU for each mart of a refresh.
+    """
+    return Limits(memory=ample_memory(), threads=threads, inlined_rows=0)
+
+
 def connect(
     path: Path,
     *,
@@ -105,7 +114,7 @@ def connect(
     connection = duckdb.connect(":memory:", config=config)
     try:
         load_extensions(connection)
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'")  # `as_of` is one of UTC
         # DuckDB draws one, on standard output, where Python runs no script: answers go there.
         connection.execute("SET enable_progress_bar = false")
         data = path / DATA_DIRECTORY
@@ -114,7 +123,7 @@ def connect(
             snapshot = snapshots.find(connection, as_of)
             connection.execute(f"DETACH {LAKE}")
             connection.execute(attach_statement(catalog, data, read_only=True, limits=limits, snapshot_id=snapshot.id))
-        connection.execute(f"USE {LAKE}")
+        enter(connection)
     except duckdb.Error as error:
         connection.close()
         if is_full(error) or is_full_at(str(error), path):
@@ -130,6 +139,12 @@ def connect(
         connection.close()
         raise
     return connection
+
+
+def enter(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have a connection of an instance with the lake attached use it, in UTC: each has this for itself."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"USE {LAKE}")
 
 
 def attach_statement(

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 #: Runs to compute again, run_id, some of them more than once; of those that start on days to compute their start, and whether it
 #: can be trusted; in memory.
-AFFECTED = "memory.main.affected_runs"
+AFFECTED = "temp.main.affected_runs"
 #: Days to compute again, date: of marts by day, and then AFFECTED holds all runs that start on them.
-DAYS = "memory.main.affected_days"
+DAYS = "temp.main.affected_days"
 #: What is made for one build.
 MADE = (AFFECTED, DAYS)
 #: What the change feed told, kept for the other marts of a refresh: runs that changed by table, and of which snapshots.
-FEED = ("memory.main.changed_runs", "memory.main.feed_read")
+FEED = ("temp.main.changed_runs", "temp.main.feed_read")
 #: Above this share of its runs a mart is computed whole: that takes no longer, and leaves it sorted.
 MOST = 0.2
 #: Moves with every span; which `runs` its move changes, a query knows.
@@ -131,7 +131,7 @@ def _found_before(
     connection, kind, changed = warehouse.connection, mart.incremental, changes.changed & keyed
     of = f"{_row(connection, queries.sql('fingerprint_of_changed_runs'), [sorted(changed)])} {'runs' in changed}"
     before: dict[str, tuple[Any, ...]] = warehouse.log.kept(f"affected by {kind}", {"runs", "spans"}, now, dict)
-    kept = {AFFECTED: f"memory.main.kept_affected_{kind}", DAYS: f"memory.main.kept_days_{kind}"}
+    kept = {AFFECTED: f"temp.main.kept_affected_{kind}", DAYS: f"temp.main.kept_days_{kind}"}
     if of in before:
         for table, copy in kept.items():
             connection.execute(f"INSERT INTO {table} FROM {copy}")
@@ -139,7 +139,7 @@ def _found_before(
         before.clear()
         found = _found(warehouse, mart, keyed, changes, since, now)
         for table, copy in kept.items():
-            connection.execute(f"CREATE OR REPLACE TABLE {copy} AS FROM {table}")
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {copy} AS FROM {table}")
         before[of] = found
     return before[of]
 
@@ -203,13 +203,15 @@ def find_days(warehouse: Warehouse, first: date, last: date, pending: tuple[int,
 
 def begin(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of this module, those of one build empty."""
-    connection.execute(f"CREATE OR REPLACE TABLE {AFFECTED} (run_id VARCHAR, started_at TIMESTAMP, is_known BOOLEAN)")
-    connection.execute(f"CREATE OR REPLACE TABLE {DAYS} (date DATE)")
     connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {FEED[0]} (table_name VARCHAR, run_id VARCHAR, started_at TIMESTAMP, is_known BOOLEAN)"
+        f"CREATE OR REPLACE TEMP TABLE {AFFECTED} (run_id VARCHAR, started_at TIMESTAMP, is_known BOOLEAN)"
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {DAYS} (date DATE)")
+    connection.execute(
+        f"CREATE TEMP TABLE IF NOT EXISTS {FEED[0]} (table_name VARCHAR, run_id VARCHAR, started_at TIMESTAMP, is_known BOOLEAN)"
     )
     connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {FEED[1]} (table_name VARCHAR, since BIGINT, begun BIGINT, until BIGINT)"
+        f"CREATE TEMP TABLE IF NOT EXISTS {FEED[1]} (table_name VARCHAR, since BIGINT, begun BIGINT, until BIGINT)"
     )
 
 
@@ -228,9 +230,12 @@ def _read_feed(warehouse: Warehouse, table: str, since: int, now: int) -> None:
     """
     connection = warehouse.connection
     known = connection.execute(
-        f"SELECT until FROM {FEED[1]} WHERE table_name = ? AND since <= ? AND ? < begun",  # noqa: S608 - our name
-        [table, since, since],
+        f"SELECT until, since FROM {FEED[1]} WHERE table_name = ? AND ? < begun",  # noqa: S608 - our name
+        [table, since],
     ).fetchone()
+    if known is not None and since < known[1]:
+        before = warehouse.log.changes(since, known[1])
+        known = known if before is not None and table not in before.changed else None
     if known is None:
         for name in FEED:
             connection.execute(f"DELETE FROM {name} WHERE table_name = ?", [table])  # noqa: S608 - our names
@@ -248,6 +253,22 @@ def _read_feed(warehouse: Warehouse, table: str, since: int, now: int) -> None:
         return
     feed = "read_dated_feed" if table in ("spans", "runs") else "read_feed"
     connection.execute(queries.sql(feed), {"table": table, "since": since + 1, "now": now})
+
+
+def note_built(warehouse: Warehouse, name: str, since: int) -> None:
+    """Have in :data:`FEED` what a build of this connection changed: the runs in :data:`AFFECTED`, instead of reading them back.
+
+    Parameters
+    ----------
+    since : int
+        The snapshot that it was computed from; no other has changed the mart meanwhile.
+    """
+    connection, now = warehouse.connection, warehouse.snapshot()
+    for table in FEED:
+        connection.execute(f"DELETE FROM {table} WHERE table_name = ?", [name])  # noqa: S608 - our names
+    connection.execute(f"INSERT INTO {FEED[1]} VALUES (?, ?, ?, ?)", [name, since, now, now])  # noqa: S608 - our name
+    runs = f"SELECT DISTINCT ?, run_id FROM {AFFECTED}"  # noqa: S608 - our name
+    connection.execute(f"INSERT INTO {FEED[0]} (table_name, run_id) {runs}", [name])
 
 
 def _note_runs_of_days(connection: duckdb.DuckDBPyConnection) -> None:

@@ -21,7 +21,7 @@ import duckdb
 import polars as pl
 
 from warehouse import compaction, marks, migrate
-from warehouse.connection import CATALOG_FILE, Limits, connect
+from warehouse.connection import CATALOG_FILE, Limits, connect, enter
 from warehouse.errors import WarehouseBusyError, WarehouseError, WarehouseFullError, is_contention, is_full
 from warehouse.held import HeldLog
 from warehouse.turns import turn
@@ -56,6 +56,7 @@ class Warehouse:
         self.path, self.connection, self.is_read_only, self.limits = path, connection, read_only, limits
         self.writer, self.log = writer, marks.Log(connection)
         self._turn = threading.RLock()
+        self._keeps_threads = False
         self._known_columns: dict[str, list[str]] = {}
         self._in_transaction = False
         self._noted_at = float("-inf")
@@ -105,6 +106,18 @@ class Warehouse:
                 warehouse.close()
                 raise
         return warehouse
+
+    def beside(self) -> Warehouse:
+        """Another one of the same instance of DuckDB, for another thread: with a connection, and temporary tables, of its own.
+
+        As long as there is one, the instance stays on the threads that it has.
+        """
+        connection = self.connection.cursor()
+        enter(connection)
+        other = Warehouse(self.path, connection, read_only=self.is_read_only, limits=self.limits, writer=self.writer)
+        # To change them while a statement runs can leave DuckDB 1.5 waiting for ever.
+        self._keeps_threads = other._keeps_threads = True
+        return other
 
     def transaction(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """What `work` returns, committed; the whole of it is run again when a writer that takes no turns was in the way.
@@ -211,6 +224,9 @@ class Warehouse:
 
     @contextmanager
     def _on_threads(self, number: int) -> Iterator[None]:
+        if self._keeps_threads:
+            yield
+            return
         row = self.connection.execute("SELECT current_setting('threads')").fetchone()
         before = row[0] if row else 1
         self.connection.execute(f"SET threads = {number:d}")

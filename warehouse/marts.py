@@ -8,8 +8,9 @@ computed (`warehouse.incremental`); the result is the same.
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import duckdb
@@ -24,7 +25,7 @@ from warehouse.registry import by_day, models, names, upstream, version
 
 __all__ = ["Built", "build", "built_from", "by_day", "kept_since", "models", "names", "put_live_views", "upstream"]
 
-_COMPUTED = "memory.main.computed_mart"
+_COMPUTED = "temp.main.computed_mart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,13 @@ class Built:
         Rows that the mart holds now.
     days : dict[date, int]
         Of a mart by day, the days that were computed, in order, with their rows; empty for others, and where nothing changed.
+    seconds : float
+        How long it took.
     """
 
     rows: int
     days: dict[date, int] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
 
 
 def kept_since(warehouse: Warehouse, name: str) -> date | None:
@@ -82,7 +86,7 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False, days: tuple[d
         raise WarehouseError(
             f"there is no mart {name!r}", "warehouse/models/marts", f"choose from {', '.join(names())}"
         )
-    mart = models()[name]
+    mart, began = models()[name], time.perf_counter()
     if days is not None:
         _require_days(warehouse, name, *days)
     try:
@@ -92,8 +96,17 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False, days: tuple[d
         except incremental.FeedGone:
             computed = _compute(warehouse, mart, True, days)
         if isinstance(computed, Built):
-            return computed
-        return Built(warehouse.transaction(lambda connection: _write(connection, mart, computed)), computed.days)
+            return replace(computed, seconds=time.perf_counter() - began)
+        rows = warehouse.transaction(lambda connection: _write(connection, mart, computed))
+        # Of `runs` the feed tells more: on which days they started before.
+        if (
+            computed.affected is not None
+            and computed.snapshot is not None
+            and name != "runs"
+            and mart.incremental == "run_id"
+        ):
+            incremental.note_built(warehouse, name, computed.snapshot)
+        return Built(rows, computed.days, time.perf_counter() - began)
     except duckdb.CatalogException as error:
         reads = ", ".join(sorted(upstream(name) & set(names())))
         raise WarehouseError(
@@ -142,6 +155,17 @@ def built_from(warehouse: Warehouse, name: str) -> int | None:
     return now if changes is not None and not changes.changed & _inputs(name) else since
 
 
+def are_partly_new(warehouse: Warehouse) -> bool:
+    """Whether a refresh computes mostly what changed, as far as `runs` tells, from which nearly all of them follow."""
+    name = "runs"
+    since = marks.built_from(warehouse, name, version(name))
+    changes = marks.changes(warehouse, since, warehouse.snapshot()) if since is not None else None
+    if changes is None:
+        return False
+    keyed = narrowing.keyed(name)
+    return not changes.changed & (_inputs(name) - keyed - {"event_clock"}) and not changes.replaced & keyed
+
+
 def _inputs(name: str) -> set[str]:
     """All that a mart's rows follow from: what it reads, and what retention deleted of that."""
     return upstream(name) | {"retention"}
@@ -172,12 +196,12 @@ def _compute(warehouse: Warehouse, mart: Relation, whole: bool, days: tuple[date
         if affected is None:
             is_large = since is None or whole or bool(mart.incremental)
             with warehouse.on_all_threads() if is_large else nullcontext():
-                connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
+                connection.execute(f"CREATE OR REPLACE TEMP TABLE {_COMPUTED} AS {mart.sql}")
             if mart.incremental == "date":
                 _note_all_days(connection, mart.name, since is not None)
         else:
             with narrowing.narrowed(warehouse, mart, affected, snapshot):
-                connection.execute(f"CREATE OR REPLACE TABLE {_COMPUTED} AS {mart.sql}")
+                connection.execute(f"CREATE OR REPLACE TEMP TABLE {_COMPUTED} AS {mart.sql}")
             if not affected.is_few:
                 others = f"date NOT IN (SELECT date FROM {incremental.DAYS})"  # noqa: S608 - our name
                 connection.execute(f"DELETE FROM {_COMPUTED} WHERE {others}")  # noqa: S608 - our names
@@ -209,7 +233,7 @@ def _require_days(warehouse: Warehouse, name: str, first: date, last: date) -> N
 def _note_all_days(connection: duckdb.DuckDBPyConnection, name: str, is_there: bool) -> None:
     """Fill `incremental.DAYS` with those of the computed mart, and of the one that it takes the place of."""
     before = f' UNION SELECT date FROM lake.main."{name}"' if is_there else ""  # noqa: S608 - our names
-    connection.execute(f"CREATE OR REPLACE TABLE {incremental.DAYS} AS SELECT date FROM {_COMPUTED}{before}")  # noqa: S608 - our names
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {incremental.DAYS} AS SELECT date FROM {_COMPUTED}{before}")  # noqa: S608 - our names
 
 
 def _days_computed(connection: duckdb.DuckDBPyConnection, mart: Relation, since: date | None) -> dict[date, int]:
@@ -244,19 +268,14 @@ def _write(connection: duckdb.DuckDBPyConnection, mart: Relation, computed: _Com
         by = mart.incremental
         again = f"SELECT {by} FROM {incremental.AFFECTED if by == 'run_id' else incremental.DAYS}"  # noqa: S608 - our names
         replaced = f"{by} IN ({again}) AND {computed.kept}{affected.narrow(mart.columns.keys())}"
-    moved = sum(
-        _rows(connection, statement)
-        for statement in (
-            f"DELETE FROM {table} WHERE {replaced}",  # noqa: S608 - our names
-            f"INSERT INTO {table} BY NAME SELECT * FROM {_COMPUTED}",  # noqa: S608 - our names
-        )
-    )
+    deleted = _rows(connection, f"DELETE FROM {table} WHERE {replaced}")  # noqa: S608 - our names
+    inserted = _rows(connection, f"INSERT INTO {table} BY NAME SELECT * FROM {_COMPUTED}")  # noqa: S608 - our names
     stable.put(connection, [mart.name])
-    if computed.snapshot is not None and moved:
+    if computed.snapshot is not None and deleted + inserted:
         marks.leave_mart(connection, mart.name, version(mart.name), computed.snapshot)
     elif computed.snapshot is not None:  # a transaction that changes nothing is no snapshot, and leaves no message
         connection.execute(f"COMMENT ON TABLE {table} IS {_mark(mart, computed.snapshot)}")
-    return _count(connection, mart.name)
+    return inserted if replaced == "true" else _count(connection, mart.name)
 
 
 def _carry_over(connection: duckdb.DuckDBPyConnection, mart: Relation, columns: str, since: date) -> None:

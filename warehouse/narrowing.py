@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from warehouse.lake import Warehouse
 
 #: What is copied: for marts of which kind, of which table, of which runs, as of which snapshot.
-KEPT = "memory.main.kept_copies"
+KEPT = "temp.main.kept_copies"
 #: A larger copy is dropped when its mart is computed.
 MOST_ROWS = 500_000
 _WORD = re.compile(r"\w+")
@@ -75,7 +75,7 @@ def narrowed(warehouse: Warehouse, mart: Relation, affected: Affected, now: int)
     current = _current(warehouse, kind, runs, now) if tables else set()
     large: list[str] = []
     for table in tables:
-        copy = f'memory.main."kept_{kind}_{table}"'
+        copy = f'temp.main."kept_{kind}_{table}"'
         if table not in current:
             if _copy(connection, copy, kind, table, affected) > MOST_ROWS:
                 large.append(table)
@@ -102,7 +102,7 @@ def _current(warehouse: Warehouse, kind: str, runs: str, now: int) -> set[str]:
     """
     connection = warehouse.connection
     connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {KEPT} (kind VARCHAR, table_name VARCHAR, runs VARCHAR, snapshot BIGINT)"
+        f"CREATE TEMP TABLE IF NOT EXISTS {KEPT} (kind VARCHAR, table_name VARCHAR, runs VARCHAR, snapshot BIGINT)"
     )
     copies = connection.execute(f"SELECT table_name, runs, snapshot FROM {KEPT} WHERE kind = ?", [kind]).fetchall()  # noqa: S608 - our name
     current: set[str] = set()
@@ -121,12 +121,12 @@ def _copy(connection: duckdb.DuckDBPyConnection, copy: str, kind: str, table: st
     unnamed = "run_id IS NULL OR " if table == "outcomes" else ""
     listed = ", ".join(f'"{column}"' for column in sorted(_columns_read(kind)[table]))
     row = connection.execute(
-        f'CREATE OR REPLACE TABLE {copy} AS SELECT {listed} FROM lake.main."{table}" '  # noqa: S608 - our names
+        f'CREATE OR REPLACE TEMP TABLE {copy} AS SELECT {listed} FROM lake.main."{table}" '  # noqa: S608 - our names
         f"WHERE ({unnamed}run_id IN (SELECT run_id FROM {AFFECTED})){affected.narrow(_columns()[table])}"
     ).fetchone()
     return row[0] if row else 0
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, kind: str, table: str) -> None:
-    connection.execute(f'DROP TABLE IF EXISTS memory.main."kept_{kind}_{table}"')
+    connection.execute(f'DROP TABLE IF EXISTS temp.main."kept_{kind}_{table}"')
     connection.execute(f"DELETE FROM {KEPT} WHERE kind = ? AND table_name = ?", [kind, table])  # noqa: S608 - our name

@@ -92,11 +92,12 @@ def run_refresh(settings: Settings, *, whole: bool = False, days: tuple[date, da
     result = None if whole or days else unchanged.found_last(settings)
     if result is None:
         from pipelines.defs.refresh import refresh as run
-        from warehouse.connection import Limits, ample_memory
+        from warehouse.connection import limits_of_refresh
 
-        limits = Limits(memory=ample_memory())
-        # Opened here, so that migrations and catalog come first.
-        result = run(settings.home, whole=whole, days=days, warehouse=open_warehouse(settings, limits))
+        # Opened by it, so that migrations and catalog come first.
+        result = run(
+            settings.home, whole=whole, days=days, open_warehouse=lambda: open_warehouse(settings, limits_of_refresh())
+        )
         if days is None:
             unchanged.note(settings, result)
     if result.failed_checks:

@@ -19,6 +19,7 @@ from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
 from pipelines.stages.normalise import EARLIEST
 from warehouse import Warehouse, marts
+from warehouse.builders import most_needed_first
 from warehouse.dictionary import raw_tables
 from warehouse.headers import Relation
 
@@ -49,6 +50,8 @@ def _listed(first: date, last: date) -> tuple[str, ...]:
 #: The days of a mart by day, in UTC, today's among them. All that a clock may say, not those with runs: partitions that are added
 #: as runs arrive are ordered by their arrival, and a range of them would leave out days that came late.
 DAYS = Days(EARLIEST, end_offset=1)
+#: Of what is not a mart: made in this thread while builders are at work, or what they wait for.
+FIRST = 1
 _FACT_GROUPS = {"catalog": "catalog", "signals": "alerts", "incidents": "alerts"}
 
 # Not duckdb_columns(): that binds every view of the lake again after each build, half a second of CPU each time.
@@ -95,6 +98,7 @@ def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
         freshness_policy=FRESHNESS,
         partitions_def=DAYS if is_by_day else None,
         backfill_policy=dg.BackfillPolicy.single_run() if is_by_day else None,
+        op_tags=priority(-most_needed_first().index(mart.name)),
     )
     def build(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:
         with only_when_busy():
@@ -103,15 +107,20 @@ def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
     return build
 
 
+def priority(of: int) -> dict[str, str]:
+    """Tags of a step that comes before others that are ready where its number is higher: marts in the order of their builders."""
+    return {"dagster/priority": f"{of}"}
+
+
 def _materialize(context: dg.AssetExecutionContext, lakehouse: Lakehouse, mart: Relation) -> dg.MaterializeResult:
     """Build a mart, and record its row count, column schema and snapshot: of all of it, and of its days that were computed."""
     asked = _days_asked_for(context) if mart.name in marts.by_day() else None
-    done = marts.build(lakehouse.warehouse, mart.name, whole=lakehouse.whole)
+    done = lakehouse.build(mart.name)
     days = done.days
     if asked:  # beside what changed on others: the checks look at all days, and at the runs as they are now
         done = marts.build(lakehouse.warehouse, mart.name, days=asked)
         days = {**days, **done.days}
-    result = built(lakehouse.warehouse, mart, done.rows)
+    result = built(lakehouse.warehouse, mart, done.rows, seconds=done.seconds)
     rows = {f"{day}": rows for day, rows in days.items()}
     recorded_by_dagster = context.partition_keys if asked else []
     for day in recorded_by_dagster:
@@ -133,8 +142,14 @@ def _days_asked_for(context: dg.AssetExecutionContext) -> tuple[date, date] | No
     return date.fromisoformat(asked.start), date.fromisoformat(asked.end)
 
 
-def built(warehouse: Warehouse, mart: Relation, rows: int) -> dg.MaterializeResult:
-    """What Dagster keeps of a build that has just been committed: row count, column schema and snapshot."""
+def built(warehouse: Warehouse, mart: Relation, rows: int, *, seconds: float | None = None) -> dg.MaterializeResult:
+    """What Dagster keeps of a build that has just been committed: row count, column schema and snapshot.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        How long it took, where that is not how long the step took: builders may have been ahead of it.
+    """
     found = warehouse.connection.execute(_COLUMNS, [mart.name]).fetchall()
     columns = [dg.TableColumn(name, type=kind, description=mart.columns.get(name)) for name, kind, _ in found]
     snapshot = found[0][2]
@@ -142,6 +157,7 @@ def built(warehouse: Warehouse, mart: Relation, rows: int) -> dg.MaterializeResu
         metadata={
             "dagster/row_count": rows,
             "dagster/column_schema": dg.TableSchema(columns),
+            **({"plumbline/build_seconds": seconds} if seconds is not None else {}),
             "plumbline/snapshot": snapshot,  # `AT (VERSION => n)` reads this build as long as snapshots are kept
         }
     )

@@ -4,7 +4,7 @@
 
 import dagster as dg
 
-from pipelines.defs.assets import OWNERS, built, describe
+from pipelines.defs.assets import FIRST, OWNERS, built, describe, priority
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
 from warehouse.dictionary import raw_tables
@@ -21,6 +21,7 @@ _TABLE = next(table for table in raw_tables() if table.name == "budgets_monthly"
     description=describe(_TABLE),
     metadata={"plumbline/grain": _TABLE.grain, "plumbline/model": "pipelines/budgets.py"},
     retry_policy=RETRIES,
+    op_tags=priority(FIRST),
 )
 def budgets_monthly(lakehouse: Lakehouse) -> dg.MaterializeResult:
     """Say how each budget of the catalog stands, and note the rungs that were passed."""

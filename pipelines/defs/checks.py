@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from pipelines.defs.assets import FIRST, priority
 from pipelines.defs.counting import counted
 from pipelines.defs.expectations import Expectation, Finding, between, findings, not_null, row_count, total, unique
 from pipelines.defs.lakehouse import Lakehouse
@@ -70,6 +71,7 @@ class Totals:
     blocking=True,
     description=_RUNS,
     retry_policy=RETRIES,
+    op_tags=priority(FIRST),
 )
 def runs_are_sound(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the mart `runs` can be built upon."""
@@ -121,6 +123,7 @@ def examine_runs(warehouse: Warehouse, since: int | None = None, *, how: _Findin
     blocking=True,
     description=_COST,
     retry_policy=RETRIES,
+    op_tags=priority(FIRST),
 )
 def cost_agrees_with_runs(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the mart `cost_by_day` can be built upon."""
@@ -144,6 +147,7 @@ def examine_cost(warehouse: Warehouse, *, how: _Findings = findings) -> Examined
     asset="model_calls",
     description=_PRICES,
     retry_policy=RETRIES,
+    op_tags=priority(FIRST),
 )
 def prices_are_known(lakehouse: Lakehouse) -> dg.AssetCheckResult:
     """Whether the calls of every model have a price."""

@@ -4,7 +4,7 @@
 
 import dagster as dg
 
-from pipelines.defs.assets import built, describe
+from pipelines.defs.assets import FIRST, built, describe, priority
 from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
 from warehouse.dictionary import raw_tables
@@ -21,6 +21,7 @@ _TABLE = next(table for table in raw_tables() if table.name == "release_comparis
     description=describe(_TABLE),
     metadata={"plumbline/grain": _TABLE.grain, "plumbline/model": "pipelines/comparisons.py"},
     retry_policy=RETRIES,
+    op_tags=priority(FIRST),
 )
 def release_comparisons(lakehouse: Lakehouse) -> dg.MaterializeResult:
     """Compare every release with the one before it, and with the catalog's baseline."""

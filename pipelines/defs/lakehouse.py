@@ -12,24 +12,37 @@ import dagster as dg
 import duckdb
 from pydantic import Field, PrivateAttr
 
+from pipelines.defs.refresh import writer_of
 from pipelines.errors import TerminalError
 from pipelines.settings import load_settings
-from warehouse import Limits, Warehouse, marks
-from warehouse.connection import ample_memory
+from warehouse import Warehouse, marks, marts
+from warehouse.builders import Builders
+from warehouse.connection import limits_of_refresh
 
 #: Tag of a run of the job `refresh` during which nothing changed that marts follow from.
 UNDISTURBED = "plumbline/undisturbed"
 _HANDED: ContextVar[Warehouse | None] = ContextVar("warehouse handed to a run", default=None)
+_BUILDERS: ContextVar[Builders | None] = ContextVar("builders of a run", default=None)
 
 
 @contextmanager
-def handed_over(warehouse: Warehouse | None) -> Iterator[None]:
-    """Let a run in this process use a warehouse that is open for writing already, instead of opening it; it is closed then."""
+def handed_over(warehouse: Warehouse | None, builders: Builders | None = None) -> Iterator[None]:
+    """Let a run in this process use a warehouse that is open for writing already, instead of opening it; it is closed then.
+
+    Parameters
+    ----------
+    builders : Builders, optional
+        Build the run's marts ahead of its steps.
+    """
     before = _HANDED.set(warehouse)
+    builders_before = _BUILDERS.set(builders)
     try:
         yield
     finally:
         _HANDED.reset(before)
+        _BUILDERS.reset(builders_before)
+        if builders is not None:
+            builders.end()
         if warehouse is not None:
             warehouse.close()
 
@@ -72,20 +85,37 @@ class Lakehouse(dg.ConfigurableResource):
         if self._open is None:
             self._open = _HANDED.get() or self._opened()
             self._open.writer = self._writer
-            self._since = self._open.snapshot()
-            self._open.connection.execute("SET threads = 1")  # more where all is computed: `Warehouse.on_all_threads`
+            builders = _BUILDERS.get()
+            self._since = builders.since if builders is not None else self._open.snapshot()
+            if builders is None:  # they have done so; more where all is computed: `Warehouse.on_all_threads`
+                self._open.connection.execute("SET threads = 1")
         return self._open
+
+    def build(self, name: str) -> marts.Built:
+        """Build a mart, or take it from the builders that did so ahead of this step."""
+        builders = _BUILDERS.get()
+        done = builders.take(name) if builders is not None else None
+        if done is None:
+            done = marts.build(self.warehouse, name, whole=self.whole)
+            self.release(name)
+        return done
+
+    def release(self, name: str) -> None:
+        """Tell the builders, where there are any, that this check has passed, or this mart is built."""
+        builders = _BUILDERS.get()
+        if builders is not None:
+            builders.release(name)
 
     def _opened(self) -> Warehouse:
         threads = self.threads or max(1, (os.cpu_count() or 2) // 2)
-        return Warehouse.open(self.directory, limits=Limits(memory=ample_memory(), threads=threads))
+        return Warehouse.open(self.directory, limits=limits_of_refresh(threads))
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Lakehouse]:
         """Allow the warehouse to be opened, and close it when the run ends."""
         # A run outside a job is an asset's own: that of a test, or of somebody trying one.
         job = context.run.job_name if context.run is not None else "asset"
-        self._writer = f"dagster {job}"
+        self._writer = writer_of(job)
         try:
             yield self
             if job == "refresh" and self._open is not None and self._is_undisturbed(self._open):
@@ -93,6 +123,8 @@ class Lakehouse(dg.ConfigurableResource):
         finally:
             self._writer = ""
             if self._open is not None:
+                if (builders := _BUILDERS.get()) is not None:
+                    builders.end()  # with a connection its cursors are closed
                 self._open.close()
                 self._open = None
 

@@ -41,10 +41,10 @@ def checked(
     warehouse = lakehouse.warehouse
     with only_when_busy():
         since = None if lakehouse.whole or not of else passed_at(warehouse, check)
-        if since is not None and _is_unchanged(warehouse, of, since):
-            return _as_before(severity)
-        examined = examine()
-        if not examined.findings:
+        is_unchanged = since is not None and _is_unchanged(warehouse, of, since)
+        examined = None if is_unchanged else examine()
+        if examined is None or not examined.findings:
+            lakehouse.release(check)
             return _as_before(severity)
         is_blocking = severity is dg.AssetCheckSeverity.ERROR
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -66,6 +66,8 @@ def checked(
             summary=result.description or "",
             snapshot=examined.snapshot,
         )
+        if result.passed:
+            lakehouse.release(check)
         return result
 
 

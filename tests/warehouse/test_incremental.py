@@ -153,7 +153,7 @@ def built_is_whole(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> lis
     left = warehouse.query(
         "SELECT database_name, table_name FROM duckdb_tables() WHERE database_name IN ('temp', 'memory')"
     )
-    kept = {("memory", name.rpartition(".")[2]) for name in incremental.FEED}
+    kept = {("temp", name.rpartition(".")[2]) for name in incremental.FEED}
     assert all(table in kept or table[1].startswith("kept_") for table in left.rows()), "nothing hides a table"
     assert warehouse.query(
         "SELECT view_name FROM duckdb_views() WHERE database_name = 'temp' AND NOT internal"

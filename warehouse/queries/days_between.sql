@@ -1,4 +1,4 @@
 -- All days of a span, both ends among them.
 -- parameters: $first, $last: days
-INSERT INTO memory.main.affected_days
+INSERT INTO temp.main.affected_days
 SELECT unnest(generate_series($first::DATE, $last::DATE, INTERVAL 1 DAY))::DATE

@@ -1,5 +1,5 @@
 -- Days on which runs that changed started before, and do now.
-INSERT INTO memory.main.affected_days
+INSERT INTO temp.main.affected_days
 SELECT DISTINCT started_at::DATE
-FROM memory.main.changed_runs
+FROM temp.main.changed_runs
 WHERE table_name = 'runs' AND started_at IS NOT NULL

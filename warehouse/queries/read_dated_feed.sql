@@ -1,6 +1,6 @@
 -- Runs of changed rows, by the day on which they started before, or do now; and whether the starts can be trusted.
 -- parameters: $table: spans or runs; $since, $now: first and last snapshot
-INSERT INTO memory.main.changed_runs
+INSERT INTO temp.main.changed_runs
 SELECT
     $table,
     run_id,

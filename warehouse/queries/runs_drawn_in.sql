@@ -1,6 +1,6 @@
 -- Runs that statements draw in without naming them: those that a new statement finds by trace, session or response, and those
 -- of a session of which another run changed, because a statement about the session belongs to its latest one.
-INSERT INTO memory.main.affected_runs (run_id)
+INSERT INTO temp.main.affected_runs (run_id)
 WITH stated AS (
     SELECT trace_id, session_id, response_id
     FROM ducklake_table_changes('lake', 'main', 'outcomes', $since, $now)
@@ -19,7 +19,7 @@ named AS (
     SELECT run_id FROM answered
 ),
 changed AS (
-    SELECT run_id FROM memory.main.affected_runs
+    SELECT run_id FROM temp.main.affected_runs
     UNION
     SELECT run_id FROM named
 ),

@@ -1,6 +1,6 @@
 -- Runs whose row changes as time passes: their outcome's window has closed, or the time in which their root span could come; and
 -- the other way round, where the clock went back. The rules are those of the mart runs.
-INSERT INTO memory.main.affected_runs (run_id)
+INSERT INTO temp.main.affected_runs (run_id)
 SELECT r.run_id
 FROM lake.main.runs AS r
 CROSS JOIN lake.main.event_clock AS k

@@ -2,9 +2,9 @@
 -- parameters: $told: whether the feed of runs is read up to now: then rows that it tells of need not be looked for
 WITH sought AS (
     SELECT run_id
-    FROM memory.main.affected_runs
-    WHERE run_id NOT IN (SELECT run_id FROM memory.main.affected_runs WHERE is_known IS NOT NULL)
-        AND NOT ($told AND run_id IN (SELECT run_id FROM memory.main.changed_runs WHERE table_name = 'runs'))
+    FROM temp.main.affected_runs
+    WHERE run_id NOT IN (SELECT run_id FROM temp.main.affected_runs WHERE is_known IS NOT NULL)
+        AND NOT ($told AND run_id IN (SELECT run_id FROM temp.main.changed_runs WHERE table_name = 'runs'))
 ),
 known AS (
     SELECT
@@ -15,16 +15,16 @@ known AS (
     FROM lake.main.runs
     WHERE run_id IN (SELECT run_id FROM sought)
     UNION ALL
-    SELECT started_at, is_known FROM memory.main.affected_runs WHERE is_known IS NOT NULL
+    SELECT started_at, is_known FROM temp.main.affected_runs WHERE is_known IS NOT NULL
     UNION ALL
     SELECT started_at, is_known
-    FROM memory.main.changed_runs
+    FROM temp.main.changed_runs
     WHERE (table_name = 'spans' OR (table_name = 'runs' AND $told))
-        AND run_id IN (SELECT run_id FROM memory.main.affected_runs)
+        AND run_id IN (SELECT run_id FROM temp.main.affected_runs)
 )
 SELECT
     min(started_at),
     coalesce(bool_and(is_known), true),
-    (SELECT count(DISTINCT run_id) FROM memory.main.affected_runs),
+    (SELECT count(DISTINCT run_id) FROM temp.main.affected_runs),
     (SELECT count(*) FROM lake.main.runs)
 FROM known

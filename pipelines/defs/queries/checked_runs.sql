@@ -18,4 +18,4 @@ SELECT
     cost_usd
 FROM runs
 WHERE ($since::DATE IS NULL OR started_at IS NULL OR started_at >= $since::DATE)
-    AND ($all OR run_id IN (SELECT run_id FROM memory.main.affected_runs))
+    AND ($all OR run_id IN (SELECT run_id FROM temp.main.affected_runs))

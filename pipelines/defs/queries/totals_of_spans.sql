@@ -10,7 +10,7 @@ WITH run AS (
         count(*) FILTER (kind = 'model') AS model_calls,
         count(*) FILTER (kind = 'tool') AS tool_calls
     FROM spans AT (VERSION => $snapshot)
-    WHERE ($all OR run_id IN (SELECT run_id FROM memory.main.affected_runs))
+    WHERE ($all OR run_id IN (SELECT run_id FROM temp.main.affected_runs))
         AND ($begin::TIMESTAMP IS NULL OR started_at >= $begin::TIMESTAMP)
     GROUP BY run_id
 )

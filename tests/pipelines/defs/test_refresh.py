@@ -7,19 +7,23 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from pipelines.budgets import TABLE as BUDGETS
 from pipelines.comparisons import TABLE as COMPARISONS
+from pipelines.definitions import defs
 from pipelines.defs.home import CONFIGURATION, dagster_home
-from pipelines.defs.refresh import RefreshResult, refresh
+from pipelines.defs.refresh import GATES, RefreshResult, refresh
 from pipelines.errors import TerminalError
 from tests.pipelines.defs.conftest import HOSTILE, RUNS, outcome, run_spans, span, store
-from warehouse import Warehouse, marts, run_select
+from warehouse import Warehouse, incremental, marts, run_select
+from warehouse.connection import limits_of_refresh
 
 
 def rows_of(home: Path, query: str) -> pl.DataFrame:
@@ -96,6 +100,58 @@ def test_a_failed_check_keeps_the_marts_behind_it_as_they_were(
     assert HOSTILE not in page and "<script" not in page
     for name, query in everything.items():
         assert rows_of(home, query).equals(before[name]), name
+
+
+def opening(home: Path) -> Callable[[], Warehouse]:
+    """As the command opens a home's warehouse."""
+    return lambda: Warehouse.open(home / "warehouse", limits=limits_of_refresh())
+
+
+def test_marts_built_ahead_of_their_steps_are_those_of_a_whole_refresh_and_recorded_alike(
+    refreshed: tuple[Path, RefreshResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incremental, "MOST", 2.0)  # a part is never too much of so few runs
+    home = Path(shutil.copytree(refreshed[0], tmp_path / "home"))
+    store(home, "spans", [row for run in (RUNS, RUNS + 1) for row in run_spans(run)])
+    store(home, "outcomes", [outcome(RUNS)])
+    whole = Path(shutil.copytree(home, tmp_path / "whole"))
+    ahead, alone = refresh(home, open_warehouse=opening(home)), refresh(whole, whole=True)
+
+    assert (ahead.failed_checks, ahead.rows) == ((), alone.rows)
+    for name in alone.rows:
+        query = f'SELECT * FROM "{name}" ORDER BY ALL' if name in marts.names() else f'SELECT count(*) FROM "{name}"'
+        assert_frame_equal(rows_of(home, query), rows_of(whole, query))
+    steps = []
+    for each, result in ((home, ahead), (whole, alone)):
+        with dg.DagsterInstance.from_config(str(dagster_home(each))) as instance:
+            steps.append({step.step_key: step.status for step in instance.get_run_step_stats(result.run_id)})
+            event = instance.get_latest_materialization_event(dg.AssetKey("runs"))
+            assert event is not None
+            assert event.asset_materialization is not None
+            assert float(str(event.asset_materialization.metadata["plumbline/build_seconds"].value)) > 0
+    assert steps[0] == steps[1]
+
+
+def test_a_failed_check_holds_back_marts_that_are_built_ahead(
+    refreshed: tuple[Path, RefreshResult], tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(refreshed[0], tmp_path / "home"))
+    calls = rows_of(home, "SELECT * FROM model_calls ORDER BY ALL")
+    refund = {"cost_usd": -5.0, "input_tokens": 1, "output_tokens": 1}
+    store(home, "spans", [*run_spans(RUNS), span(RUNS, 3, "model", **refund)])
+    failed = refresh(home, open_warehouse=opening(home))
+    assert set(failed.rows) == {"event_clock", "runs"}
+    assert [message.partition(":")[0] for message in failed.failed_checks] == ["runs.runs_are_sound"]
+    assert rows_of(home, "SELECT * FROM model_calls ORDER BY ALL").equals(calls)
+
+
+def test_marts_wait_for_every_check_that_blocks() -> None:
+    blocking = {
+        spec.asset_key.to_user_string(): spec.name
+        for check in defs.resolve_asset_graph().asset_check_keys
+        if (spec := defs.resolve_asset_graph().get_check_spec(check)).blocking
+    }
+    assert blocking == GATES
 
 
 def test_a_mart_that_cannot_be_built_is_one_clear_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
