@@ -11,12 +11,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from warehouse import Warehouse, read_only
+from warehouse import Warehouse, held, read_only
 from warehouse.held import HeldLog
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="locks of open file descriptions are Linux's")
 
 SPAN = {"trace_id": ["a"], "span_id": ["b"], "run_id": ["a"], "workflow": ["w"], "kind": ["run"]}
+_PENDING = (
+    "import fcntl, sys, time; file = open(sys.argv[1] + '/catalog.sqlite', 'r+b'); "
+    "fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1 << 30)"
+)
 _OPENED = "import sys; from warehouse import read_only; read_only(sys.argv[1]).query('FROM spans')"
 
 
@@ -64,6 +68,38 @@ def test_while_it_is_held_the_log_stays_and_afterwards_it_goes(lake: Path) -> No
     assert _log(lake) is None
     with read_only(lake) as reader:
         assert reader.query("SELECT count(*) FROM spans").item() == 3
+
+
+def test_who_closes_the_catalog_is_told_at_once_that_others_have_it_open(lake: Path) -> None:
+    """Who takes the pending byte for himself makes the next one who opens the catalog sleep for a second."""
+    log = HeldLog(lake / "catalog.sqlite")
+    with Warehouse.open(lake) as writer:
+        log.hold(writer.connection)
+    assert log.is_held
+    assert _others_get_pending_byte(lake) == "no"
+    _write(lake)
+    assert _others_get_pending_byte(lake) == "no", "closing a connection of this process has dropped the lock"
+    log.release()
+    assert _others_get_pending_byte(lake) == "yes"
+
+
+def test_it_waits_for_who_has_the_pending_byte_for_a_moment(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").touch()
+    program = f"{_PENDING}; print('has it', flush=True); time.sleep(0.3)"
+    with (
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other,
+        (tmp_path / "catalog.sqlite").open("rb") as file,
+    ):
+        assert other.stdout is not None and other.stdout.readline().strip() == "has it"
+        held._share(file.fileno(), held._OF_CATALOG)  # pyright: ignore[reportPrivateUsage]
+        assert _others_get_pending_byte(tmp_path) == "no"
+
+
+def _others_get_pending_byte(lake: Path) -> str:
+    program = f"{_PENDING}; print('yes')"
+    done = subprocess.run([sys.executable, "-c", program, str(lake)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "BlockingIOError" in done.stderr
+    return done.stdout.strip() or "no"
 
 
 def test_a_catalog_that_has_no_log_yet_can_get_one(lake: Path) -> None:
