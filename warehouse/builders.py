@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Self
 
 from warehouse import marts
@@ -31,7 +31,8 @@ class Builders:
     warehouse : Warehouse
         Open for writing. Its threads of DuckDB are set to one.
     gates : Mapping[str, str]
-        Marts that others may read only after a check, and the check's name: see `release`.
+        Marts that others may follow from only after a check, and the check's name: see `release`. Where there is nothing else to
+        do, these are computed meanwhile, and put in place after it.
 
     Attributes
     ----------
@@ -48,6 +49,7 @@ class Builders:
         self._waiting = list(most_needed_first())
         self._reads = {name: marts.upstream(name) & set(self._waiting) for name in self._waiting}
         self._building: set[str] = set()
+        self._is_there: set[str] = set()
         self._built: dict[str, Built | BaseException] = {}
         self._readable: set[str] = set()
         self._is_ended = False
@@ -91,6 +93,8 @@ class Builders:
             while name not in self._built and self._is_coming(name):
                 self._changed.wait()
             done = self._built.pop(name, None)
+            self._building.discard(name)  # what is computed ahead of its gate is the caller's now
+            self._changed.notify_all()
         if isinstance(done, BaseException):
             raise done
         return done
@@ -105,8 +109,8 @@ class Builders:
 
     def _is_coming(self, name: str) -> bool:
         """Whether it is being built, or will be without any release."""
-        if self._is_ended or name not in self._waiting:
-            return name in self._building
+        if name not in self._building and (self._is_ended or name not in self._waiting):
+            return False
         return all(
             read in self._readable or (read not in self._gates and self._is_coming(read)) for read in self._reads[name]
         )
@@ -114,24 +118,39 @@ class Builders:
     def _is_ready(self, name: str) -> bool:
         return not self._is_ended and name in self._waiting and self._reads[name] <= self._readable
 
+    def _wait_for_gates(self, name: str) -> None:
+        with self._changed:
+            while not self._reads[name] <= self._readable:
+                if self._is_ended or name not in self._building:
+                    raise _HeldBackError
+                self._changed.wait()
+
     def _work(self, lake: Warehouse, kinds: tuple[str, ...]) -> None:
         while (name := self._next(kinds)) is not None:
+            done: Built | BaseException | None = None
             try:
-                done: Built | BaseException = marts.build(lake, name)
+                done = marts.build(lake, name, before_writing=partial(self._wait_for_gates, name))
+            except _HeldBackError:
+                pass
             except BaseException as error:  # it is the step's that takes it
                 done = error
             with self._changed:
                 self._building.discard(name)
-                self._built[name] = done
-                if isinstance(done, Built) and name not in self._gates:
-                    self._readable.add(name)
+                if done is not None:
+                    self._built[name] = done
+                if isinstance(done, Built):
+                    self._is_there.add(name)
+                    if name not in self._gates:
+                        self._readable.add(name)
                 self._changed.notify_all()
 
     def _next(self, kinds: tuple[str, ...]) -> str | None:
         """The next mart to build, waiting until it can be; None at the end."""
         with self._changed:
             while not self._is_ended and (mine := [name for name in self._waiting if _kind(name) in kinds]):
+                there = self._is_there | self._readable
                 ready = [name for name in mine if self._is_ready(name)]
+                ready = ready or [name for name in mine if self._reads[name] <= there]
                 if ready:
                     name = min(ready, key=lambda name: kinds.index(_kind(name)))  # of these the most needed
                     self._waiting.remove(name)
@@ -139,6 +158,10 @@ class Builders:
                     return name
                 self._changed.wait()
         return None
+
+
+class _HeldBackError(Exception):
+    """What a mart follows from has not passed its check, and nobody waits for that any more."""
 
 
 def _kind(name: str) -> str:

@@ -9,6 +9,7 @@ computed (`warehouse.incremental`); the result is the same.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -62,7 +63,14 @@ def _retained(warehouse: Warehouse) -> list[tuple[str, date]]:
     return warehouse.connection.execute("SELECT table_name, kept_since FROM retention").fetchall()
 
 
-def build(warehouse: Warehouse, name: str, *, whole: bool = False, days: tuple[date, date] | None = None) -> Built:
+def build(
+    warehouse: Warehouse,
+    name: str,
+    *,
+    whole: bool = False,
+    days: tuple[date, date] | None = None,
+    before_writing: Callable[[], None] = lambda: None,
+) -> Built:
     """Compute the mart anew, put its rows in place of the old ones, and say how many there are.
 
     Rows of a period before :func:`kept_since` can't be computed again: they are kept as the last build left them, under
@@ -76,6 +84,8 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False, days: tuple[d
         First and last of the days to compute, changed or not, and no others; of a mart :func:`by_day` only. What changed of
         other days stays for the next build without them. A mart that was never built, or by another version of its model, is
         computed whole all the same.
+    before_writing : callable
+        Called when the rows are computed and not yet put in place; what it raises ends the build, and nothing has changed.
 
     Raises
     ------
@@ -97,6 +107,7 @@ def build(warehouse: Warehouse, name: str, *, whole: bool = False, days: tuple[d
             computed = _compute(warehouse, mart, True, days)
         if isinstance(computed, Built):
             return replace(computed, seconds=time.perf_counter() - began)
+        before_writing()
         rows = warehouse.transaction(lambda connection: _write(connection, mart, computed))
         # Of `runs` the feed tells more: on which days they started before.
         if (

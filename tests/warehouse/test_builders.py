@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,23 @@ def test_the_order_puts_a_mart_after_those_that_it_reads() -> None:
 def test_a_gate_holds_back_what_reads_its_mart_until_it_is_released(lake: Warehouse) -> None:
     with Builders(lake, GATES) as builders:
         assert builders.take("runs") is not None
-        assert builders.take("tool_calls") is None, "nothing reads runs before its check"
+        assert builders.take("repeated_work") is None, "nothing follows from runs before its check"
         builders.release("sound")
         assert builders.take("cost_by_day") is not None
         assert builders.take("cost_per_outcome") is None
         assert builders.take("audit_by_run") is not None
+
+
+def test_what_is_computed_ahead_of_its_gate_is_put_in_place_after_it(lake: Warehouse) -> None:
+    before = lake.query("SELECT * FROM tool_calls")
+    with Builders(lake, GATES) as builders:
+        assert builders.take("runs") is not None
+        while not {"tool_calls"} & builders._building:  # pyright: ignore[reportPrivateUsage]
+            time.sleep(0.01)
+        assert_frame_equal(lake.query("SELECT * FROM tool_calls"), before, check_row_order=False)
+        builders.release("sound")
+        assert builders.take("tool_calls") is not None
+        assert lake.query("SELECT count(*) FROM tool_calls").item() > before.height
 
 
 def test_a_failure_is_told_where_the_mart_is_taken_and_stops_what_reads_it(
