@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 
 from tests.warehouse.board import DAY
-from tests.warehouse.fleet import NOW
+from tests.warehouse.fleet import NOW, Fleet, model_call, tool_call
 from tests.warehouse.test_marts import one
-from warehouse import Warehouse
+from warehouse import Warehouse, marts
 
 CLAUSES = (
     "policy boundaries", "least privilege", "traceability", "approvals", "rollback and stop", "audit evidence",
@@ -51,6 +51,27 @@ def test_a_broken_clause_names_its_runs(board: Warehouse, clause: str, runs: set
     assert (row["state"], set(row["run_ids"])) == ("broken", runs)
     assert row["broken_runs"] == len(runs)
     assert words in row["detail"] and row["to_do"]
+
+
+@pytest.mark.parametrize(
+    ("at", "flag"),
+    [
+        pytest.param(datetime(1971, 1, 1), "time_out_of_range", id="wrong clock"),
+        pytest.param(None, "time_missing", id="no clock"),
+    ],
+)
+def test_a_call_that_says_no_time_of_its_run_counts_all_the_same(
+    empty: Warehouse, at: datetime | None, flag: str
+) -> None:
+    it = Fleet()
+    odd = tool_call("pay", tool_effect="irreversible", started_at=at, ended_at=at, quality_flags=[flag])
+    it.run("odd", "w", model_call(), odd, outcome="success")
+    it.run("even", "w", model_call(), outcome="success")
+    it.store(empty)
+    for name in marts.names():
+        marts.build(empty, name)
+    row = one(empty, "reliability_contract", workflow="w", clause="approvals")
+    assert (row["state"], row["checked"], row["run_ids"]) == ("broken", 1, ["odd"])
 
 
 @pytest.mark.parametrize(

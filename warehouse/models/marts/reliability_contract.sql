@@ -84,6 +84,17 @@ boundaries AS (
     LEFT JOIN decision AS d USING (workflow)
     GROUP BY w.workflow
 ),
+-- A call begins no earlier than its run, which leaves most of them unread; unless the clock of a span was wrong, or missing.
+recent_call AS (
+    SELECT * FROM tool_calls WHERE started_at >= (SELECT latest_at::DATE - 29 FROM event_clock)
+    UNION ALL BY NAME
+    SELECT *
+    FROM tool_calls
+    WHERE (started_at < (SELECT latest_at::DATE - 29 FROM event_clock) OR started_at IS NULL)
+        AND run_id IN (
+            SELECT run_id FROM recent WHERE list_has_any(quality_flags, ['time_out_of_range', 'time_missing'])
+        )
+),
 call AS (
     SELECT
         r.workflow,
@@ -99,7 +110,7 @@ call AS (
         ) AS is_unapproved,
         t.effect = 'write' AND t.compensation IS NULL AND t.compensates IS NULL AND NOT t.is_undone AND u.run_id IS NULL
             AND t.tool_name NOT IN (SELECT compensation FROM catalog_tools WHERE compensation IS NOT NULL) AS is_final
-    FROM tool_calls AS t
+    FROM recent_call AS t
     JOIN recent AS r USING (run_id)
     LEFT JOIN stg_undone_elsewhere AS u ON u.run_id = t.run_id AND u.tool_call_id = t.tool_call_id
     LEFT JOIN catalog_workflows AS c ON c.workflow = r.workflow
