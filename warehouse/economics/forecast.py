@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit  # scipy.stats takes four times as long to load
 
 LEAST_DAYS = 5  # complete days without which nothing is foretold
 LEVEL_DAYS = 28
@@ -84,6 +83,8 @@ def forecast(days: NDArray[np.float64], first_weekday: int, ahead: int) -> Forec
     >>> forecast(np.full(10, 2.0), first_weekday=0, ahead=3)
     Forecast(total=6.0, low=6.0, high=6.0)
     """
+    from scipy.special import stdtrit  # here: a refresh without budgets foretells nothing, and need not load it
+
     n = len(days)
     if n < LEAST_DAYS:
         return None
