@@ -132,9 +132,8 @@ def _end(excess: Callable[[float], float], inside: float, outside: float) -> flo
     """Where the evidence passes the limit between a difference inside and the farthest there is."""
     if excess(outside) <= 0:
         return outside
-    while (
-        abs(outside - inside) > _ENDS_WITHIN
-    ):  # halving: to load scipy.optimize takes longer than a hundred comparisons
+    # By halving: to load scipy.optimize takes longer than a hundred comparisons.
+    while abs(outside - inside) > _ENDS_WITHIN:
         middle = (inside + outside) / 2
         if excess(middle) > 0:
             outside = middle
