@@ -2,14 +2,15 @@
 
 import sys
 
-from pipelines.allocation import keep_freed_memory
+from pipelines.allocation import give_back_freed_memory, keep_freed_memory
+from pipelines.priority import COMMANDS, command, give_way_early
 
-keep_freed_memory()
-
-from pipelines.priority import give_way_early  # noqa: E402 - allocators read their settings when they are loaded
-
+if command(sys.argv[1:]) in COMMANDS:
+    give_back_freed_memory()
+else:
+    keep_freed_memory()
 give_way_early(sys.argv[1:])
 
-from pipelines.cli import main  # noqa: E402
+from pipelines.cli import main  # noqa: E402 - allocators read their settings when they are loaded
 
 sys.exit(main())

@@ -130,14 +130,14 @@ class Reader:
         The reader answers nothing else until the block is left. Raises what `select` raises.
         """
         with self._turn:
-            check(self._connection, sql)
             late = threading.Event()
             try:
+                check(self._connection, sql)
                 with _deadlines.within(self.bounds.seconds, lambda: (late.set(), self._connection.interrupt())):
                     result = self._connection.execute(sql, list(params) or None).to_arrow_reader(_BATCH_ROWS)
                     with result:
                         yield Batches(result, self.bounds, late)
-            except (duckdb.Error, pa.ArrowException) as error:
+            except (duckdb.Error, pa.ArrowException, MemoryError) as error:
                 raise self._told(error, late) from error
 
     def schema(self, sql: str, params: Sequence[Any] = ()) -> pa.Schema:
@@ -146,33 +146,35 @@ class Reader:
         Raises what `select` raises.
         """
         with self._turn:
-            check(self._connection, sql)
             try:
+                check(self._connection, sql)
                 marks = self._connection.extract_statements(sql)[0].named_parameters
                 values = list(params) or (
                     [None] * len(marks) if all(mark.isdecimal() for mark in marks) else dict.fromkeys(marks)
                 )
                 relation = self._connection.sql(sql, params=values or None)
                 return _distinct(relation.limit(0).to_arrow_table().schema)
-            except duckdb.Error as error:
-                raise WarehouseError("the statement failed", "sql", first_line(error)) from error
+            except (duckdb.Error, pa.ArrowException, MemoryError) as error:
+                raise self._told(error) from error
 
     def snapshot(self) -> snapshots.Snapshot:
         """The snapshot that statements are answered from: the one it was opened at, else the newest."""
         with self._turn:
             return snapshots.current(self._connection)
 
-    def _told(self, error: Exception, late: threading.Event) -> WarehouseError:
+    def _told(self, error: Exception, late: threading.Event | None = None) -> WarehouseError:
         bounds = self.bounds
-        if late.is_set():
+        if late and late.is_set():
             return WarehouseError(
                 f"the statement took longer than {bounds.seconds:g} s", "sql", "narrow it, or ask for fewer days"
             )
         line = first_line(error)
-        if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in line:
+        if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)) or "Out of Memory Error" in line:
             used = f"{bounds.memory_mb} MiB of memory and {bounds.spill_mb} MiB of disk"
             return WarehouseError(
-                f"the statement needs more than {used}", "sql", "narrow it: fewer days, fewer columns, no cross join"
+                f"the statement needs more than {used}",
+                "sql",
+                "narrow it: fewer days, fewer columns, no cross join; or ask again when fewer others do",
             )
         return WarehouseError("the statement failed", "sql", line)
 

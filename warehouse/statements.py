@@ -61,11 +61,15 @@ def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         If it is another statement, several, or names what a reader may not use.
     WarehouseError
         If it can't be read, or names a table that is not there.
+    duckdb.OutOfMemoryException
+        The process has no memory left to read it.
     """
     if "\0" in sql:  # the engine's parser and what runs it need not agree on where such a text ends
         raise StatementRefusedError("a NUL character in the statement", "sql", "leave it out")
     try:
         statements = connection.extract_statements(sql)
+    except duckdb.OutOfMemoryException:
+        raise
     except (duckdb.Error, UnicodeError) as error:
         raise WarehouseError("the statement can't be read", "sql", first_line(error)) from error
     if len(statements) != 1:

@@ -16,6 +16,8 @@ def syntax_tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Node | None:
     try:
         row = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
         tree = json.loads(row[0]) if row else {}
+    except duckdb.OutOfMemoryException:  # says nothing of the statement
+        raise
     except (duckdb.Error, RecursionError):
         return None
     return tree if not tree.get("error") and len(tree.get("statements", ())) == 1 else None
