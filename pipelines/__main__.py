@@ -1,5 +1,6 @@
 """``python -m pipelines`` is the command line, as the launcher ``plumbline`` calls it."""
 
+import gc
 import sys
 
 from pipelines.allocation import give_back_freed_memory, keep_freed_memory
@@ -13,4 +14,6 @@ give_way_early(sys.argv[1:])
 
 from pipelines.cli import main  # noqa: E402 - allocators read their settings when they are loaded
 
-sys.exit(main())
+status = main()
+gc.freeze()  # what is there ends with the process: to look through all of it for circles took a refresh almost a second
+sys.exit(status)

@@ -48,14 +48,21 @@ class Built:
     seconds: float = field(default=0.0, compare=False)
 
 
-def kept_since(warehouse: Warehouse, name: str) -> date | None:
-    """First day of which retention left the mart, and all that it reads directly or not, whole; None when all is."""
+def kept_since(warehouse: Warehouse, name: str, now: int | None = None) -> date | None:
+    """First day of which retention left the mart, and all that it reads directly or not, whole; None when all is.
+
+    Parameters
+    ----------
+    now : int, optional
+        The snapshot that is read, where the caller knows it.
+    """
     read, found = [name], {name}
     while read:
         new = (upstream(table) if (table := read.pop()) in names() else set()) - found
         read += new
         found |= new
-    kept = warehouse.log.kept("retention", {"retention"}, warehouse.snapshot(), lambda: _retained(warehouse))
+    now = warehouse.snapshot() if now is None else now
+    kept = warehouse.log.kept("retention", {"retention"}, now, lambda: _retained(warehouse))
     return max((since for table, since in kept if table in found), default=None)
 
 
@@ -203,7 +210,7 @@ def _compute(warehouse: Warehouse, mart: Relation, whole: bool, days: tuple[date
                     return Built(_count(connection, mart.name))
                 if mart.incremental:
                     affected = incremental.find_affected(warehouse, mart, keyed, changes, since, snapshot)
-        kept_from = kept_since(warehouse, mart.name)
+        kept_from = kept_since(warehouse, mart.name, snapshot)
         if affected is None:
             is_large = since is None or whole or bool(mart.incremental)
             with warehouse.on_all_threads() if is_large else nullcontext():

@@ -83,12 +83,11 @@ def _put_stable_views(warehouse: Warehouse) -> None:
 
 def applied(connection: duckdb.DuckDBPyConnection) -> set[int]:
     """Versions recorded in the warehouse; empty for a new one."""
-    known = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'schema_migrations'"
-    ).fetchone()
-    if not known or not known[0]:
+    try:  # not duckdb_tables(): that binds every table and view first, 0.1 s of CPU for who opens the warehouse
+        rows = connection.execute("SELECT version FROM lake.main.schema_migrations").fetchall()
+    except duckdb.CatalogException:
         return set()
-    return {row[0] for row in connection.execute("SELECT version FROM schema_migrations").fetchall()}
+    return {row[0] for row in rows}
 
 
 def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:

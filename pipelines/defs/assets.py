@@ -19,7 +19,7 @@ from pipelines.defs.lakehouse import Lakehouse
 from pipelines.defs.retrying import RETRIES, only_when_busy
 from pipelines.stages.normalise import EARLIEST
 from warehouse import Warehouse, marts
-from warehouse.builders import most_needed_first
+from warehouse.builders import as_they_end
 from warehouse.dictionary import raw_tables
 from warehouse.headers import Relation
 
@@ -98,7 +98,7 @@ def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
         freshness_policy=FRESHNESS,
         partitions_def=DAYS if is_by_day else None,
         backfill_policy=dg.BackfillPolicy.single_run() if is_by_day else None,
-        op_tags=priority(-most_needed_first().index(mart.name)),
+        op_tags=priority(-as_they_end().index(mart.name)),
     )
     def build(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> dg.MaterializeResult:
         with only_when_busy():
@@ -108,7 +108,7 @@ def _mart_asset(mart: Relation) -> dg.AssetsDefinition:
 
 
 def priority(of: int) -> dict[str, str]:
-    """Tags of a step that comes before others that are ready where its number is higher: marts in the order of their builders."""
+    """Tags of a step that comes before others that are ready where its number is higher: marts as their builders end them."""
     return {"dagster/priority": f"{of}"}
 
 

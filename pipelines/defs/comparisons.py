@@ -14,7 +14,7 @@ _TABLE = next(table for table in raw_tables() if table.name == "release_comparis
 
 @dg.asset(
     name=_TABLE.name,
-    deps=["runs", "policy_decisions", "spans", "catalog_workflows"],
+    deps=["runs", "spans", "catalog_workflows"],
     group_name="releases",
     kinds={"duckdb", "python"},
     owners=["team:platform"],

@@ -29,13 +29,14 @@ def write_home(
     rng = np.random.default_rng(seed)
     runs = pl.concat([_runs(rng, *workflow, days=days, scale=scale) for workflow in WORKFLOWS]).sort("started_at")
     tables = {
-        "runs": runs,
         "tool_calls": operations.tool_calls(rng, runs, DRIFTS[0], START),
         "model_calls": model_calls(runs),
         "reuse_daily": _reuse(rng, days),
         "rollback_readiness": _rollback(),
     }
     decisions = _decisions(rng, runs)
+    denied = (decisions["action"] == "deny").cast(pl.Int64)
+    tables["runs"] = runs.with_columns(policy_decisions=1, allowed_decisions=1 - denied, denied_decisions=denied)
     incidents, signals = _incidents(runs)
     said = _judgements(incidents)
     with Warehouse.open(home / "warehouse") as warehouse:

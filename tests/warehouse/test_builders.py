@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from tests.warehouse.fleet import Fleet, model_call, tool_call
 from warehouse import Limits, Warehouse, incremental, marts
-from warehouse.builders import Builders, most_needed_first
+from warehouse.builders import Builders, as_they_end, most_needed_first
 
 START = datetime(2025, 8, 1)
 GATES = {"runs": "sound", "cost_by_day": "agreed"}
@@ -52,8 +52,8 @@ def test_marts_are_as_one_build_after_the_other_leaves_them(lake: Warehouse) -> 
         assert marts.build(lake, name).days == {}, "nothing is left to compute"
 
 
-def test_the_order_puts_a_mart_after_those_that_it_reads() -> None:
-    order = most_needed_first()
+@pytest.mark.parametrize("order", [most_needed_first(), as_they_end()], ids=["begun", "ended"])
+def test_the_order_puts_a_mart_after_those_that_it_reads(order: tuple[str, ...]) -> None:
     assert sorted(order) == sorted(marts.names())
     for place, name in enumerate(order):
         assert marts.upstream(name) & set(order) <= set(order[:place]), name

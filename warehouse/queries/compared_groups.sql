@@ -4,13 +4,7 @@
 -- Per measure the runs that have a value, its mean and its variance (divided by n); of its logarithm for duration_ms. first_at:
 -- first start of the group's runs.
 -- A run whose outcome is pending has no success yet; one past its window without an outcome did not succeed.
-WITH denied AS (
-    SELECT run_id, bool_or(action = 'deny') AS is_denied
-    FROM policy_decisions
-    WHERE run_id IS NOT NULL
-    GROUP BY run_id
-),
-valued AS (
+WITH valued AS (
     SELECT
         r.workflow,
         CASE WHEN $by::VARCHAR = 'mode' THEN coalesce(r.mode, 'live') ELSE r.release END AS "group",
@@ -19,9 +13,8 @@ valued AS (
         r.cost_usd::DOUBLE AS cost_usd,
         CASE WHEN r.duration_ms > 0 THEN ln(r.duration_ms::DOUBLE) END AS duration_ms,
         CASE WHEN r.tool_calls > 0 THEN (r.tool_errors > 0)::INTEGER::DOUBLE END AS tool_error,
-        d.is_denied::INTEGER::DOUBLE AS denied
+        CASE WHEN r.policy_decisions > 0 THEN (r.denied_decisions > 0)::INTEGER::DOUBLE END AS denied
     FROM runs AS r
-    LEFT JOIN denied AS d USING (run_id)
     WHERE ($workflow::VARCHAR IS NULL OR r.workflow = $workflow::VARCHAR)
         AND ($by::VARCHAR = 'mode' OR r.mode IS DISTINCT FROM 'shadow')
 )

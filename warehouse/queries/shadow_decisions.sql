@@ -9,7 +9,7 @@ WITH decided AS (
         json_extract_string(attributes, '$."plumbline.human.decision"') AS human,
         json_extract_string(attributes, '$."plumbline.agent.decision"') AS agent
     FROM spans
-    WHERE mode = 'shadow'
+    WHERE mode = 'shadow' AND run_id IN (SELECT run_id FROM runs WHERE mode = 'shadow')  -- where there is none, no span is read
 )
 SELECT
     r.workflow,

@@ -24,12 +24,10 @@ SELECT
     CASE WHEN i % 4 <> 0 THEN 1.0 + (i % 2) + (i % 7) / 10 END AS cost_usd,
     1000.0 + i % 10 AS duration_ms,
     CASE WHEN i % 5 = 0 THEN 0 ELSE 2 END AS tool_calls,
-    0 AS tool_errors
+    0 AS tool_errors,
+    1 AS policy_decisions,
+    (release = '1.1' AND run_id[-1] = '1')::INTEGER AS denied_decisions
 FROM range(2000) AS numbers (i)
-"""
-_DECISIONS = """
-INSERT INTO policy_decisions (trace_id, span_id, run_id, action)
-SELECT run_id, 'a', run_id, CASE WHEN release = '1.1' AND run_id[-1] = '1' THEN 'deny' ELSE 'allow' END FROM runs
 """
 _SHADOW = """
 INSERT INTO spans BY NAME
@@ -61,7 +59,7 @@ FROM runs WHERE mode = 'shadow'
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("compared")
     with Warehouse.open(home / "warehouse") as warehouse:
-        for statement in (_RUNS, _DECISIONS, _SHADOW):
+        for statement in (_RUNS, _SHADOW):
             warehouse.connection.execute(statement)
     return home
 

@@ -64,9 +64,6 @@ tool AS (
     FROM tool_calls AS t
     GROUP BY t.run_id
 ),
-decision AS (
-    SELECT run_id, count(*) AS decisions FROM policy_decisions GROUP BY run_id
-),
 clause AS (
     SELECT
         r.run_id,
@@ -80,7 +77,7 @@ clause AS (
         t.have_spans AS has_tool_results,
         CASE
             WHEN t.of_unknown_effect > 0 THEN false
-            WHEN t.risky > 0 THEN coalesce(d.decisions, 0) >= t.risky
+            WHEN t.risky > 0 THEN r.policy_decisions >= t.risky
         END AS has_decisions,
         t.are_approved AS has_approvals,
         CASE WHEN NOT r.is_pending THEN r.outcome IS NOT NULL END AS has_outcome
@@ -88,7 +85,6 @@ clause AS (
     LEFT JOIN asked AS a USING (run_id)
     LEFT JOIN model AS m USING (run_id)
     LEFT JOIN tool AS t USING (run_id)
-    LEFT JOIN decision AS d USING (run_id)
 )
 SELECT
     *,

@@ -45,16 +45,30 @@ workflow AS (
     FROM recent
     GROUP BY workflow
 ),
+-- What the days know of these runs: how much there was to check, and whether any of it breaks a clause. The rows themselves are
+-- looked at only for what they have to tell then.
+counted AS (
+    SELECT
+        d.workflow,
+        sum(d.decisions)::BIGINT AS decisions,
+        sum(d.unversioned_decisions)::BIGINT AS unversioned_decisions,
+        sum(d.irreversible_calls)::BIGINT AS irreversible_calls,
+        sum(d.calls_of_unknown_effect)::BIGINT AS calls_of_unknown_effect,
+        sum(d.boundary_breaking_runs) > 0 AS has_decisions_to_tell,
+        sum(d.privilege_breaking_runs + d.approval_breaking_runs + d.calls_of_unknown_effect) > 0 AS has_calls_to_tell
+    FROM contract_by_day AS d
+    WHERE d.date BETWEEN (SELECT latest_at::DATE - 29 FROM event_clock) AND (SELECT latest_at::DATE FROM event_clock)
+    GROUP BY d.workflow
+),
 decision AS (
     SELECT
         r.workflow,
         r.run_id,
         r.started_at,
         d.action = 'deny' AND d.enforced IS NOT DISTINCT FROM false AS is_overstepped,
-        d.policy_version IS NOT NULL AND p.version IS NOT NULL AND d.policy_version <> p.version AS is_outdated,
-        d.policy_version IS NULL AND p.version IS NOT NULL AS is_unversioned
+        d.policy_version IS NOT NULL AND p.version IS NOT NULL AND d.policy_version <> p.version AS is_outdated
     FROM policy_decisions AS d
-    JOIN recent AS r USING (run_id)
+    JOIN (SELECT * FROM recent WHERE workflow IN (SELECT workflow FROM counted WHERE has_decisions_to_tell)) AS r USING (run_id)
     ASOF LEFT JOIN (SELECT policy, version, effective_at FROM catalog_policies) AS p
         ON p.policy = d.policy AND p.effective_at <= d."at"
 ),
@@ -63,26 +77,33 @@ boundaries AS (
         w.workflow,
         1 AS clause_number,
         'policy boundaries' AS clause,
-        count(d.run_id) AS checked,
-        list(DISTINCT {'at': d.started_at, 'run_id': d.run_id}) FILTER (d.is_overstepped OR d.is_outdated) AS broken,
+        k.decisions AS checked,
+        d.broken,
         CASE
-            WHEN broken IS NOT NULL
+            WHEN d.broken IS NOT NULL
                 THEN format(
-                    '{} denied actions were carried out, {} decisions were made under a version not in force',
-                    count(*) FILTER (d.is_overstepped), count(*) FILTER (d.is_outdated)
+                    '{} denied actions were carried out, {} decisions were made under a version not in force', d.overstepped, d.outdated
                 )
-            WHEN count(d.run_id) = 0 THEN 'no policy decision was sent'
-            WHEN bool_or(d.is_unversioned) THEN 'decisions do not say under which version they were made'
-            ELSE format('{} decisions', count(d.run_id))
+            WHEN k.decisions = 0 THEN 'no policy decision was sent'
+            WHEN k.unversioned_decisions > 0 THEN 'decisions do not say under which version they were made'
+            ELSE format('{} decisions', k.decisions)
         END AS detail,
         CASE
-            WHEN count(d.run_id) = 0 THEN 'send a span event plumbline.policy.decision'
-            WHEN bool_or(d.is_unversioned) THEN 'send plumbline.policy.version with each decision'
+            WHEN k.decisions = 0 THEN 'send a span event plumbline.policy.decision'
+            WHEN k.unversioned_decisions > 0 THEN 'send plumbline.policy.version with each decision'
         END AS lacks,
         'see the runs: plumbline audit RUN_ID' AS mend
     FROM workflow AS w
-    LEFT JOIN decision AS d USING (workflow)
-    GROUP BY w.workflow
+    JOIN counted AS k USING (workflow)
+    LEFT JOIN (
+        SELECT
+            workflow,
+            list(DISTINCT {'at': started_at, 'run_id': run_id}) FILTER (is_overstepped OR is_outdated) AS broken,
+            count(*) FILTER (is_overstepped) AS overstepped,
+            count(*) FILTER (is_outdated) AS outdated
+        FROM decision
+        GROUP BY workflow
+    ) AS d USING (workflow)
 ),
 -- A call begins no earlier than its run, which leaves most of them unread; unless the clock of a span was wrong, or missing.
 recent_call AS (
@@ -111,23 +132,32 @@ call AS (
         t.effect = 'write' AND t.compensation IS NULL AND t.compensates IS NULL AND NOT t.is_undone AND u.run_id IS NULL
             AND t.tool_name NOT IN (SELECT compensation FROM catalog_tools WHERE compensation IS NOT NULL) AS is_final
     FROM recent_call AS t
-    JOIN recent AS r USING (run_id)
+    JOIN (
+        SELECT *
+        FROM recent
+        WHERE workflow IN (
+            SELECT workflow FROM counted WHERE has_calls_to_tell
+            UNION ALL
+            SELECT workflow FROM rollback_readiness WHERE weakest_link = 'compensation'
+        )
+    ) AS r USING (run_id)
     LEFT JOIN stg_undone_elsewhere AS u ON u.run_id = t.run_id AND u.tool_call_id = t.tool_call_id
     LEFT JOIN catalog_workflows AS c ON c.workflow = r.workflow
 ),
 called AS (
-    SELECT
-        w.workflow,
-        count(*) FILTER (c.effect = 'irreversible') AS irreversible_calls,
-        list(DISTINCT {'at': c.started_at, 'run_id': c.run_id}) FILTER (c.is_beyond) AS beyond,
-        list(DISTINCT {'at': c.started_at, 'run_id': c.run_id}) FILTER (c.is_unapproved) AS unapproved,
-        count(*) FILTER (c.is_beyond) AS beyond_calls,
-        count(*) FILTER (c.is_unapproved) AS unapproved_calls,
-        min(c.tool_name) FILTER (c.run_id IS NOT NULL AND c.effect IS NULL) AS tool_of_unknown_effect,
-        count(*) FILTER (c.run_id IS NOT NULL AND c.effect IS NULL) AS calls_of_unknown_effect
-    FROM workflow AS w
-    LEFT JOIN call AS c USING (workflow)
-    GROUP BY w.workflow
+    SELECT k.workflow, k.irreversible_calls, k.calls_of_unknown_effect, c.* EXCLUDE (workflow)
+    FROM counted AS k
+    LEFT JOIN (
+        SELECT
+            workflow,
+            list(DISTINCT {'at': started_at, 'run_id': run_id}) FILTER (is_beyond) AS beyond,
+            list(DISTINCT {'at': started_at, 'run_id': run_id}) FILTER (is_unapproved) AS unapproved,
+            count(*) FILTER (is_beyond) AS beyond_calls,
+            count(*) FILTER (is_unapproved) AS unapproved_calls,
+            min(tool_name) FILTER (effect IS NULL) AS tool_of_unknown_effect
+        FROM call
+        GROUP BY workflow
+    ) AS c USING (workflow)
 ),
 identity AS (
     SELECT
@@ -209,7 +239,7 @@ approval AS (
             WHEN broken IS NOT NULL
                 THEN format(
                     '{} irreversible calls without a granted approval, {} approvals bypassed',
-                    c.unapproved_calls, coalesce(b.bypasses, 0)
+                    coalesce(c.unapproved_calls, 0), coalesce(b.bypasses, 0)
                 )
             WHEN c.calls_of_unknown_effect > 0
                 THEN format('whether {} calls needed one is not known', c.calls_of_unknown_effect)

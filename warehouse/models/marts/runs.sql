@@ -47,6 +47,9 @@
 --   requested_tool_calls: Those of them seen only in a model's output.
 --   tool_errors: Tool spans with status 'error'.
 --   steps: Model, tool and retrieval spans.
+--   policy_decisions: Decisions of policies made in it.
+--   allowed_decisions: Those that allowed the action.
+--   denied_decisions: Those that denied it.
 --   input_tokens: Input tokens of its model calls, cached ones included.
 --   cached_input_tokens: The part of input_tokens read from the provider's cache.
 --   output_tokens: Output tokens of its model calls, reasoning included.
@@ -126,6 +129,15 @@ requested AS (
     WHERE r.observed_in = 'model output'
     GROUP BY r.run_id
 ),
+decided AS (
+    SELECT
+        run_id,
+        count(*) AS decisions,
+        count(*) FILTER (action = 'allow') AS allowed,
+        count(*) FILTER (action = 'deny') AS denied
+    FROM policy_decisions
+    GROUP BY run_id
+),
 outcome AS (
     SELECT o.*
     FROM stg_outcomes AS o
@@ -176,6 +188,9 @@ costed AS (
         coalesce(q.calls, 0) AS requested_tool_calls,
         g.tool_errors,
         g.steps,
+        coalesce(p.decisions, 0) AS policy_decisions,
+        coalesce(p.allowed, 0) AS allowed_decisions,
+        coalesce(p.denied, 0) AS denied_decisions,
         g.input_tokens,
         g.cached_input_tokens,
         g.output_tokens,
@@ -191,6 +206,7 @@ costed AS (
     CROSS JOIN event_clock AS k
     LEFT JOIN outcome AS o USING (run_id)
     LEFT JOIN requested AS q USING (run_id)
+    LEFT JOIN decided AS p USING (run_id)
     LEFT JOIN stg_run_gaps AS m USING (run_id)
     LEFT JOIN catalog_workflows AS c ON c.workflow = g.workflow
 )

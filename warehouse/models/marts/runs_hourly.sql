@@ -46,22 +46,14 @@
 --   decisions: Policy decisions in these runs.
 --   allowed_decisions: Those that allowed the action.
 
-WITH decided AS (
-    SELECT run_id, count(*) AS decisions, count(*) FILTER (action = 'allow') AS allowed_decisions
-    FROM policy_decisions
-    GROUP BY run_id
-),
-run AS (
+WITH run AS (
     SELECT
         r.*,
         NOT r.is_pending AS is_settled,
         CASE WHEN NOT r.is_pending THEN r.cost_usd END AS c,
         r.outcome IS NOT DISTINCT FROM 'success' AS is_success,
-        coalesce(r.quality_flags, []) AS flags,
-        coalesce(d.decisions, 0) AS decisions,
-        coalesce(d.allowed_decisions, 0) AS allowed_decisions
+        coalesce(r.quality_flags, []) AS flags
     FROM runs AS r
-    LEFT JOIN decided AS d USING (run_id)
     WHERE r.started_at IS NOT NULL
 )
 SELECT
@@ -101,8 +93,8 @@ SELECT
     count(*) FILTER (list_contains(flags, 'usage_not_reported')) AS runs_without_usage,
     count(*) FILTER (list_contains(flags, 'failed_calls_not_reported')) AS runs_without_failed_calls,
     count(*) FILTER (list_contains(flags, 'tool_spans_not_reported')) AS runs_without_tool_spans,
-    sum(decisions)::BIGINT AS decisions,
-    sum(allowed_decisions)::BIGINT AS allowed_decisions
+    sum(policy_decisions)::BIGINT AS decisions,
+    sum(r.allowed_decisions)::BIGINT AS allowed_decisions
 FROM run AS r
 GROUP BY ALL
 ORDER BY ALL

@@ -29,12 +29,10 @@ per_workflow AS (
         count(r.cost_usd) AS priced_runs,
         sum(r.tool_calls) AS actions,
         count(*) FILTER (NOT r.is_pending) AS settled_runs,
-        count(coalesce(r.release, r.agent_version, r.policy_version)) AS versioned_runs
+        count(coalesce(r.release, r.agent_version, r.policy_version)) AS versioned_runs,
+        sum(r.policy_decisions) AS decisions
     FROM recent AS r
     GROUP BY r.workflow
-),
-decided AS (
-    SELECT r.workflow, count(*) AS decisions FROM policy_decisions AS d JOIN recent AS r USING (run_id) GROUP BY r.workflow
 ),
 unclear AS (
     SELECT t.workflow, count(*) AS calls, min(t.tool_name) AS tool_name
@@ -88,9 +86,8 @@ gap AS (
     UNION ALL
     SELECT workflow, 'rollback_readiness', detail, to_do FROM rollback_readiness WHERE score IS NULL
     UNION ALL
-    SELECT p.workflow, 'policy_adherence_ratio', 'no policy decision was sent', 'send a span event plumbline.policy.decision'
-    FROM per_workflow AS p
-    ANTI JOIN decided AS d USING (workflow)
+    SELECT workflow, 'policy_adherence_ratio', 'no policy decision was sent', 'send a span event plumbline.policy.decision'
+    FROM per_workflow WHERE decisions = 0
     UNION ALL
     SELECT
         u.workflow, 'breaches', format('whether {} calls needed an approval is not known', u.calls),
