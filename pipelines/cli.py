@@ -107,6 +107,8 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory (this process): ask for less, or raise setting query_process_mb"
     text = " ".join(str(error).split())
+    if type(error).__name__ == "BinderException":  # of a statement of ours: of anybody else's the reader tells
+        return f"the marts are those of an earlier version ({text.split(' LINE ')[0]}): run `plumbline refresh`"
     ours = hasattr(error, "what") and hasattr(error, "todo")
     return text if ours else f"{type(error).__name__}: {text or 'no message'}"
 

@@ -132,3 +132,17 @@ def test_what_is_not_there_is_one_clear_line(
     error = capfd.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_marts_of_an_earlier_version_ask_for_a_refresh(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with Warehouse.open(tmp_path / "warehouse") as warehouse:
+        columns = (
+            "'w' AS workflow, unnest(['1', '2']) AS release, NULL::VARCHAR AS mode, now()::TIMESTAMP AS started_at"
+        )
+        warehouse.connection.execute(f"CREATE TABLE runs AS SELECT {columns}")
+    assert main(["--home", str(tmp_path), "compare", "w", "--from", "1", "--to", "2"]) == 1
+    told = capfd.readouterr().err
+    assert "the marts are those of an earlier version" in told
+    assert "does not have a column named" in told
+    assert "run `plumbline refresh`" in told
+    assert told.count("\n") == 1
