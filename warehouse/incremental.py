@@ -255,15 +255,23 @@ def _read_feed(warehouse: Warehouse, table: str, since: int, now: int) -> None:
     connection.execute(queries.sql(feed), {"table": table, "since": since + 1, "now": now})
 
 
-def note_built(warehouse: Warehouse, name: str, since: int) -> None:
+def note_built(warehouse: Warehouse, name: str, since: int, before: int) -> None:
     """Have in :data:`FEED` what a build of this connection changed: the runs in :data:`AFFECTED`, instead of reading them back.
+
+    Not where somebody else has changed the mart meanwhile, or may have: then the feed is read.
 
     Parameters
     ----------
     since : int
-        The snapshot that it was computed from; no other has changed the mart meanwhile.
+        The snapshot that it was computed from.
+    before : int
+        The latest one when its rows were put in place.
     """
-    connection, now = warehouse.connection, warehouse.snapshot()
+    connection = warehouse.connection
+    now = _row(connection, "SELECT id FROM ducklake_last_committed_snapshot('lake')", None)[0]
+    between = warehouse.log.changes(since, before)
+    if now != before + 1 or between is None or name in between.changed:
+        return
     for table in FEED:
         connection.execute(f"DELETE FROM {table} WHERE table_name = ?", [name])  # noqa: S608 - our names
     connection.execute(f"INSERT INTO {FEED[1]} VALUES (?, ?, ?, ?)", [name, since, now, now])  # noqa: S608 - our name

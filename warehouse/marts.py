@@ -115,7 +115,9 @@ def build(
         if isinstance(computed, Built):
             return replace(computed, seconds=time.perf_counter() - began)
         before_writing()
-        rows = warehouse.transaction(lambda connection: _write(connection, mart, computed))
+        before, rows = warehouse.transaction(
+            lambda connection: (warehouse.snapshot(), _write(connection, mart, computed))
+        )
         # Of `runs` the feed tells more: on which days they started before.
         if (
             computed.affected is not None
@@ -123,7 +125,7 @@ def build(
             and name != "runs"
             and mart.incremental == "run_id"
         ):
-            incremental.note_built(warehouse, name, computed.snapshot)
+            incremental.note_built(warehouse, name, computed.snapshot, before)
         return Built(rows, computed.days, time.perf_counter() - began)
     except duckdb.CatalogException as error:
         reads = ", ".join(sorted(upstream(name) & set(names())))

@@ -137,3 +137,16 @@ def test_marts_that_never_held_a_row_inline_are_read_without_looking_for_one(hom
             marts.build(lake, name)
             whole = lake.query(marts.models()[name].sql)
             assert_frame_equal(lake.query(f'SELECT * FROM "{name}"'), whole, check_row_order=False)
+
+
+def test_what_another_process_changes_in_a_mart_while_it_is_computed_is_found(lake: Warehouse) -> None:
+    def gone() -> None:
+        with Warehouse.open(lake.path) as other:
+            other.transaction(lambda connection: connection.execute("DELETE FROM model_calls WHERE run_id = 'run-3'"))
+
+    for name in ("event_clock", "runs"):
+        marts.build(lake, name)
+    marts.build(lake, "model_calls", before_writing=gone)
+    marts.build(lake, "model_usage_hourly")
+    usage = lake.query("SELECT * FROM model_usage_hourly")
+    assert_frame_equal(usage, lake.query(marts.models()["model_usage_hourly"].sql), check_row_order=False)
