@@ -48,8 +48,10 @@ def refreshing(scratch: Path, spans: int, *, seed: int) -> list[dict[str, Any]]:
         lake.transaction(lambda connection: connection.execute(_FEW, {"runs": _FEW_RUNS}))
     found.append(_measured(home, f"{_FEW_RUNS} more runs"))
     with Warehouse.open(home / "warehouse", limits=Limits(threads=2)) as lake:
-        _copy(lake, -1, -1)
-    found.append(_measured(home, f"{1 / (copies + 1):.1%} more spans, a new week"))
+        weeks = max(1, round((copies + 1) / 100))
+        _copy(lake, -weeks, -1)
+    new = "a new week" if weeks == 1 else f"{weeks} new weeks"
+    found.append(_measured(home, f"{weeks / (copies + 1):.1%} more spans, {new}"))
     load = traffic(scratch / "beside", min(_BESIDE_SPANS, spans), seed=seed)
     worker = _stream(home, load.files)
     _wait_for_more(home, found[-1]["rows"])

@@ -31,7 +31,9 @@ SELECT
     CASE WHEN i < 170 OR i >= 240 THEN 1.0 + (i % 7) / 10 END AS cost_usd,
     1000.0 + i % 10 AS duration_ms,
     CASE WHEN i % 5 = 0 THEN 0 ELSE 2 END AS tool_calls,
-    0 AS tool_errors
+    0 AS tool_errors,
+    0 AS policy_decisions,
+    0 AS denied_decisions
 FROM range(510) AS numbers (i)
 """
 _SHADOW = """
