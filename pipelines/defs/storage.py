@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.event_log.schema import AssetKeyTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
@@ -24,6 +25,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import event
 
 if TYPE_CHECKING:
+    from dagster._core.events.log import EventLogEntry
     from dagster._serdes import ConfigurableClassData
 
 #: Engines kept: those of the index and of a run that is under way.
@@ -70,6 +72,16 @@ class EventLog(SqliteEventLogStorage):
         if column_name not in self._columns and super()._has_asset_key_col_on_connection(conn, column_name):
             self._columns.add(column_name)
         return column_name in self._columns
+
+    def _store_asset_event(self, conn: sqlalchemy.Connection, event: EventLogEntry, event_id: int) -> None:
+        """As of `SqlEventLogStorage`, which inserts, fails where the asset is known, as nearly all are, and updates."""
+        happened = event.dagster_event
+        values = self._get_asset_entry_values(event, event_id, self._has_asset_key_index_cols_on_connection(conn))
+        if values and happened is not None and happened.asset_key is not None:
+            known = AssetKeyTable.c.asset_key == happened.asset_key.to_string()
+            if conn.execute(AssetKeyTable.update().values(**values).where(known)).rowcount:
+                return
+        super()._store_asset_event(conn, event, event_id)
 
     def has_asset_key_col(self, column_name: str) -> bool:
         """As of `SqlEventLogStorage`."""
