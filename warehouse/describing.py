@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 
-from warehouse import queries, stable
+from warehouse import stable
 from warehouse.errors import WarehouseError
 from warehouse.extensions import quote_text
 from warehouse.headers import Relation
@@ -159,7 +159,11 @@ def put_comments(warehouse: Warehouse) -> int:
         "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE database_name = 'lake' AND schema_name = 'main'"
     ).fetchall():
         stored.setdefault(table, {})[column] = comment
-    titles = dict(warehouse.connection.execute(queries.sql("comments_of_tables")).fetchall())
+    titles = dict(
+        warehouse.connection.execute(
+            "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = 'lake' AND schema_name = 'main'"
+        ).fetchall()
+    )
     stale: list[tuple[Relation, set[str]]] = []
     for table in raw_tables():
         there = stored.get(table.name, {})

@@ -34,5 +34,5 @@ def start(home: Path, times: int = 1, **days: float) -> subprocess.Popen[str]:
 def compact(home: Path, times: int = 1, **days: float) -> dict[str, int]:
     """Compact a warehouse and give the counts of the last time."""
     output, errors = start(home, times, **days).communicate(timeout=300)
-    assert errors == ""
+    assert not errors, errors
     return json.loads(output.splitlines()[-1])
